@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What a probe file is written with.
+ *
+ *   tracepoint -> dispatcher -> body: process_wanted -> cheap fields -> stage_early
+ *                               -> costly fields -> stage_late -> ring
+ *
+ * A probe is one file: header comment, event struct, PROBE(), knobs, maps, programs.
+ * The engine reads all of it back from the object's BTF; no list names the file.
+ *
+ * - The attached program is a dispatcher the engine makes; a SEC() program here is the
+ *   body it tail-calls, so a body can be replaced without detaching anything.
+ * - A section that starts with `?` is optional: it is left out where the kernel lacks
+ *   the hook, or while the knob named by ONLY_WITH() is 0.
+ * - Fields that cost something get a FIELD_SWITCH(); the engine turns it off when nobody
+ *   reads the field, and the verifier removes the code.
+ */
+#ifndef MOONPROBE_BPF_H
+#define MOONPROBE_BPF_H
+
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
+#include "kernel.bpf.h"
+#include "record.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define TAG(text) __attribute__((btf_decl_tag(text)))
+#define FIELD(doc) TAG("doc:" doc)
+#define KNOB(doc) TAG("knob:" doc)
+#define ONLY_WITH(knob) TAG("only_with:" #knob)
+
+/* Names the probe: its event is struct NAME_event, its stages are the two functions
+ * below. They let everything pass; the engine replaces their instructions by a script's
+ * filter. The asm operands keep clang from looking through them.
+ * `about` is one sentence; `blind` says what the probe cannot see. */
+#define PROBE(name, about, blind)                                                          \
+	static __noinline TAG("about:" about) TAG("blind:" blind) int stage_early(         \
+		struct name##_event *event)                                                \
+	{                                                                                  \
+		int pass = 1;                                                              \
+		asm volatile("" : "+r"(pass) : "r"(event));                                \
+		return pass;                                                               \
+	}                                                                                  \
+	static __noinline int stage_late(struct name##_event *event)                       \
+	{                                                                                  \
+		int pass = 1;                                                              \
+		asm volatile("" : "+r"(pass) : "r"(event));                                \
+		return pass;                                                               \
+	}                                                                                  \
+	struct name##_event
+
+/* `if (want_NAME)` guards what the field NAME costs. */
+#define FIELD_SWITCH(name) const volatile bool want_##name = true
+
+/* Types the Lua side prints by their name (stdlib/fields.lua). */
+struct ip_address {
+	__u8 bytes[16]; /* IPv6; IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2) */
+};
+typedef __u32 device_number;  /* major << 20 | minor, the kernel's dev_t */
+typedef __s32 error_number;   /* a positive errno, 0: no error */
+typedef __s64 syscall_result; /* the return value; -errno when negative */
+typedef __u32 signal_number;
+typedef __u32 syscall_number;
+typedef __u32 open_flags; /* O_* of open(2) */
+typedef __u32 file_mode;
+
+/* What every event starts with. */
+struct event_context {
+	struct event_header header;
+	__u64 time_ns FIELD("when it happened, CLOCK_MONOTONIC");
+	__u32 pid FIELD("process id (the kernel's tgid)");
+	__u32 tid FIELD("thread id (the kernel's pid)");
+	char comm[16] FIELD("name of the thread");
+};
+FIELD_SWITCH(time_ns);
+FIELD_SWITCH(comm);
+
+/* Maps a script shares among its probes; the engine makes them and puts them here. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct script_settings);
+} settings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} targets SEC(".maps");
+
+/* One per probe: a row per CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct event_counters);
+} counters SEC(".maps");
+
+/* Set by the engine before loading. */
+const volatile __u16 probe_slot = 0;
+const volatile __u32 target_pid = 0;	   /* -p: only this process */
+const volatile bool target_by_map = false; /* -c: only processes in `targets` */
+
+/* Should this script see this process (a tgid)? */
+static __always_inline bool process_wanted(__u32 pid)
+{
+	if (target_pid)
+		return pid == target_pid;
+	if (target_by_map) {
+		__u32 *state = bpf_map_lookup_elem(&targets, &pid);
+
+		return state && *state == TARGET_TRACED;
+	}
+	__u32 first = 0;
+	struct script_settings *set = bpf_map_lookup_elem(&settings, &first);
+
+	return !set || (pid != set->own_pids[0] && pid != set->own_pids[1] &&
+			pid != set->own_pids[2] && pid != set->own_pids[3]);
+}
+
+static __always_inline __u32 current_pid(void)
+{
+	return bpf_get_current_pid_tgid() >> 32;
+}
+
+static __always_inline __u32 current_tid(void)
+{
+	return (__u32)bpf_get_current_pid_tgid();
+}
+
+/* The running thread's part of the context; costly fields only when read. */
+static __always_inline void context_of_current(struct event_context *context)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	context->pid = id >> 32;
+	context->tid = (__u32)id;
+	if (want_time_ns)
+		context->time_ns = bpf_ktime_get_ns();
+	if (want_comm)
+		bpf_get_current_comm(context->comm, sizeof(context->comm));
+}
+
+/* The same for another task, a BTF pointer the verifier trusts. */
+static __always_inline void context_of_task(struct event_context *context,
+					    struct task_struct *task)
+{
+	context->pid = task->tgid;
+	context->tid = task->pid;
+	if (want_time_ns)
+		context->time_ns = bpf_ktime_get_ns();
+	if (want_comm)
+		bpf_probe_read_kernel_str(context->comm, sizeof(context->comm), task->comm);
+}
+
+static __always_inline struct event_counters *counters_here(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&counters, &cpu);
+}
+
+static __always_inline void event_stamp(struct event_header *header, struct event_counters *count)
+{
+	header->sequence = __sync_fetch_and_add(&count->events, 1);
+	header->cpu = bpf_get_smp_processor_id();
+	header->probe = probe_slot;
+}
+
+/* Sends an event that was built on the stack. `bytes` may be shorter than the struct when
+ * the last field is a string of which only a part is used. */
+static __always_inline void event_send(struct event_header *header, __u64 bytes)
+{
+	struct event_counters *count = counters_here();
+
+	if (!count)
+		return; /* cannot be: one row per possible CPU */
+	event_stamp(header, count);
+	if (bpf_ringbuf_output(&ring, header, bytes, 0))
+		__sync_fetch_and_add(&count->lost_ring, 1);
+}
+
+/* Room in the ring for an event too large for the stack (512 bytes); NULL when the ring is
+ * full, which is counted. End with event_submit() or event_drop(). Fill every byte that can
+ * be read: the room holds older records. */
+static __always_inline void *event_room(__u64 bytes)
+{
+	void *room = bpf_ringbuf_reserve(&ring, bytes, 0);
+
+	if (!room) {
+		struct event_counters *count = counters_here();
+
+		if (count) {
+			__sync_fetch_and_add(&count->events, 1);
+			__sync_fetch_and_add(&count->lost_ring, 1);
+		}
+	}
+	return room;
+}
+
+static __always_inline void event_submit(struct event_header *header)
+{
+	struct event_counters *count = counters_here();
+
+	if (count)
+		event_stamp(header, count);
+	bpf_ringbuf_submit(header, 0);
+}
+
+static __always_inline void event_drop(void *room)
+{
+	bpf_ringbuf_discard(room, 0);
+}
+
+/* A start (an enter, a request, a wake-up) could not be remembered: its event is lost. */
+static __always_inline void count_lost_map(void)
+{
+	struct event_counters *count = counters_here();
+
+	if (count)
+		__sync_fetch_and_add(&count->lost_map, 1);
+}
+
+#endif

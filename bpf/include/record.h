@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Record: what kernel side, host and worker agree on, byte for byte.
+ *
+ * BPF programs and the engine include this file; the worker gives its text to
+ * ffi.cdef. So: plain structs, no includes, no macros in between.
+ *
+ *   ring:  | ring_record | event_header | fields of the probe ... |  (repeated)
+ */
+#ifndef MOONPROBE_RECORD_H
+#define MOONPROBE_RECORD_H
+
+/* What the kernel puts before every record (kernel/bpf/ringbuf.c, struct bpf_ringbuf_hdr). */
+struct ring_record {
+	__u32 length; /* of what follows; bit 31: still being written, bit 30: discarded */
+	__u32 page_offset;
+};
+
+/* First bytes of every event. */
+struct event_header {
+	__u32 sequence; /* low half of event_counters.events of this probe on this CPU */
+	__u16 cpu;
+	__u16 probe; /* slot of the probe in its script, 0 is the first */
+};
+
+/* One per probe and CPU, in a mapped array: nothing is lost without being counted here.
+ * The kernel side writes the first cache line, the worker the second. After a drain
+ *   events == received + lost_ring
+ * proves that every event has been handled exactly once. */
+struct event_counters {
+	__u64 events;	 /* offered to the ring; numbers the records */
+	__u64 lost_ring; /* not written: the ring was full */
+	__u64 lost_map;	 /* starts not remembered: a map of the probe was full */
+	__u64 kernel_spare[5];
+	__u64 received;	   /* read from the ring by a worker */
+	__u64 failed;	   /* received, but the script's handler raised an error */
+	__u64 worker_spare[6];
+};
+
+/* One per script. Changed while programs run, so it is a map and not rodata. */
+struct script_settings {
+	__u32 own_pids[4]; /* host and workers: never traced, or output would cause output */
+};
+
+/* Value of a `targets` entry, keyed by process id. */
+enum target_state {
+	TARGET_PENDING = 0, /* the command before its exec: not traced yet */
+	TARGET_TRACED = 1,
+};
+
+#endif

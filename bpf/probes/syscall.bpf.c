@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* syscall: every system call, when it returns.
+ *
+ * The two hooks run on each call of each process while this probe is attached, so the way
+ * is short: nothing is copied at the entry, arguments are taken from the saved registers at
+ * the return, where they still are, and only of events that pass the early stage. Which
+ * calls are reported does not depend on the fields that are read: each is paired. */
+#include "moonprobe.bpf.h"
+
+struct syscall_event {
+	struct event_context context;
+	__u64 latency_ns FIELD("time in the kernel");
+	syscall_result result FIELD("what the call returned");
+	syscall_number number FIELD("which call");
+	__u64 args[6] FIELD("arguments as in the registers, also those the call has not; "
+			    "lost after a successful execve(2) and rt_sigreturn(2)");
+};
+PROBE(syscall, "One event per system call, when it returns.",
+      "Calls that were running when the probe was attached; calls that never return "
+      "(exit, exit_group); calls seccomp refuses; the child's return from fork and clone. "
+      "Calls of 32-bit programs appear with the numbers of the 32-bit table.");
+
+const volatile __s32 only_number KNOB("report only this call, -1: all") = -1;
+const volatile __u32 failed_only KNOB("1 reports only calls that failed") = 0;
+const volatile __u64 min_ns KNOB("report only calls that take at least this long, in ns") = 0;
+
+FIELD_SWITCH(latency_ns);
+FIELD_SWITCH(args);
+
+/* The call a thread is in. start_ns is 0 when there is none. */
+struct syscall_call {
+	__u64 start_ns;
+	__u64 number;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct syscall_call);
+} calls SEC(".maps");
+
+#define MAX_ERRNO 4095 /* include/linux/err.h: results down to -4095 are errors */
+
+static __always_inline bool has_failed(long result)
+{
+	return result < 0 && result >= -MAX_ERRNO;
+}
+
+static __always_inline void read_arguments(__u64 *args, struct pt_regs___kernel *registers)
+{
+#if defined(__TARGET_ARCH_x86)
+	args[0] = registers->di;
+	args[1] = registers->si;
+	args[2] = registers->dx;
+	args[3] = registers->r10;
+	args[4] = registers->r8;
+	args[5] = registers->r9;
+#elif defined(__TARGET_ARCH_arm64)
+	args[0] = registers->orig_x0; /* x0 holds the result already */
+	args[1] = registers->regs[1];
+	args[2] = registers->regs[2];
+	args[3] = registers->regs[3];
+	args[4] = registers->regs[4];
+	args[5] = registers->regs[5];
+#else
+#error "syscall: where are the arguments of a system call on this architecture?"
+#endif
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_enter, struct pt_regs___kernel *registers, long number)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct syscall_call *call;
+
+	if (only_number >= 0 && number != only_number)
+		return 0;
+	if (!process_wanted(task->tgid))
+		return 0;
+	call = bpf_task_storage_get(&calls, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!call) {
+		count_lost_map();
+		return 0;
+	}
+	call->number = number;
+	call->start_ns = want_latency_ns || min_ns ? bpf_ktime_get_ns() : 1;
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_exit, struct pt_regs___kernel *registers, long result)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct syscall_event event = {};
+	struct syscall_call *call;
+	__u64 now = 0;
+
+	/* With -p this is cheaper than the look-up, and most calls are not wanted. */
+	if (target_pid && !process_wanted(task->tgid))
+		return 0;
+	call = bpf_task_storage_get(&calls, task, NULL, 0);
+	if (!call || !call->start_ns)
+		return 0;
+	/* One reading of the clock serves both fields. */
+	if (want_latency_ns || min_ns || want_time_ns)
+		now = bpf_ktime_get_ns();
+	if (want_latency_ns || min_ns)
+		event.latency_ns = now - call->start_ns;
+	call->start_ns = 0;
+	if (failed_only && !has_failed(result))
+		return 0;
+	if (event.latency_ns < min_ns)
+		return 0;
+	event.context.time_ns = now;
+	event.context.pid = task->tgid;
+	event.context.tid = task->pid;
+	if (want_comm)
+		bpf_get_current_comm(event.context.comm, sizeof(event.context.comm));
+	event.result = result;
+	event.number = call->number;
+	if (!stage_early(&event))
+		return 0;
+	if (want_args)
+		read_arguments(event.args, registers);
+	if (!stage_late(&event))
+		return 0;
+	event_send(&event.context.header, sizeof(event));
+	return 0;
+}

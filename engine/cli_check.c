@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+/* moonprobe check: loads scripts as run would, and attaches nothing. */
+#include "command_line.h"
+#include "loop.h"
+#include "script.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] =
+	"usage: moonprobe check SCRIPT... \n"
+	"\n"
+	"Loads each script without attaching anything: finds syntax errors, unknown probes,\n"
+	"misspelt fields and knobs, bad options; names file, line and the nearest right name.\n"
+	"Needs no privileges. Exit status: 0 all are fine, 2 one is not.\n"
+	"\n"
+	"  moonprobe check scripts/*.lua\n";
+
+struct check {
+	struct loop *loop;
+	int status;
+};
+
+static void on_running(void *context)
+{
+	(void)context; /* a checked script is never run */
+}
+
+static void on_ended(void *context, int status)
+{
+	struct check *check = context;
+
+	check->status = status;
+	loop_stop(check->loop);
+}
+
+static void on_used_file(void *context, const char *file)
+{
+	(void)context;
+	(void)file;
+}
+
+static const struct script_events events = {
+	.running = on_running,
+	.ended = on_ended,
+	.used_file = on_used_file,
+};
+
+static int check_one(const struct search_path *path, const char *name)
+{
+	struct script_options options = { .name = name, .check = true, .targets_fd = -1 };
+	struct check check = { 0 };
+	struct script *script = NULL;
+	char file[4096] = "", folder[4096];
+	struct error error;
+	int err = find_script(path, name, file, sizeof(file), &options.text, &error);
+
+	if (*file) {
+		options.file = file;
+		folder_of(file, folder, sizeof(folder));
+		options.folder = folder;
+	}
+	options.path = *path;
+	if (!err) {
+		err = loop_open(&check.loop);
+		if (err)
+			error_set(&error, err, "loop: %s", strerror(-err));
+	}
+	if (!err)
+		err = script_open(&script, check.loop, &options, &events, &check, &error);
+	if (!err)
+		err = script_start(script, &error);
+	if (err) {
+		error_print("%s", error.text);
+		check.status = STATUS_USAGE;
+	} else {
+		loop_run(check.loop);
+	}
+	script_close(script);
+	loop_close(check.loop);
+	if (!check.status)
+		printf("%s: ok\n", name);
+	return check.status;
+}
+
+static int check_main(int argc, char **argv)
+{
+	struct search_path path = { 0 };
+	int status = STATUS_OK;
+
+	if (argc == 2 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))) {
+		fputs(help, stdout);
+		return STATUS_OK;
+	}
+	if (argc < 2 || argv[1][0] == '-') {
+		error_print(argc < 2 ? "check: no script given; moonprobe check --help" :
+				       "check: unknown option %s; moonprobe check --help",
+			    argv[1]);
+		return STATUS_USAGE;
+	}
+	setup_libbpf(false);
+	setup_path(&path);
+	for (int i = 1; i < argc; i++)
+		if (check_one(&path, argv[i]))
+			status = STATUS_USAGE;
+	search_path_clear(&path);
+	return status;
+}
+
+const struct subcommand check_subcommand = {
+	.name = "check",
+	.summary = "find mistakes in scripts without running them",
+	.main = check_main,
+};

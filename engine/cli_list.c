@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+/* moonprobe list: what can be probed, from the objects' own BTF. */
+#include "command_line.h"
+#include "hook.h"
+#include "json.h"
+#include "schema.h"
+
+#include <bpf/btf.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] =
+	"usage: moonprobe list [-f text|json] [-I DIR] [PATTERN]\n"
+	"\n"
+	"Lists the probes and whether this kernel can attach them. With a PATTERN (tcp_*, or a\n"
+	"part of a name) also their fields and knobs, and what they cannot see.\n"
+	"\n"
+	"  moonprobe list\n"
+	"  moonprobe list process_exec\n"
+	"  moonprobe list -f json 'tcp_*'\n";
+
+struct list {
+	const struct search_path *path;
+	const char *pattern; /* NULL: all */
+	bool json;
+	struct btf *vmlinux;
+	int shown, failed;
+};
+
+/* "" when every needed hook exists, else why not. */
+static void why_not(const struct list *list, const struct schema *schema, struct error *why)
+{
+	int usable = 0;
+
+	why->text[0] = 0;
+	for (int i = 0; i < schema->program_count; i++) {
+		struct error error;
+
+		if (!hook_exists(schema->programs[i].section, list->vmlinux, &error)) {
+			usable++;
+		} else if (!schema->programs[i].optional) {
+			*why = error;
+			return;
+		} else if (!usable) {
+			*why = error;
+		}
+	}
+	if (usable)
+		why->text[0] = 0;
+}
+
+static void type_of(const struct schema_field *field, char *type, size_t size)
+{
+	char base[64];
+
+	if (*field->type)
+		snprintf(base, sizeof(base), "%s", field->type);
+	else if (field->kind == SCHEMA_TEXT)
+		snprintf(base, sizeof(base), "text");
+	else if (field->kind == SCHEMA_BOOL)
+		snprintf(base, sizeof(base), "bool");
+	else
+		snprintf(base, sizeof(base), "%c%u", field->kind == SCHEMA_SIGNED ? 's' : 'u',
+			 8 * field->element_bytes);
+	if (field->elements)
+		snprintf(type, size, "%s[%u]", base, field->elements);
+	else
+		snprintf(type, size, "%s", base);
+}
+
+static void print_text(const struct schema *schema, const struct error *why, bool full)
+{
+	if (!full) {
+		printf("%-16s %s%s%s%s\n", schema->name, schema->about, *why->text ? " [" : "",
+		       why->text, *why->text ? "]" : "");
+		return;
+	}
+	printf("%s\n  %s\n  Cannot see: %s\n  Attaches here: %s%s\n", schema->name, schema->about,
+	       schema->blind, *why->text ? "no, " : "yes", why->text);
+	printf("  Fields:\n");
+	for (int i = 0; i < schema->field_count; i++) {
+		const struct schema_field *field = &schema->fields[i];
+		char type[96];
+
+		if (!*field->doc)
+			continue; /* of the header: plumbing */
+		type_of(field, type, sizeof(type));
+		printf("    %-16s %-14s %s\n", field->name, type, field->doc);
+	}
+	if (schema->knob_count)
+		printf("  Knobs:\n");
+	for (int i = 0; i < schema->knob_count; i++) {
+		const struct schema_knob *knob = &schema->knobs[i];
+
+		if (knob->kind == SCHEMA_TEXT)
+			printf("    %-16s %s (default '%s')\n", knob->name, knob->doc,
+			       knob->preset_text);
+		else
+			printf("    %-16s %s (default %.0f)\n", knob->name, knob->doc, knob->preset);
+	}
+	printf("\n");
+}
+
+static void json_member(const char *name, const char *text, bool first)
+{
+	printf("%s\"%s\":", first ? "" : ",", name);
+	json_text(stdout, text);
+}
+
+static void print_json(const struct schema *schema, const struct error *why)
+{
+	printf("{");
+	json_member("probe", schema->name, true);
+	json_member("about", schema->about, false);
+	json_member("blind", schema->blind, false);
+	printf(",\"attaches\":%s", *why->text ? "false" : "true");
+	if (*why->text)
+		json_member("why_not", why->text, false);
+	printf(",\"event_bytes\":%u,\"fields\":[", schema->event_bytes);
+	for (int i = 0; i < schema->field_count; i++) {
+		const struct schema_field *field = &schema->fields[i];
+		char type[96];
+
+		type_of(field, type, sizeof(type));
+		printf("%s{", i ? "," : "");
+		json_member("name", field->name, true);
+		json_member("type", type, false);
+		json_member("unit", schema_unit(field->name), false);
+		json_member("doc", field->doc, false);
+		for (int v = 0; v < field->value_count; v++) {
+			printf("%s", v ? "," : ",\"values\":[");
+			json_text(stdout, field->values[v].name);
+		}
+		printf("%s}", field->value_count ? "]" : "");
+	}
+	printf("],\"knobs\":[");
+	for (int i = 0; i < schema->knob_count; i++) {
+		const struct schema_knob *knob = &schema->knobs[i];
+
+		printf("%s{", i ? "," : "");
+		json_member("name", knob->name, true);
+		json_member("doc", knob->doc, false);
+		if (knob->kind == SCHEMA_TEXT)
+			json_member("default", knob->preset_text, false);
+		else
+			printf(",\"default\":%.0f", knob->preset);
+		printf("}");
+	}
+	printf("],\"hooks\":[");
+	for (int i = 0; i < schema->program_count; i++) {
+		printf("%s", i ? "," : "");
+		json_text(stdout, schema->programs[i].section);
+	}
+	printf("]}\n");
+}
+
+static int show(const char *name, void *context)
+{
+	struct list *list = context;
+	struct asset_bytes object;
+	struct schema *schema;
+	struct error error;
+	char asset[96];
+
+	if (list->pattern && !strstr(name, list->pattern) && fnmatch(list->pattern, name, 0))
+		return 0;
+	snprintf(asset, sizeof(asset), "probes/%s.bpf.o", name);
+	if (asset_load(list->path, asset, &object))
+		return 0;
+	if (schema_open(&schema, name, object.bytes, object.size, &error)) {
+		error_print("%s", error.text);
+		list->failed++;
+	} else {
+		why_not(list, schema, &error);
+		if (list->json)
+			print_json(schema, &error);
+		else
+			print_text(schema, &error, list->pattern != NULL);
+		schema_close(schema);
+		list->shown++;
+	}
+	asset_unload(&object);
+	return 0;
+}
+
+static int list_main(int argc, char **argv)
+{
+	struct search_path path = { 0 };
+	struct list list = { .path = &path };
+	char near[64];
+	int letter;
+
+	opterr = 0;
+	setup_path(&path);
+	while ((letter = getopt_long(argc, argv, "f:I:h",
+				     (struct option[]){ { "help", no_argument, NULL, 'h' }, { 0 } },
+				     NULL)) != -1) {
+		switch (letter) {
+		case 'f':
+			list.json = parse_format(optarg);
+			break;
+		case 'I':
+			if (search_path_add(&path, optarg))
+				return STATUS_USAGE;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return STATUS_OK;
+		default:
+			error_print("list: unknown option %s; moonprobe list --help",
+				    argv[optind - 1]);
+			return STATUS_USAGE;
+		}
+	}
+	if (argc - optind > 1) {
+		error_print("list: one pattern at most; quote it: 'tcp_*'");
+		return STATUS_USAGE;
+	}
+	list.pattern = argv[optind];
+	setup_libbpf(false);
+	list.vmlinux = btf__load_vmlinux_btf();
+	asset_each(&path, "probes/", ".bpf.o", show, &list);
+	btf__free(list.vmlinux);
+	if (!list.shown && list.pattern) {
+		asset_nearest(&path, "probes/", ".bpf.o", list.pattern, near, sizeof(near));
+		error_print("list: no probe matches '%s'%s%s%s", list.pattern,
+			    *near ? "; did you mean '" : "", near, *near ? "'?" : "");
+		list.failed++;
+	}
+	search_path_clear(&path);
+	return list.failed ? STATUS_USAGE : STATUS_OK;
+}
+
+const struct subcommand list_subcommand = {
+	.name = "list",
+	.summary = "show the probes, their fields and knobs",
+	.main = list_main,
+};

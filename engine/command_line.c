@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command_line.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool verbose_libbpf;
+
+static int libbpf_message(enum libbpf_print_level level, const char *format, va_list args)
+{
+	/* Quiet by default: whoever calls libbpf says in one line what failed. */
+	if (!verbose_libbpf || level == LIBBPF_DEBUG)
+		return 0;
+	return vfprintf(stderr, format, args);
+}
+
+void setup_libbpf(bool verbose)
+{
+	verbose_libbpf = verbose;
+	libbpf_set_print(libbpf_message);
+	/* Not needed since kernel 5.11, and refused without CAP_SYS_RESOURCE. */
+	libbpf_set_memlock_rlim(0);
+}
+
+void setup_path(struct search_path *path)
+{
+	if (search_path_add(path, getenv("MOONPROBE_PATH")))
+		error_print("MOONPROBE_PATH: more than %d folders; the rest is not used", SEARCH_DIRS);
+}
+
+bool parse_format(const char *text)
+{
+	if (!strcmp(text, "json"))
+		return true;
+	if (!strcmp(text, "text"))
+		return false;
+	error_print("-f %s: unknown format; text and json are known", text);
+	exit(STATUS_USAGE);
+}
+
+void folder_of(const char *file, char *folder, size_t size)
+{
+	const char *slash = strrchr(file, '/');
+
+	if (slash)
+		snprintf(folder, size, "%.*s", slash == file ? 1 : (int)(slash - file), file);
+	else
+		snprintf(folder, size, ".");
+}
+
+/* Looks at the first bytes: a program or picture given by mistake is told as such. */
+static int check_source(const char *file, struct error *error)
+{
+	struct stat status;
+	char start[512];
+	ssize_t got;
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return error_set(error, -errno, "%s: %s", file, strerror(errno));
+	if (fstat(fd, &status) || !S_ISREG(status.st_mode)) {
+		close(fd);
+		return error_set(error, -EINVAL, "%s: is %s, not a Lua script", file,
+				 S_ISDIR(status.st_mode) ? "a directory" : "no regular file");
+	}
+	got = read(fd, start, sizeof(start));
+	close(fd);
+	if (got < 0)
+		return error_set(error, -errno, "%s: %s", file, strerror(errno));
+	if (memchr(start, 0, got) || (got && start[0] == '\033'))
+		return error_set(error, -EINVAL, "%s: is a binary file, not a Lua script", file);
+	return 0;
+}
+
+int find_script(const struct search_path *path, const char *name, char *file, size_t size,
+		const char **text, struct error *error)
+{
+	const struct asset *embedded;
+	char asset[256], near[64];
+	int fd;
+
+	*text = NULL;
+	if (!access(name, F_OK) || strchr(name, '/')) {
+		snprintf(file, size, "%s", name);
+		return check_source(file, error);
+	}
+	snprintf(asset, sizeof(asset), "scripts/%s.lua", name);
+	fd = search_path_open(path, asset, file, size);
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	file[0] = 0;
+	embedded = asset_embedded(asset);
+	if (embedded) {
+		*text = (const char *)embedded->bytes;
+		return 0;
+	}
+	asset_nearest(path, "scripts/", ".lua", name, near, sizeof(near));
+	return error_set(error, -ENOENT, "no script file and no tool named '%s'%s%s%s", name,
+			 *near ? "; did you mean '" : "", near, *near ? "'?" : "");
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+/* moonprobe: chooses the subcommand, or becomes a worker. */
+#include "command_line.h"
+#include "nearest.h"
+#include "worker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct subcommand *const subcommands[] = {
+	&run_subcommand,
+	&list_subcommand,
+	&check_subcommand,
+	&doctor_subcommand,
+};
+
+#define COUNT (sizeof(subcommands) / sizeof(*subcommands))
+
+static void usage(FILE *out)
+{
+	fprintf(out, "usage: moonprobe COMMAND [options]\n\n");
+	for (size_t i = 0; i < COUNT; i++)
+		fprintf(out, "  %-8s %s\n", subcommands[i]->name, subcommands[i]->summary);
+	fprintf(out, "\nmoonprobe COMMAND --help tells more. First steps:\n"
+		     "  moonprobe list\n"
+		     "  sudo moonprobe run execsnoop\n");
+}
+
+int main(int argc, char **argv)
+{
+	struct nearest near;
+
+	if (argc < 2) {
+		usage(stderr);
+		return STATUS_USAGE;
+	}
+	if (!strcmp(argv[1], WORKER_NAME))
+		return worker_main();
+	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
+		usage(stdout);
+		return STATUS_OK;
+	}
+	if (!strcmp(argv[1], "-V") || !strcmp(argv[1], "--version")) {
+		printf("moonprobe " VERSION "\n");
+		return STATUS_OK;
+	}
+	nearest_start(&near, argv[1]);
+	for (size_t i = 0; i < COUNT; i++) {
+		if (!strcmp(argv[1], subcommands[i]->name))
+			return subcommands[i]->main(argc - 1, argv + 1);
+		nearest_offer(&near, subcommands[i]->name);
+	}
+	error_print("no command named '%s'%s%s%s; moonprobe --help lists all", argv[1],
+		    *nearest_name(&near) ? "; did you mean '" : "", nearest_name(&near),
+		    *nearest_name(&near) ? "'" : "");
+	return STATUS_USAGE;
+}

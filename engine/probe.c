@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "probe.h"
+
+#include "hook.h"
+#include "record.h"
+#include "schema.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct program {
+	const char *section; /* of the schema */
+	int body_fd;	     /* a loaded body; -1: left out */
+	int dispatcher_fd;
+	int link_fd;
+};
+
+struct probe {
+	struct probe_request request; /* what the running body was made for */
+	struct probe_setting setting;
+	int slot;
+	struct schema *schema; /* its object is the first body's; keeps the maps */
+	struct program *programs;
+	int slots_fd; /* prog array: one entry per program */
+	struct event_counters *counters;
+	size_t counters_bytes;
+	int cpus;
+};
+
+bool probe_request_has_field(const struct probe_request *request, const char *field)
+{
+	for (int i = 0; i < request->field_count; i++)
+		if (!strcmp(request->fields[i], field))
+			return true;
+	return false;
+}
+
+/* Rodata: what a body is specialised with. */
+
+static int rodata_write(struct schema *schema, const char *variable, const void *value,
+			uint32_t bytes)
+{
+	struct bpf_map *map;
+	uint32_t offset, size;
+	int err = schema_rodata(schema->object, variable, &offset, &size);
+
+	if (err)
+		return err;
+	if (size != bytes)
+		return -EINVAL;
+	bpf_object__for_each_map(map, schema->object) {
+		const char *name = bpf_map__name(map);
+		size_t length = strlen(name), room;
+		unsigned char *initial; /* ours to write until the load */
+
+		if (length < 7 || strcmp(name + length - 7, ".rodata"))
+			continue;
+		initial = (unsigned char *)bpf_map__initial_value(map, &room);
+		if (!initial || offset + size > room)
+			return -EINVAL;
+		memcpy(initial + offset, value, size);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int write_knob(struct schema *schema, const struct schema_knob *knob, bool is_text,
+		      double number, const char *text)
+{
+	unsigned char value[256] = { 0 };
+	uint64_t bits = number < 0 ? (uint64_t)(int64_t)number : (uint64_t)number;
+
+	if (knob->bytes > sizeof(value) || is_text != (knob->kind == SCHEMA_TEXT))
+		return -EINVAL;
+	if (is_text) {
+		if (strlen(text) >= knob->bytes)
+			return -E2BIG;
+		memcpy(value, text, strlen(text));
+	} else {
+		memcpy(value, &bits, knob->bytes);
+	}
+	return rodata_write(schema, knob->name, value, knob->bytes);
+}
+
+static int specialise(struct schema *schema, const struct probe_request *request, int slot,
+		      const struct probe_setting *setting, struct error *error)
+{
+	uint16_t slot16 = slot;
+	uint32_t pid = setting->target_pid;
+	uint8_t by_map = setting->target_by_map;
+
+	if (rodata_write(schema, "probe_slot", &slot16, sizeof(slot16)) ||
+	    rodata_write(schema, "target_pid", &pid, sizeof(pid)) ||
+	    rodata_write(schema, "target_by_map", &by_map, sizeof(by_map)))
+		return error_set(error, -EINVAL,
+				 "probe %s: its object was not built with this engine's "
+				 "moonprobe.bpf.h; rebuild it",
+				 schema->name);
+	for (int i = 0; i < schema->field_count; i++) {
+		const struct schema_field *field = &schema->fields[i];
+		uint8_t want = probe_request_has_field(request, field->name);
+		char variable[80];
+
+		if (!field->switchable)
+			continue;
+		snprintf(variable, sizeof(variable), "want_%s", field->name);
+		rodata_write(schema, variable, &want, sizeof(want));
+	}
+	for (int i = 0; i < request->knob_count; i++) {
+		const struct schema_knob *knob = schema_knob(schema, request->knobs[i].name);
+
+		if (!knob)
+			return error_set(error, -ENOENT, "probe %s: no knob named %s", schema->name,
+					 request->knobs[i].name);
+		if (write_knob(schema, knob, request->knobs[i].is_text, request->knobs[i].number,
+			       request->knobs[i].text))
+			return error_set(error, -EINVAL, "probe %s: knob %s: %s does not fit",
+					 schema->name, knob->name,
+					 request->knobs[i].is_text ? "the text" : "the number");
+	}
+	return 0;
+}
+
+static bool knob_is_on(const struct schema *schema, const struct probe_request *request,
+		       const char *name)
+{
+	for (int i = 0; i < request->knob_count; i++)
+		if (!strcmp(request->knobs[i].name, name))
+			return request->knobs[i].number != 0;
+	return schema_knob(schema, name)->preset != 0;
+}
+
+/* Which programs this kernel and these knobs call for. */
+static int choose_programs(struct schema *schema, const struct probe_request *request,
+			   struct error *error)
+{
+	for (int i = 0; i < schema->program_count; i++) {
+		const struct schema_program *one = &schema->programs[i];
+		struct bpf_program *program =
+			bpf_object__find_program_by_name(schema->object, one->name);
+		bool load = !one->only_with || knob_is_on(schema, request, one->only_with);
+
+		if (load && one->optional) {
+			int err = hook_exists(one->section, NULL, error);
+
+			if (err && err != -ENOENT)
+				return err;
+			load = !err;
+		}
+		bpf_program__set_autoload(program, load);
+	}
+	return 0;
+}
+
+/* Maps: shared ones are put in place of the object's; the probe's own are `from` an earlier
+ * body when there is one. */
+
+static int share_map(struct bpf_object *object, const char *name, int fd)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+
+	if (!map)
+		return -ENOENT;
+	return fd < 0 ? bpf_map__set_autocreate(map, false) : bpf_map__reuse_fd(map, fd);
+}
+
+static int place_maps(struct schema *schema, const struct probe_setting *setting,
+		      const struct schema *from, struct error *error)
+{
+	struct bpf_map *map;
+	int err = share_map(schema->object, "ring", setting->ring_fd);
+
+	if (!err)
+		err = share_map(schema->object, "settings", setting->settings_fd);
+	if (!err)
+		err = share_map(schema->object, "targets",
+				setting->target_by_map ? setting->targets_fd : -1);
+	if (err)
+		return error_set(error, err, "probe %s: sharing maps: %s", schema->name,
+				 strerror(-err));
+	if (!from) {
+		map = bpf_object__find_map_by_name(schema->object, "counters");
+		return bpf_map__set_max_entries(map, libbpf_num_possible_cpus());
+	}
+	bpf_object__for_each_map(map, schema->object) {
+		const char *name = bpf_map__name(map);
+		struct bpf_map *kept = bpf_object__find_map_by_name(from->object, name);
+
+		if (bpf_map__is_internal(map) || !kept || !strcmp(name, "ring") ||
+		    !strcmp(name, "settings") || !strcmp(name, "targets"))
+			continue;
+		err = bpf_map__reuse_fd(map, bpf_map__fd(kept));
+		if (err)
+			return error_set(error, err, "probe %s: keeping map %s: %s", schema->name,
+					 name, strerror(-err));
+	}
+	return 0;
+}
+
+static int load_body(struct schema **out, const struct probe_request *request, int slot,
+		     const struct probe_setting *setting, const struct schema *from,
+		     struct error *error)
+{
+	struct asset_bytes object;
+	struct schema *schema = NULL;
+	char name[96];
+	int err;
+
+	snprintf(name, sizeof(name), "probes/%s.bpf.o", request->name);
+	err = asset_load(setting->path, name, &object);
+	if (err) {
+		char near[64];
+
+		asset_nearest(setting->path, "probes/", ".bpf.o", request->name, near, sizeof(near));
+		return error_set(error, err, "no probe named '%s'%s%s%s; moonprobe list shows all",
+				 request->name, *near ? "; did you mean '" : "", near,
+				 *near ? "'" : "");
+	}
+	err = schema_open(&schema, request->name, object.bytes, object.size, error);
+	if (!err)
+		err = specialise(schema, request, slot, setting, error);
+	if (!err)
+		err = choose_programs(schema, request, error);
+	if (!err)
+		err = place_maps(schema, setting, from, error);
+	if (!err && bpf_object__load(schema->object)) {
+		err = -errno;
+		error_set(error, err,
+			  "probe %s: the kernel refused it: %s; run with -v to see its log, "
+			  "moonprobe doctor tells what this kernel allows",
+			  schema->name, strerror(errno));
+	}
+	asset_unload(&object);
+	if (err)
+		schema_close(schema);
+	else
+		*out = schema;
+	return err;
+}
+
+static int body_fd(const struct schema *schema, int index)
+{
+	struct bpf_program *program =
+		bpf_object__find_program_by_name(schema->object, schema->programs[index].name);
+
+	return bpf_program__autoload(program) ? bpf_program__fd(program) : -1;
+}
+
+/* Puts every body of `schema` into its slot. */
+static int fill_slots(struct probe *probe, const struct schema *schema, struct error *error)
+{
+	for (int i = 0; i < schema->program_count; i++) {
+		int fd = body_fd(schema, i);
+
+		if (fd >= 0 && bpf_map_update_elem(probe->slots_fd, &i, &fd, BPF_ANY))
+			return error_set(error, -errno, "probe %s: slot of %s: %s", schema->name,
+					 schema->programs[i].name, strerror(errno));
+	}
+	return 0;
+}
+
+static int map_counters(struct probe *probe)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	void *rows;
+
+	probe->cpus = libbpf_num_possible_cpus();
+	probe->counters_bytes =
+		(probe->cpus * sizeof(struct event_counters) + page - 1) / page * page;
+	rows = mmap(NULL, probe->counters_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		    probe_counters_fd(probe), 0);
+	if (rows == MAP_FAILED)
+		return -errno;
+	probe->counters = rows;
+	return 0;
+}
+
+int probe_open(struct probe **out, const struct probe_request *request, int slot,
+	       const struct probe_setting *setting, struct error *error)
+{
+	struct probe *probe = calloc(1, sizeof(*probe));
+	int err;
+
+	if (!probe)
+		return error_set(error, -ENOMEM, "probe %s: no memory", request->name);
+	probe->request = *request;
+	probe->setting = *setting;
+	probe->slot = slot;
+	probe->slots_fd = -1;
+	err = load_body(&probe->schema, request, slot, setting, NULL, error);
+	if (err)
+		goto fail;
+	probe->programs = calloc(probe->schema->program_count, sizeof(*probe->programs));
+	if (!probe->programs) {
+		err = error_set(error, -ENOMEM, "probe %s: no memory", request->name);
+		goto fail;
+	}
+	for (int i = 0; i < probe->schema->program_count; i++) {
+		probe->programs[i].section = probe->schema->programs[i].section;
+		probe->programs[i].dispatcher_fd = -1;
+		probe->programs[i].link_fd = -1;
+	}
+	probe->slots_fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "slots", sizeof(uint32_t),
+					 sizeof(uint32_t), probe->schema->program_count, NULL);
+	if (probe->slots_fd < 0) {
+		err = error_set(error, -errno, "probe %s: program array: %s", request->name,
+				strerror(errno));
+		goto fail;
+	}
+	err = map_counters(probe);
+	if (err) {
+		error_set(error, err, "probe %s: counters: %s", request->name, strerror(-err));
+		goto fail;
+	}
+	*out = probe;
+	return 0;
+fail:
+	probe_close(probe);
+	return err;
+}
+
+int probe_attach(struct probe *probe, struct error *error)
+{
+	struct error why;
+	int err = 0;
+
+	for (int i = 0; i < probe->schema->program_count && !err; i++) {
+		struct program *program = &probe->programs[i];
+		int body = body_fd(probe->schema, i);
+
+		if (body < 0)
+			continue;
+		program->dispatcher_fd = hook_dispatcher(probe->schema->programs[i].name, body,
+							 probe->slots_fd, i, &why);
+		err = program->dispatcher_fd < 0 ? program->dispatcher_fd : 0;
+	}
+	if (!err)
+		err = fill_slots(probe, probe->schema, &why);
+	for (int i = 0; i < probe->schema->program_count && !err; i++) {
+		struct program *program = &probe->programs[i];
+
+		if (program->dispatcher_fd < 0)
+			continue;
+		program->link_fd = hook_attach(program->section, program->dispatcher_fd, &why);
+		err = program->link_fd < 0 ? program->link_fd : 0;
+	}
+	return err ? error_set(error, err, "probe %s: %s", probe->request.name, why.text) : 0;
+}
+
+bool probe_serves(const struct probe *probe, const struct probe_request *request)
+{
+	const struct probe_request *own = &probe->request;
+
+	if (strcmp(own->name, request->name) || own->knob_count != request->knob_count)
+		return false;
+	for (int i = 0; i < own->knob_count; i++)
+		if (strcmp(own->knobs[i].name, request->knobs[i].name) ||
+		    own->knobs[i].is_text != request->knobs[i].is_text ||
+		    own->knobs[i].number != request->knobs[i].number ||
+		    strcmp(own->knobs[i].text, request->knobs[i].text))
+			return false;
+	return true;
+}
+
+int probe_adapt(struct probe *probe, const struct probe_request *request, bool exact,
+		struct error *error)
+{
+	struct probe_request wanted = *request;
+	struct schema *body;
+	bool same = true;
+	int err;
+
+	for (int i = 0; i < probe->request.field_count; i++) {
+		const char *field = probe->request.fields[i];
+
+		if (probe_request_has_field(&wanted, field))
+			continue;
+		if (exact)
+			same = false;
+		else if (wanted.field_count < PROBE_FIELDS)
+			strcpy(wanted.fields[wanted.field_count++], field);
+	}
+	for (int i = 0; i < wanted.field_count; i++)
+		if (!probe_request_has_field(&probe->request, wanted.fields[i]))
+			same = false;
+	if (same)
+		return 0;
+	err = load_body(&body, &wanted, probe->slot, &probe->setting, probe->schema, error);
+	if (err)
+		return err;
+	err = fill_slots(probe, body, error);
+	/* The slots hold the programs now, and the programs hold the maps; of the first body
+	 * the schema (strings, own maps' descriptors) stays in use. */
+	schema_close(body);
+	if (!err)
+		probe->request = wanted;
+	return err;
+}
+
+const char *probe_name(const struct probe *probe)
+{
+	return probe->request.name;
+}
+
+int probe_slot(const struct probe *probe)
+{
+	return probe->slot;
+}
+
+int probe_counters_fd(const struct probe *probe)
+{
+	return bpf_object__find_map_fd_by_name(probe->schema->object, "counters");
+}
+
+int probe_totals(const struct probe *probe, struct probe_totals *totals)
+{
+	memset(totals, 0, sizeof(*totals));
+	for (int cpu = 0; cpu < probe->cpus; cpu++) {
+		const struct event_counters *row = &probe->counters[cpu];
+
+		totals->events += row->events;
+		totals->lost_ring += row->lost_ring;
+		totals->lost_map += row->lost_map;
+		totals->received += row->received;
+		totals->failed += row->failed;
+	}
+	for (int i = 0; i < probe->schema->program_count; i++) {
+		struct bpf_prog_info info = { 0 };
+		uint32_t size = sizeof(info);
+
+		if (probe->programs[i].dispatcher_fd < 0)
+			continue;
+		if (bpf_obj_get_info_by_fd(probe->programs[i].dispatcher_fd, &info, &size))
+			return -errno;
+		totals->missed += info.recursion_misses;
+	}
+	return 0;
+}
+
+int probe_link_ids(const struct probe *probe, uint32_t *ids, int room)
+{
+	int count = 0;
+
+	for (int i = 0; i < probe->schema->program_count && count < room; i++) {
+		struct bpf_link_info info = { 0 };
+		uint32_t size = sizeof(info);
+
+		if (probe->programs[i].link_fd >= 0 &&
+		    !bpf_obj_get_info_by_fd(probe->programs[i].link_fd, &info, &size))
+			ids[count++] = info.id;
+	}
+	return count;
+}
+
+void probe_close(struct probe *probe)
+{
+	if (!probe)
+		return;
+	for (int i = 0; probe->programs && i < probe->schema->program_count; i++) {
+		if (probe->programs[i].link_fd >= 0)
+			close(probe->programs[i].link_fd);
+		if (probe->programs[i].dispatcher_fd >= 0)
+			close(probe->programs[i].dispatcher_fd);
+	}
+	if (probe->counters)
+		munmap(probe->counters, probe->counters_bytes);
+	if (probe->slots_fd >= 0)
+		close(probe->slots_fd);
+	free(probe->programs);
+	schema_close(probe->schema);
+	free(probe);
+}

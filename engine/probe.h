@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Probe: one script's instance of a probe: its programs, its maps, its counters.
+ *
+ *   request --probe_open()--> opened -> specialised -> loaded -> slots -> dispatchers -> links
+ *           --probe_adapt()-> a new body, with other fields, in the same slots
+ *
+ * Specialised means: rodata says which process, which knobs, and which fields somebody
+ * reads; the verifier then removes the code of the rest. The maps a probe keeps its state
+ * in live as long as the instance, whatever body runs. */
+#ifndef MOONPROBE_PROBE_H
+#define MOONPROBE_PROBE_H
+
+#include "asset.h"
+#include "error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PROBE_KNOBS 32
+#define PROBE_FIELDS 64
+
+/* What a script asks for. */
+struct probe_request {
+	char name[64];
+	struct {
+		char name[64];
+		bool is_text;
+		double number;
+		char text[128];
+	} knobs[PROBE_KNOBS];
+	int knob_count;
+	char fields[PROBE_FIELDS][64]; /* those read by anybody */
+	int field_count;
+};
+
+bool probe_request_has_field(const struct probe_request *request, const char *field);
+
+/* What all probes of a script share. */
+struct probe_setting {
+	const struct search_path *path;
+	int ring_fd, settings_fd, targets_fd;
+	pid_t target_pid;    /* 0: any */
+	bool target_by_map;  /* only processes in the targets map */
+};
+
+struct probe;
+
+/* Loads and attaches nothing yet to events of slot `slot`: see probe_attach(). */
+int probe_open(struct probe **probe, const struct probe_request *request, int slot,
+	       const struct probe_setting *setting, struct error *error);
+int probe_attach(struct probe *probe, struct error *error);
+
+/* True when an instance for `request` could be this one: same probe, same knobs. */
+bool probe_serves(const struct probe *probe, const struct probe_request *request);
+
+/* Makes the body capture the fields of `request` (exactly those when `exact`, else those and
+ * the ones captured now) by replacing it in its slots. Nothing is detached. No-op when it
+ * already does. */
+int probe_adapt(struct probe *probe, const struct probe_request *request, bool exact,
+		struct error *error);
+
+const char *probe_name(const struct probe *probe);
+int probe_slot(const struct probe *probe);
+int probe_counters_fd(const struct probe *probe); /* map of struct event_counters, a row a CPU */
+
+/* What was lost and where, summed over CPUs. */
+struct probe_totals {
+	uint64_t events, received, failed;
+	uint64_t lost_ring, lost_map;
+	uint64_t missed; /* programs not run: they would have interrupted themselves */
+};
+int probe_totals(const struct probe *probe, struct probe_totals *totals);
+
+/* Ids of the attached links, for those who want to see that a reload keeps them. Returns
+ * their number, at most `room`. */
+int probe_link_ids(const struct probe *probe, uint32_t *ids, int room);
+
+void probe_close(struct probe *probe); /* detaches; NULL is fine */
+
+#endif

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker.h"
+
+#include "asset.h"
+#include "error.h"
+#include "lua_engine.h"
+#include "privilege.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int traceback(lua_State *lua)
+{
+	luaL_traceback(lua, lua, lua_tostring(lua, 1), 1);
+	return 1;
+}
+
+/* boot.lua is part of the executable always: it is what fetches everything else. */
+static int boot(lua_State *lua)
+{
+	const struct asset *file = asset_embedded("stdlib/boot.lua");
+	int status;
+
+	lua_pushcfunction(lua, traceback);
+	if (luaL_loadbuffer(lua, (const char *)file->bytes, file->size, "@stdlib/boot.lua")) {
+		error_print("%s", lua_tostring(lua, -1));
+		return 1;
+	}
+	lua_engine_push(lua);
+	if (lua_pcall(lua, 1, 1, -3)) {
+		error_print("%s", lua_tostring(lua, -1));
+		return 1;
+	}
+	status = (int)lua_tointeger(lua, -1);
+	return status;
+}
+
+int worker_main(void)
+{
+	lua_State *lua;
+	int err = privilege_drop(), status;
+
+	if (err) {
+		error_print("worker: cannot drop privileges: %s", strerror(-err));
+		return 1;
+	}
+	signal(SIGPIPE, SIG_IGN); /* a closed stdout is told by write */
+	signal(SIGINT, SIG_IGN);  /* the terminal sends it to all; the host decides */
+	lua = luaL_newstate();
+	if (!lua) {
+		error_print("worker: no memory for Lua");
+		return 1;
+	}
+	luaL_openlibs(lua);
+	status = boot(lua);
+	lua_close(lua);
+	return status;
+}

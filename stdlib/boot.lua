@@ -1,0 +1,88 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Boot: a worker's first Lua. Fetches modules, takes the start message, loads the user's
+--- script, declares its probes, and runs until the host says finish.
+---
+---   start -> load script -> declare*, ready -> run -> drain loop -> finish | yield
+---
+--- Returns the process's exit status: 0, 1 failed while running, 2 could not be loaded.
+
+local engine = ...
+
+--- Modules. `moonprobe.NAME` is stdlib/NAME.lua, from a folder on the search path when one
+--- has it, else embedded. Anything else is the user's: beside the script, or on the path.
+--- The host opens files, for it may read them and we may not.
+
+local overridden = false -- true when there is a search path
+local own_sources = {} -- [chunk name] = true: the stdlib's, never to blame
+
+local function ask_for_file(kind, name)
+  assert(engine.send(nil, kind, name))
+  while true do
+    local reply = assert(engine.receive())
+    if reply[1] == kind then
+      if #reply.fds == 0 then return nil end
+      return engine.read(reply.fds[1]), reply[2]
+    end
+    package.loaded['moonprobe.host'].keep(reply)
+  end
+end
+
+--- The bytes of a file of the project by its name in the tree, and where they came from.
+local function asset(name)
+  if overridden then
+    local bytes, path = ask_for_file('asset', name)
+    if bytes then return bytes, path end
+  end
+  return engine.asset(name), name
+end
+
+local function load_stdlib(module)
+  local file
+  if module == 'moonprobe' then
+    file = 'stdlib/moonprobe.lua'
+  else
+    local rest = module:match('^moonprobe%.([%w_.]+)$')
+    if not rest then return nil end
+    file = 'stdlib/' .. rest:gsub('%.', '/') .. '.lua'
+  end
+  local source, path = asset(file)
+  if not source then return '\n\tno ' .. file .. ' in moonprobe' end
+  own_sources['@' .. path] = true
+  return assert(loadstring(source, '@' .. path))
+end
+
+local function load_user_module(module)
+  local file = module:gsub('%.', '/') .. '.lua'
+  local source, path = ask_for_file('module', file)
+  if not source then return '\n\tno ' .. file .. ' beside the script or on the search path' end
+  local chunk, message = loadstring(source, '@' .. path)
+  if not chunk then error(message, 0) end
+  return chunk
+end
+
+package.loaders = { package.loaders[1], load_stdlib, load_user_module }
+
+-- The stdlib reaches the C side as a module of its own; user code is not given it.
+package.preload['moonprobe.engine'] = function() return engine end
+package.preload['moonprobe.own_sources'] = function() return own_sources end
+package.preload['moonprobe.asset'] = function() return asset end
+
+local start = assert(engine.receive())
+local job = {
+  name = start[2],
+  file = start[3] ~= '' and start[3] or nil,
+  json = start[4] == 'json',
+  check = start[5] == 1,
+  quiet = start[6] == 1,
+  verbose = start[7] == 1,
+  ring_bytes = start[9],
+  cpus = start[10],
+  arguments = {},
+  source = engine.read(start.fds[1]),
+  ring_fd = start.fds[2],
+}
+overridden = start[8] > 0
+for i = 11, #start do job.arguments[#job.arguments + 1] = start[i] end
+package.preload['moonprobe.job'] = function() return job end
+
+return require('moonprobe.life').live()

@@ -1,0 +1,208 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Fields: how a field of an event reads in Lua, by its kind and its type's name.
+---
+--- An event is a struct in the ring. What FFI reads as a plain Lua value stays a plain member
+--- of it; everything else gets a getter here: text as a string, 64 bits as a number while that
+--- is exact, enums and errors by name, addresses as people write them.
+
+local ffi = require 'ffi'
+local bit = require 'bit'
+local engine = require 'moonprobe.engine'
+
+local fields = {}
+
+ffi.cdef [[ size_t strnlen(const char *text, size_t bytes); ]]
+
+--- A function that fills a table on first use and so answers from it afterwards.
+local function remembered(make)
+  return setmetatable({}, { __index = function(cache, key)
+    local value = make(key)
+    cache[key] = value
+    return value
+  end })
+end
+
+local error_names = remembered(function(number)
+  if number == 0 then return false end
+  return engine.errno_name(number) or tostring(number)
+end)
+
+local signal_names = remembered(function(number)
+  local name = engine.signal_name(number)
+  return name and 'SIG' .. name or number >= 34 and number <= 64 and 'SIGRT' .. number
+    or tostring(number)
+end)
+
+local syscall_names = remembered(function(number)
+  return require('moonprobe.syscalls')[number] or tostring(number)
+end)
+
+--- The name under /dev, or major:minor for a device that has none there.
+local device_names = remembered(function(number)
+  local id = ('%d:%d'):format(bit.rshift(number, 20), bit.band(number, 0xfffff))
+  local file = io.open('/sys/dev/block/' .. id .. '/uevent')
+  local text = file and file:read('*a') or ''
+  if file then file:close() end
+  return text:match('DEVNAME=([^\n]+)') or id
+end)
+
+--- "127.0.0.1", "fe80::1" (RFC 5952).
+local function address_text(bytes)
+  local words, best_start, best_length = {}, nil, 1
+  for i = 0, 7 do words[i] = bytes[2 * i] * 256 + bytes[2 * i + 1] end
+  if words[0] + words[1] + words[2] + words[3] + words[4] == 0 and words[5] == 0xffff then
+    return ('%d.%d.%d.%d'):format(bytes[12], bytes[13], bytes[14], bytes[15])
+  end
+  local start
+  for i = 0, 8 do -- the longest run of zeros becomes ::
+    if i < 8 and words[i] == 0 then
+      start = start or i
+      if i - start + 1 > best_length then best_start, best_length = start, i - start + 1 end
+    else
+      start = nil
+    end
+  end
+  local text, i = '', 0
+  while i < 8 do
+    if i == best_start then
+      text, i = text .. '::', i + best_length
+    else
+      if text ~= '' and text:sub(-1) ~= ':' then text = text .. ':' end
+      text, i = text .. ('%x'):format(words[i]), i + 1
+    end
+  end
+  return text
+end
+
+-- Addresses repeat: the text of each is made once, until there are too many.
+local address_cache, address_count = {}, 0
+
+local function address(bytes)
+  local key = ffi.string(bytes, 16)
+  local text = address_cache[key]
+  if not text then
+    if address_count == 10000 then address_cache, address_count = {}, 0 end
+    text = address_text(bytes)
+    address_cache[key] = text
+    address_count = address_count + 1
+  end
+  return text
+end
+
+--- By the name of a typedef or struct in moonprobe.bpf.h: raw value -> Lua value.
+local by_type = {
+  error_number = function(raw) return error_names[raw] or nil end,
+  signal_number = function(raw) return raw ~= 0 and signal_names[raw] or nil end,
+  syscall_number = function(raw) return syscall_names[raw] end,
+  device_number = function(raw) return device_names[raw] end,
+  ip_address = function(raw) return address(raw.bytes) end,
+}
+
+--- IO_READ, IO_WRITE -> 'read', 'write': the shared start up to its last underscore goes.
+---@param values { [integer]: string }
+---@return { [integer]: string }
+function fields.enum_names(values)
+  local prefix
+  for _, name in pairs(values) do
+    local start = name:match('^(.*_)') or ''
+    while prefix and prefix:sub(1, #start) ~= start or false do
+      start = start:sub(1, -2):match('^(.*_)') or ''
+    end
+    prefix = start
+  end
+  local names = {}
+  for number, name in pairs(values) do names[number] = name:sub(#prefix + 1):lower() end
+  return names
+end
+
+local function enum_getter(raw, values)
+  local names = remembered(tostring)
+  for number, name in pairs(fields.enum_names(values)) do names[number] = name end
+  return function(event) return names[event[raw]] end
+end
+
+--- Text that says its own length has zero bytes inside: one after each part.
+local function parts_getter(raw, length)
+  return function(event)
+    return (ffi.string(event[raw], event[length]):gsub('%z$', ''):gsub('%z', ' '))
+  end
+end
+
+local function text_getter(raw, bytes)
+  return function(event)
+    return ffi.string(event[raw], ffi.C.strnlen(event[raw], bytes))
+  end
+end
+
+local exact = 2LL ^ 53LL
+
+--- The member is declared signed: that conversion is one instruction.
+local function unsigned_getter(raw)
+  return function(event)
+    local value = event[raw]
+    if value >= 0 and value <= exact then return tonumber(value) end
+    return ffi.cast('uint64_t', value)
+  end
+end
+
+local function signed_getter(raw)
+  return function(event)
+    local value = event[raw]
+    if value >= -exact and value <= exact then return tonumber(value) end
+    return value
+  end
+end
+
+local function array_getter(raw, field)
+  return function(event)
+    local values, members = {}, event[raw]
+    for i = 0, field.elements - 1 do
+      local value = members[i]
+      if type(value) == 'cdata' and value >= 0 and value <= exact then value = tonumber(value) end
+      values[i + 1] = value
+    end
+    return values
+  end
+end
+
+local integers = {
+  u1 = 'uint8_t', u2 = 'uint16_t', u4 = 'uint32_t', u8 = 'int64_t',
+  i1 = 'int8_t', i2 = 'int16_t', i4 = 'int32_t', i8 = 'int64_t', b1 = 'bool',
+}
+
+--- How one field is declared and read.
+---@param field table as engine.schema gives it
+---@param has fun(name: string): boolean does the event have this other field?
+---@return string declaration of the member, for ffi.cdef
+---@return fun(event: ffi.cdata*): any|nil getter nil when the member itself reads right
+function fields.of(field, has)
+  local raw = '_' .. field.name
+  if field.kind == 'c' then
+    local length = field.name .. '_bytes'
+    return ('char %s[%d];'):format(raw, field.bytes),
+      has(length) and parts_getter(raw, length) or text_getter(raw, field.bytes)
+  elseif field.kind == 's' then
+    local convert = by_type[field.type]
+    if not convert then error('field ' .. field.name .. ': no reader for struct ' .. field.type, 0) end
+    return ('struct { uint8_t bytes[%d]; } %s;'):format(field.bytes, raw),
+      function(event) return convert(event[raw]) end
+  end
+  local ctype = integers[field.kind .. field.element_bytes]
+  if field.elements > 0 then
+    return ('%s %s[%d];'):format(ctype, raw, field.elements), array_getter(raw, field)
+  elseif field.values then
+    return ('%s %s;'):format(ctype, raw), enum_getter(raw, field.values)
+  elseif by_type[field.type] then
+    local convert = by_type[field.type]
+    return ('%s %s;'):format(ctype, raw), function(event) return convert(event[raw]) end
+  elseif field.element_bytes == 8 then
+    return ('int64_t %s;'):format(raw), field.kind == 'u' and unsigned_getter(raw) or signed_getter(raw)
+  end
+  return ('%s %s;'):format(ctype, field.name), nil
+end
+
+fields.error_name = function(number) return error_names[number] or nil end
+fields.signal_name = function(number) return signal_names[number] end
+fields.syscall_name = function(number) return syscall_names[number] end
+
+return fields

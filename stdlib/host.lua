@@ -1,0 +1,44 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Host: messages to and from the host process. engine/README.md lists them.
+
+local engine = require 'moonprobe.engine'
+
+local host = {}
+
+local kept = {} -- messages that came while a reply was awaited
+
+--- Sends a message of strings and numbers. Raises when the host is gone.
+---@param name string
+---@param ... string|number
+function host.send(name, ...)
+  assert(engine.send(nil, name, ...))
+end
+
+--- The same with a file descriptor, which stays ours.
+function host.send_fd(fd, name, ...)
+  assert(engine.send(fd, name, ...))
+end
+
+--- The next message, waiting for it; nil when the host is gone.
+---@return { [integer]: string|number, fds: integer[] }|nil
+function host.receive()
+  if #kept > 0 then return table.remove(kept, 1) end
+  return engine.receive()
+end
+
+function host.keep(message)
+  kept[#kept + 1] = message
+end
+
+--- True when receive() would not wait for one that was kept.
+function host.has_kept()
+  return #kept > 0
+end
+
+--- One line for the user, printed by the host after the script's name.
+---@param format string
+function host.report(format, ...)
+  host.send('report', select('#', ...) > 0 and format:format(...) or format)
+end
+
+return host

@@ -1,0 +1,163 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Life: what a worker does from loading its script to its end.
+---
+---   load -> declare*, ready -> run -> (timers, drain, flush, wait)* -> finish
+---                                                                  -> yield: state, then killed
+
+local aggregate = require 'moonprobe.aggregate'
+local drain = require 'moonprobe.drain'
+local engine = require 'moonprobe.engine'
+local host = require 'moonprobe.host'
+local job = require 'moonprobe.job'
+local mp = require 'moonprobe'
+local options = require 'moonprobe.options'
+local output = require 'moonprobe.output'
+local state = require 'moonprobe.state'
+local stream = require 'moonprobe.stream'
+local timers = require 'moonprobe.timers'
+
+local life = {}
+
+local BUSY = 64 -- events in one turn that make the next one wait for more
+local GATHER_MS = 1 -- how long it then waits, instead of being woken by every event
+
+--- Errors of handlers and timers: each is told once, all are counted.
+local told, told_count = {}, 0
+
+local function on_error(message)
+  message = tostring(message)
+  if told[message] or told_count == 10 then return end
+  told[message], told_count = true, told_count + 1
+  host.report('%s', message)
+end
+
+local function guarded(fn)
+  local ok, message = pcall(fn)
+  if not ok then on_error(message) end
+end
+
+--- Globals of user code: a table of its own over the usual ones. One-liners (-e) also find
+--- the API there. A misspelt name is an error, not nil.
+local function environment()
+  local globals = {}
+  for name, value in pairs(_G) do globals[name] = value end
+  if not job.file and job.name == '-e' then
+    for name, value in pairs(mp) do
+      if name:sub(1, 1) ~= '_' then globals[name] = value end
+    end
+    globals.mp = mp
+  end
+  globals._G = globals
+  return setmetatable(globals, {
+    __index = function(_, name)
+      error(("no variable named '%s'"):format(tostring(name)), 2)
+    end,
+  })
+end
+
+--- Runs the user's file. Returns nil, or the exit status when there is nothing to run.
+local function load_script()
+  local chunk, message = loadstring(job.source, job.file and '@' .. job.file or '=' .. job.name)
+  if not chunk then
+    host.report('%s', message)
+    return 2
+  end
+  setfenv(chunk, environment())
+  local ok, problem = pcall(chunk)
+  if ok then ok, problem = pcall(options.finish) end
+  if ok then
+    stream.frozen = true
+    return nil
+  end
+  if getmetatable(problem) == options.Exit then
+    if problem.text then engine.write(1, problem.text) end
+    if problem.message then host.report('%s', problem.message) end
+    return problem.status
+  end
+  host.report('%s', tostring(problem))
+  return 2
+end
+
+local function declare(source)
+  local words = { source.schema.name }
+  for name, value in pairs(source.knobs) do
+    words[#words + 1], words[#words + 2], words[#words + 3] = 'knob', name, value
+  end
+  for name in pairs(source.fields) do
+    words[#words + 1], words[#words + 2] = 'field', name
+  end
+  host.send('declare', unpack(words))
+end
+
+--- The host's answer to `ready`: run, inherited or not, slot of each probe; counters' fds.
+local function begin(message)
+  local fds, inherited = message.fds, message[2] == 1
+  local first = inherited and 2 or 1
+  for i, source in ipairs(stream.sources) do
+    drain.handle(message[2 + i], source.schema.pointer, stream.pipeline(source), fds[first + i - 1])
+  end
+  if inherited then
+    local ok, problem = pcall(state.restore, assert(engine.read(fds[1])))
+    if not ok then host.report('the old version\'s state could not be taken over: %s', tostring(problem)) end
+  end
+  timers.start()
+end
+
+local function finish()
+  drain.all(on_error)
+  for _, fn in ipairs(mp._finally) do guarded(fn) end
+  guarded(aggregate.print_rest)
+  output.flush()
+  return 0
+end
+
+--- Hands over to a new version: what the ring holds is still ours, then the state goes up.
+local function yield()
+  drain.all(on_error)
+  output.flush()
+  local fd = engine.memory(state.save())
+  host.send_fd(fd, 'state')
+  while host.receive() do end -- luacheck: ignore, until the host ends us
+  return 0
+end
+
+local function turn()
+  timers.run(guarded)
+  local events = drain.once(on_error)
+  if not output.flush() and not life.stopping then
+    life.stopping = true
+    mp.stop() -- nobody reads: `| head` is done
+  end
+  local wait = host.has_kept() and 0 or timers.wait_ms()
+  local said
+  if events >= BUSY then
+    said = engine.wait((wait >= 0 and wait < GATHER_MS) and wait or GATHER_MS, nil)
+  else
+    said = engine.wait(wait, job.ring_fd)
+  end
+  return said or host.has_kept()
+end
+
+--- The whole life; returns the exit status.
+---@return integer
+function life.live()
+  local status = load_script()
+  if status then return status end
+  for _, source in ipairs(stream.sources) do declare(source) end
+  host.send('ready')
+  if job.check then return 0 end
+  drain.open(job.ring_fd, job.ring_bytes, job.cpus)
+  local message = host.receive()
+  if not message or message[1] ~= 'run' then return 0 end
+  begin(message)
+  while true do
+    if turn() then
+      message = host.receive()
+      if not message then return 1 end -- the host is gone
+      if message[1] == 'finish' then return finish() end
+      if message[1] == 'yield' then return yield() end
+    end
+  end
+end
+
+return life

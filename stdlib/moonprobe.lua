@@ -1,0 +1,111 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Moonprobe's API for scripts: local mp = require 'moonprobe'
+---
+---   mp.probe(name, knobs)        events of a probe, a stream (stdlib/stream.lua)
+---   mp.options { ... }           the script's options, with mp.flag, mp.duration, ...
+---   mp.columns { ... }           a table of output; gives the function that adds a row
+---   mp.row(...)  mp.print(x)     output without columns
+---   mp.every, mp.after           timers
+---   mp.finally(fn)               runs when the script ends
+---   mp.state(name, table)        survives a reload
+---   mp.stop()                    ends the run
+---
+--- Expected failures return nil, message; misuse raises with the caller's line.
+
+local blame = require 'moonprobe.blame'
+local engine = require 'moonprobe.engine'
+local fields = require 'moonprobe.fields'
+local host = require 'moonprobe.host'
+local job = require 'moonprobe.job'
+local options = require 'moonprobe.options'
+local output = require 'moonprobe.output'
+local state = require 'moonprobe.state'
+local stream = require 'moonprobe.stream'
+local timers = require 'moonprobe.timers'
+local units = require 'moonprobe.units'
+
+local mp = {
+  probe = stream.open,
+  options = options.parse,
+  flag = options.flag,
+  duration = options.duration,
+  size = options.size,
+  number = options.number,
+  text = options.text,
+  choice = options.choice,
+  argument = options.argument,
+  columns = output.columns,
+  row = output.row,
+  clock = output.clock,
+  error_name = fields.error_name,
+  signal_name = fields.signal_name,
+  syscall_name = fields.syscall_name,
+  json = job.json,
+}
+
+--- Functions that run when the script ends, in the order they were given.
+mp._finally = {}
+
+---@param fn function
+function mp.finally(fn)
+  if type(fn) ~= 'function' then blame('finally: needs a function') end
+  mp._finally[#mp._finally + 1] = fn
+end
+
+local function timer(method, interval, fn, every)
+  local ns = units.duration(interval)
+  if not ns or ns == 0 then blame(("%s: '%s' is not a time like 1s"):format(method, tostring(interval))) end
+  if type(fn) ~= 'function' then blame(method .. ': needs a function') end
+  timers.add(ns, every, fn)
+end
+
+--- Calls a function again and again.
+---@param interval string '500ms', '1s', '2m'
+---@param fn function
+function mp.every(interval, fn)
+  timer('every', interval, fn, true)
+end
+
+--- Calls a function once.
+---@param delay string
+---@param fn function
+function mp.after(delay, fn)
+  timer('after', delay, fn, false)
+end
+
+--- A table that the next version of the script inherits. Holds plain values and tables of
+--- them. The old version's content replaces `initial`.
+---@param name string
+---@param initial table
+---@return table
+function mp.state(name, initial)
+  if type(name) ~= 'string' then blame('state: needs a name') end
+  if type(initial) ~= 'table' then blame('state: needs a table') end
+  state.part('state ' .. name, function() return initial end, function(old)
+    for key in pairs(initial) do initial[key] = nil end
+    for key, value in pairs(old) do initial[key] = value end
+  end)
+  return initial
+end
+
+--- Prints an aggregate, or any value as a line.
+function mp.print(value, ...)
+  if type(value) == 'table' and value.print then
+    value:print(...)
+  else
+    output.row(value, ...)
+  end
+end
+
+--- Ends the run, as Ctrl-C would.
+function mp.stop()
+  host.send('stop')
+end
+
+--- Seconds since 1970.
+---@return number
+function mp.now()
+  return engine.realtime() / 1e9
+end
+
+return mp

@@ -1,0 +1,206 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Options: a script's own command line, declared as a table; --help is made from it.
+---
+---   local opt = mp.options {
+---     over = mp.duration('5ms', 'only what takes longer'),
+---     failed = mp.flag('x', 'also calls that failed'),
+---   }
+---   if e.latency_ns > opt.over then ...
+
+local blame = require 'moonprobe.blame'
+local job = require 'moonprobe.job'
+local nearest = require 'moonprobe.nearest'
+local units = require 'moonprobe.units'
+
+local options = {}
+
+--- Raised to end the script early with an exit status; life.lua catches it.
+options.Exit = {}
+
+local Option = {}
+
+local function declare(kind, letter, preset, doc, parse, expects, extra)
+  local self = { kind = kind, letter = letter, preset = preset, doc = doc, parse = parse, expects = expects }
+  for key, value in pairs(extra or {}) do self[key] = value end
+  if type(doc) ~= 'string' then blame(kind .. ': needs a sentence for --help') end
+  return setmetatable(self, Option)
+end
+
+--- -x, --name: true when given.
+---@param letter string|nil one letter, or nil
+---@param doc string
+function options.flag(letter, doc)
+  if doc == nil then letter, doc = nil, letter end
+  return declare('flag', letter, false, doc)
+end
+
+local function valued(kind, expects, parse)
+  return function(preset, doc, letter)
+    local value = preset
+    if type(preset) == 'string' and preset ~= '' and kind ~= 'text' then
+      value = parse(preset)
+      if value == nil then blame(("%s: preset '%s' is not %s"):format(kind, preset, expects)) end
+    end
+    return declare(kind, letter, value, doc, parse, expects, { shown = preset })
+  end
+end
+
+--- --name 5ms. The value is in ns.
+---@type fun(preset: string|nil, doc: string, letter: string|nil): table
+options.duration = valued('duration', 'a time like 5ms', units.duration)
+--- --name 4K. The value is in bytes.
+options.size = valued('size', 'a size like 64K', units.size)
+--- --name 7
+options.number = valued('number', 'a number', tonumber)
+--- --name TEXT
+options.text = valued('text', 'text', function(text) return text end)
+
+--- --name one|other
+---@param choices string[] the first is the preset
+---@param doc string
+---@param letter string|nil
+function options.choice(choices, doc, letter)
+  local function parse(text)
+    for _, choice in ipairs(choices) do if choice == text then return text end end
+    return nil
+  end
+  return declare('choice', letter, choices[1], doc, parse, 'one of ' .. table.concat(choices, ', '),
+    { shown = choices[1] })
+end
+
+--- A word without an option before it, in the order of `place`.
+---@param place integer 1 is the first
+---@param of table an option that says how it reads
+function options.argument(place, of)
+  of.place = place
+  return of
+end
+
+local function dashed(name) return (name:gsub('_', '-')) end
+
+local function sorted(declared)
+  local names = {}
+  for name in pairs(declared) do names[#names + 1] = name end
+  table.sort(names, function(a, b)
+    local x, y = declared[a], declared[b]
+    if (x.place or 99) ~= (y.place or 99) then return (x.place or 99) < (y.place or 99) end
+    return a < b
+  end)
+  return names
+end
+
+--- The comment a script starts with, its description: every line that starts with `---`.
+local function description()
+  local lines = {}
+  for line in (job.source .. '\n'):gmatch('(.-)\n') do
+    local text = line:match('^%-%-%-%s?(.*)$')
+    if text then
+      lines[#lines + 1] = text
+    elseif #lines > 0 or not (line:match('^%-%-') or line:match('^#!') or line == '') then
+      break
+    end
+  end
+  return table.concat(lines, '\n')
+end
+
+local function help(declared)
+  local lines, usage = {}, 'usage: moonprobe run [run options] ' .. job.name
+  for _, name in ipairs(sorted(declared)) do
+    local one = declared[name]
+    if one.place then
+      usage = usage .. ' [' .. name:upper() .. ']'
+      lines[#lines + 1] = ('  %-18s %s'):format(name:upper(), one.doc)
+    else
+      local left = (one.letter and '-' .. one.letter .. ', ' or '    ') .. '--' .. dashed(name)
+      if one.kind ~= 'flag' then left = left .. ' ' .. one.kind:upper() end
+      local preset = one.shown ~= nil and one.shown ~= '' and (' (default %s)'):format(tostring(one.shown)) or ''
+      lines[#lines + 1] = ('  %-18s %s%s'):format(left, one.doc, preset)
+    end
+  end
+  lines[#lines + 1] = ('  %-18s %s'):format('-h, --help', 'this help')
+  local about = description()
+  return usage .. ' [options]\n' .. (about ~= '' and '\n' .. about .. '\n' or '')
+    .. '\n' .. table.concat(lines, '\n') .. '\n'
+end
+
+local function refuse(format, ...)
+  error(setmetatable({ status = 2, message = format:format(...) .. '; --help shows the options' },
+    options.Exit), 0)
+end
+
+local function find(declared, word)
+  local long = word:match('^%-%-([%w-]+)')
+  if long then
+    local name = long:gsub('-', '_')
+    return declared[name] and not declared[name].place and name or nil
+  end
+  for name, one in pairs(declared) do
+    if one.letter and '-' .. one.letter == word then return name end
+  end
+  return nil
+end
+
+local function unknown(declared, word)
+  local names = {}
+  for name, one in pairs(declared) do if not one.place then names[#names + 1] = '--' .. dashed(name) end end
+  local near = nearest(word, names)
+  if near then refuse("unknown option %s; did you mean %s?", word, near) end
+  if word:match('^%-[pcfwqvo]$') or word == '--for' then
+    refuse('unknown option %s; options of moonprobe run stand before the script', word)
+  end
+  refuse('unknown option %s', word)
+end
+
+--- Reads the script's arguments. Called once, where the script starts.
+---@param declared { [string]: table }
+---@return { [string]: any } values
+function options.parse(declared)
+  local values, places, words, at = {}, {}, job.arguments, 1
+  for name, one in pairs(declared) do
+    if getmetatable(one) ~= Option then blame(("options: '%s' is not an option"):format(name)) end
+    values[name] = one.preset
+    if one.place then places[one.place] = name end
+  end
+  local function take(name, text)
+    local value = declared[name].parse(text)
+    if value == nil then refuse("%s '%s': needs %s", dashed(name), text, declared[name].expects) end
+    values[name] = value
+  end
+  local place = 0
+  while words[at] do
+    local word = words[at]
+    if word == '-h' or word == '--help' then
+      error(setmetatable({ status = 0, text = help(declared) }, options.Exit), 0)
+    elseif word == '--' then -- luacheck: ignore
+      -- what follows are arguments
+    elseif word:match('^%-.') and not tonumber(word) then
+      local name = find(declared, word:match('^[^=]+'))
+      if not name then unknown(declared, word:match('^[^=]+')) end
+      if declared[name].kind == 'flag' then
+        values[name] = true
+      else
+        local given = word:match('=(.*)$')
+        if not given then
+          at = at + 1
+          given = words[at]
+        end
+        if not given then refuse('%s: needs %s', word, declared[name].expects) end
+        take(name, given)
+      end
+    else
+      place = place + 1
+      if not places[place] then refuse("'%s': one word too many", word) end
+      take(places[place], word)
+    end
+    at = at + 1
+  end
+  options.parsed = true
+  return values
+end
+
+--- A script that declares no options: arguments are a mistake, --help still works.
+function options.finish()
+  if not options.parsed then options.parse({}) end
+end
+
+return options

@@ -1,0 +1,122 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Output: rows and tables to stdout, as text or as one JSON object a line.
+--- Gathered, and written when a batch of events is done.
+
+local blame = require 'moonprobe.blame'
+local engine = require 'moonprobe.engine'
+local job = require 'moonprobe.job'
+local json = require 'moonprobe.json'
+
+local output = {}
+
+local STDOUT, ENOUGH = 1, 65536
+
+local lines, gathered = {}, 0
+
+--- Writes what was gathered. False when nobody reads stdout any more.
+---@return boolean
+function output.flush()
+  if #lines == 0 then return not output.closed end
+  local text = table.concat(lines)
+  lines, gathered = {}, 0
+  if output.closed then return false end
+  local ok, message = engine.write(STDOUT, text)
+  if not ok then
+    output.closed = true
+    output.why = message
+  end
+  return ok or false
+end
+
+local function put(line)
+  lines[#lines + 1] = line
+  gathered = gathered + #line
+  if gathered >= ENOUGH then output.flush() end
+end
+
+--- Adds one line of text, as it is.
+---@param line string
+function output.line(line)
+  put(line .. '\n')
+end
+
+local function escape(char)
+  return ('\\x%02x'):format(char:byte())
+end
+
+--- A value as people read it. Control bytes from traced programs must not reach a terminal.
+---@param value any
+---@return string
+function output.text(value)
+  if value == nil then return '-' end
+  if type(value) == 'number' then
+    if value == math.floor(value) and math.abs(value) < 2 ^ 53 then return ('%d'):format(value) end
+    return ('%.3f'):format(value)
+  elseif type(value) == 'cdata' then
+    return (tostring(value):gsub('U?LL$', ''))
+  end
+  return (tostring(value):gsub('[%z\1-\31\127]', escape))
+end
+
+--- Seconds since 1970 as local time of day.
+function output.clock(seconds)
+  return os.date('%H:%M:%S', math.floor(seconds))
+end
+
+local function pad(text, width, left)
+  if #text >= width then return text end
+  local room = (' '):rep(width - #text)
+  return left and text .. room or room .. text
+end
+
+--- Declares a table and gives the function that adds a row to it. Columns are
+---   { 'name', width = 7, title = 'NAME', format = function(value) return text end }
+--- A negative width aligns left; the last column is not padded. In JSON a row is an object
+--- of the columns' names and unformatted values. The heading is printed before the first row.
+---@param columns table[]
+---@return fun(...) row
+function output.columns(columns)
+  local names, headed = {}, false
+  for i, column in ipairs(columns) do
+    names[i] = column[1]
+    if type(column[1]) ~= 'string' then blame('columns: column ' .. i .. ' has no name') end
+  end
+  local function layout(values, text_of)
+    local parts = {}
+    for i, column in ipairs(columns) do
+      local text, width = text_of(column, values[i]), column.width or 1
+      parts[i] = i == #columns and width < 0 and text or pad(text, math.abs(width), width < 0)
+    end
+    return (table.concat(parts, ' '):gsub('%s+$', ''))
+  end
+  local function title(column) return column.title or column[1]:upper() end
+  local function cell(column, value)
+    if column.format and value ~= nil then return column.format(value) end
+    return output.text(value)
+  end
+  return function(...)
+    if job.json then
+      output.line(json.object(names, { ... }))
+      return
+    end
+    if not headed and not job.quiet then output.line(layout({}, title)) end
+    headed = true
+    output.line(layout({ ... }, cell))
+  end
+end
+
+--- A row without columns: values side by side, or a JSON array.
+function output.row(...)
+  local parts, count = {}, select('#', ...)
+  for i = 1, count do
+    local value = select(i, ...)
+    parts[i] = job.json and json.encode(value) or output.text(value)
+  end
+  if job.json then
+    output.line('[' .. table.concat(parts, ',') .. ']')
+  else
+    output.line(table.concat(parts, '  '))
+  end
+end
+
+return output

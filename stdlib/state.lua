@@ -1,0 +1,38 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- State: what a new version of a script inherits from the old one.
+---
+--- Each part has a name and two functions: save() gives a plain value, restore(value) takes
+--- one over. The whole is encoded by LuaJIT's string.buffer.
+
+local blame = require 'moonprobe.blame'
+local buffer = require 'string.buffer'
+
+local state = {}
+
+local parts = {}
+
+---@param name string unique in the script
+---@param save fun(): any
+---@param restore fun(value: any)
+function state.part(name, save, restore)
+  if parts[name] then blame(("state '%s' exists already"):format(name)) end
+  parts[name] = { save = save, restore = restore }
+end
+
+---@return string bytes
+function state.save()
+  local saved = {}
+  for name, part in pairs(parts) do saved[name] = part.save() end
+  return buffer.encode(saved)
+end
+
+--- Gives every part that both versions have its value back. Parts the new version dropped are
+--- forgotten.
+---@param bytes string
+function state.restore(bytes)
+  for name, value in pairs(buffer.decode(bytes)) do
+    if parts[name] then parts[name].restore(value) end
+  end
+end
+
+return state

@@ -1,0 +1,230 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Stream: the events of a probe on their way to a handler or an aggregate.
+---
+---   mp.probe 'process_exec' :where(function(e) return e.uid == 0 end) :count 'comm'
+---
+--- Every method but the aggregates' returns a stream; where() a narrower one, so a probe can
+--- be split into several.
+
+local aggregate = require 'moonprobe.aggregate'
+local blame = require 'moonprobe.blame'
+local nearest = require 'moonprobe.nearest'
+local reads = require 'moonprobe.reads'
+local schema = require 'moonprobe.schema'
+
+local stream = {}
+
+--- What the script uses, in the order of first use:
+---   { schema, knobs = { [name] = value }, fields = { [name] = true }, sinks = { { filters, take } } }
+stream.sources = {}
+
+local Stream = {}
+
+
+--- Marks a field as read.
+local function want(source, name)
+  local member = source.schema.readable[name]
+  if not member then blame(schema.unknown_field(source.schema, name)) end
+  source.fields[member] = true
+  if source.schema.readable[name .. '_bytes'] then source.fields[name .. '_bytes'] = true end
+end
+
+--- Marks all that a function reads.
+local function want_reads(source, fn)
+  local found, file = reads(fn)
+  if not found then
+    for _, member in pairs(source.schema.readable) do source.fields[member] = true end
+    return
+  end
+  for _, read in ipairs(found) do
+    if not source.schema.readable[read.name] then
+      error(('%s:%d: %s'):format(file, read.line, schema.unknown_field(source.schema, read.name)), 0)
+    end
+    want(source, read.name)
+  end
+end
+
+local function check_function(method, fn)
+  if type(fn) ~= 'function' then blame(method .. ': needs a function of the event') end
+end
+
+local function same_knobs(a, b)
+  for name, value in pairs(a) do if b[name] ~= value then return false end end
+  for name in pairs(b) do if a[name] == nil then return false end end
+  return true
+end
+
+local function check_knobs(self, knobs)
+  local known = {}
+  for i, knob in ipairs(self.knobs) do
+    known[i] = knob.name
+    known[knob.name] = knob
+  end
+  for name, value in pairs(knobs) do
+    local knob = known[name]
+    if not knob then
+      local near = nearest(tostring(name), known)
+      blame(("probe %s has no knob '%s'%s"):format(self.name, tostring(name),
+        near and ("; did you mean '%s'?"):format(near) or
+        (#known > 0 and '; it has ' .. table.concat(known, ', ') or '')))
+    end
+    local want_type = knob.is_text and 'string' or 'number'
+    if type(value) == 'boolean' and not knob.is_text then
+      knobs[name] = value and 1 or 0
+    elseif type(value) ~= want_type then
+      blame(('probe %s: knob %s needs a %s'):format(self.name, name, want_type))
+    end
+  end
+end
+
+--- The events of a probe. Calling it again with the same knobs gives the same instance.
+---@param name string
+---@param knobs table|nil
+---@return table stream
+function stream.open(name, knobs)
+  if type(name) ~= 'string' then blame("probe: needs a probe's name") end
+  local self, message = schema.of(name)
+  if not self then blame(message) end
+  local copy = {}
+  for knob, value in pairs(knobs or {}) do copy[knob] = value end
+  check_knobs(self, copy)
+  local source
+  for _, one in ipairs(stream.sources) do
+    if one.schema == self and same_knobs(one.knobs, copy) then source = one end
+  end
+  if not source then
+    if stream.frozen then blame('probe: all probes are opened while the script is loaded') end
+    source = { schema = self, knobs = copy, fields = {}, sinks = {} }
+    stream.sources[#stream.sources + 1] = source
+  end
+  return setmetatable({ source = source, filters = {} }, Stream)
+end
+
+local methods = {}
+
+--- Lets only events pass for which the function returns true.
+---@param predicate fun(event): boolean
+---@return table stream a new one
+function methods:where(predicate)
+  check_function('where', predicate)
+  want_reads(self.source, predicate)
+  local filters = {}
+  for i, filter in ipairs(self.filters) do filters[i] = filter end
+  filters[#filters + 1] = predicate
+  return setmetatable({ source = self.source, filters = filters }, Stream)
+end
+
+--- Calls the function with every event. The event is valid during the call: copy fields that
+--- are needed later.
+---@param handler fun(event)
+---@return table stream the same
+function methods:each(handler)
+  check_function('each', handler)
+  if stream.frozen then blame('each: handlers are added while the script is loaded') end
+  want_reads(self.source, handler)
+  self.source.sinks[#self.source.sinks + 1] = { filters = self.filters, take = handler }
+  return self
+end
+
+--- A function of the event from a field's name, several names, or a function.
+local function key_of(source, by)
+  if by == nil then return nil, {} end
+  local parts = type(by) == 'table' and by or { by }
+  local getters, names = {}, {}
+  for i, part in ipairs(parts) do
+    if type(part) == 'function' then
+      want_reads(source, part)
+      getters[i], names[i] = part, 'key' .. i
+    elseif type(part) == 'string' then
+      want(source, part)
+      getters[i], names[i] = function(event) return event[part] end, part
+    else
+      blame('by: needs field names or functions')
+    end
+  end
+  return getters, names
+end
+
+local function add_aggregate(self, kind, field, options)
+  if stream.frozen then blame(kind.name .. ': aggregates are added while the script is loaded') end
+  local value
+  if kind.takes_value then
+    if type(field) == 'function' then
+      want_reads(self.source, field)
+      value = field
+    elseif type(field) == 'string' then
+      want(self.source, field)
+      value = function(event) return event[field] end
+    else
+      blame(kind.name .. ': needs a field name or a function')
+    end
+  end
+  local getters, names = key_of(self.source, options.by)
+  local made = aggregate.new(kind, {
+    probe = self.source.schema.name,
+    field = type(field) == 'string' and field or nil,
+    names = names,
+    options = options,
+  })
+  self.source.sinks[#self.source.sinks + 1] = {
+    filters = self.filters,
+    take = made:taker(getters, value),
+  }
+  return made
+end
+
+--- count(by...), sum(field, options), histogram(field, options), ...: one method for every
+--- file in stdlib/aggregates. A kind that takes no value takes its keys instead.
+local function aggregate_method(kind)
+  return function(self, field, ...)
+    if not kind.takes_value then
+      local by = { field, ... }
+      local options = type(field) == 'table' and field.by and field or { by = #by > 0 and by or nil }
+      return add_aggregate(self, kind, nil, options)
+    end
+    local options = ... or {}
+    if type(options) ~= 'table' then options = { by = options } end
+    return add_aggregate(self, kind, field, options)
+  end
+end
+
+Stream.__index = function(_, name)
+  if methods[name] then return methods[name] end
+  local kind = type(name) == 'string' and aggregate.kind(name)
+  if kind then
+    methods[name] = aggregate_method(kind)
+    return methods[name]
+  end
+  local names = aggregate.kinds()
+  for method in pairs(methods) do names[#names + 1] = method end
+  local near = nearest(tostring(name), names)
+  blame(("a stream has no method '%s'%s"):format(tostring(name),
+    near and ("; did you mean '%s'?"):format(near) or ''))
+end
+
+--- One function for all sinks of a source. It is generated, so that every source has code of
+--- its own, which the trace compiler can specialise.
+---@param source table
+---@return fun(event)
+function stream.pipeline(source)
+  local names, values, body = {}, {}, {}
+  local function bind(value)
+    values[#values + 1] = value
+    names[#values] = 'f' .. #values
+    return names[#values]
+  end
+  for _, sink in ipairs(source.sinks) do
+    local tests = {}
+    for i, filter in ipairs(sink.filters) do tests[i] = bind(filter) .. '(e)' end
+    local call = bind(sink.take) .. '(e)'
+    if #tests > 0 then
+      call = 'if ' .. table.concat(tests, ' and ') .. ' then ' .. call .. ' end'
+    end
+    body[#body + 1] = call
+  end
+  local code = ('local %s = ... return function(e) %s end')
+    :format(#names > 0 and table.concat(names, ', ') or '_', table.concat(body, ' '))
+  return assert(loadstring(code, '=pipeline'))(unpack(values))
+end
+
+return stream

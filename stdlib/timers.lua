@@ -1,0 +1,54 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Timers: functions that run at their time, between two batches of events.
+
+local engine = require 'moonprobe.engine'
+
+local timers = {}
+
+local waiting = {} -- { at = ns, every = ns or nil, run = function }
+
+---@param in_ns number
+---@param every boolean
+---@param run function
+function timers.add(in_ns, every, run)
+  local timer = { after = in_ns, every = every and in_ns or nil, run = run }
+  timer.at = engine.monotonic() + in_ns
+  waiting[#waiting + 1] = timer
+end
+
+--- Sets all to start counting now: called when the events start to flow.
+function timers.start()
+  local now = engine.monotonic()
+  for _, timer in ipairs(waiting) do timer.at = now + timer.after end
+end
+
+--- Runs what is due. A timer that was late runs once, and then at its next regular time.
+---@param guarded fun(run: function) calls it; an error must not get out
+function timers.run(guarded)
+  if #waiting == 0 then return end
+  local now = engine.monotonic()
+  for i = #waiting, 1, -1 do
+    local timer = waiting[i]
+    if timer.at <= now then
+      if timer.every then
+        timer.at = timer.at + timer.every * (1 + math.floor((now - timer.at) / timer.every))
+      else
+        table.remove(waiting, i)
+      end
+      guarded(timer.run)
+    end
+  end
+end
+
+--- Milliseconds until the next one is due, rounded up; -1 when there is none.
+---@return integer
+function timers.wait_ms()
+  local next_at
+  for _, timer in ipairs(waiting) do
+    if not next_at or timer.at < next_at then next_at = timer.at end
+  end
+  if not next_at then return -1 end
+  return math.max(0, math.ceil((next_at - engine.monotonic()) / 1e6))
+end
+
+return timers
