@@ -26,7 +26,7 @@ WARN = -Wall -Wextra -Wmissing-prototypes -Wno-missing-field-initializers
 CFLAGS ?= -O2 -g
 ENGINE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -fvisibility=hidden -fno-omit-frame-pointer $(WARN) \
 	-Iengine -Ibpf/include -include linux/types.h $(LUAJIT_CFLAGS) -MMD -MP
-ENGINE_LDFLAGS = -rdynamic -Wl,--exclude-libs,ALL -Wl,-z,now
+ENGINE_LDFLAGS = -Wl,--wrap=btf__load_vmlinux_btf -Wl,--wrap=btf__free -rdynamic -Wl,--exclude-libs,ALL -Wl,-z,now
 BPF_CFLAGS = -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Ibpf/include -isystem /usr/include/$(TRIPLET) -MMD -MP
 
@@ -40,13 +40,72 @@ MADE_LUA := $(BUILD)/stdlib/syscalls.lua $(BUILD)/stdlib/vmdef.lua
 ASSETS   := $(foreach file,$(PROBES) $(MADE_LUA),$(file:$(BUILD)/%=%)=$(file)) \
 	$(foreach file,$(LUA),$(file)=$(file)) include/record.h=bpf/include/record.h
 
+# What the tests are run with; `make asan` runs all of it again on another build.
+BINARY    ?= moonprobe
+PROVE     := prove $(PROVE_FLAGS)
+UNIT      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/engine/*_test.c))
+SANITIZE   = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
 all: moonprobe ## build ./moonprobe
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
 		awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
-moonprobe: $(ENGINE_O) $(BUILD)/assets.o
+deps: ## install what building and testing need (Debian packages; asks nothing)
+	@packaging/deps.sh build test
+
+demo: ## two minutes' worth of Moonprobe in half a minute, on real events
+	@packaging/deps.sh build
+	@$(MAKE) moonprobe $(BUILD)/tests/workload
+	@examples/demo.sh
+
+install: moonprobe ## install under $(DESTDIR)$(PREFIX)
+	install -D -m 755 moonprobe $(DESTDIR)$(PREFIX)/bin/moonprobe
+	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/moonprobe/LICENSE
+	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/moonprobe/README.md
+
+test: ## build everything and pass every test of this machine's kernel
+	@packaging/deps.sh build test
+	@$(MAKE) test-units test-scripts test-live
+
+test-units: $(UNIT) ## the engine's modules, in C
+	@CMOCKA_MESSAGE_OUTPUT=TAP $(PROVE) $(UNIT)
+
+test-scripts: $(BINARY) $(BUILD)/tests/workload ## the stdlib, and what every probe and tool must keep to
+	@MOONPROBE_PATH=tests $(PROVE) --exec '$(BINARY:%=./%) check' tests/stdlib/*_test.lua \
+		tests/contracts/aggregates_test.lua
+	@MOONPROBE=$(BINARY:%=./%) $(PROVE) --exec luajit tests/contracts/probes_test.lua \
+		tests/contracts/tools_test.lua
+
+test-live: $(BINARY) $(BUILD)/tests/workload ## real events with known counts, as root
+	@MOONPROBE=$(BINARY:%=./%) $(PROVE) --timer --exec luajit tests/live/*_test.lua
+
+test-kernels: ## the live tests on every kernel of the matrix, in qemu
+	@packaging/deps.sh build test kernels
+	@$(MAKE) moonprobe $(BUILD)/tests/workload
+	@tests/kernels/run.sh
+
+asan: ## the tests again, with AddressSanitizer and UBSan
+	@packaging/deps.sh build test
+	@$(MAKE) BUILD=$(BUILD)/asan BINARY=$(BUILD)/asan/moonprobe CFLAGS='-O1 -g $(SANITIZE)' \
+		test-units test-scripts test-live
+
+check: ## formatting and static analysis
+	@packaging/deps.sh build check
+	@clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	@cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability \
+		--suppress=missingIncludeSystem --suppress=ctuuninitvar \
+		'-DDECLARE_LIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}' \
+		-Iengine -Ibpf/include engine tests/engine tests/workload.c
+	@luacheck --quiet stdlib scripts examples tests
+
+bench: ## figures beside bpftrace and libbpf-tools; writes build/bench.json
+	@packaging/deps.sh build test bench
+	@$(MAKE) moonprobe $(BUILD)/tests/workload
+	@tests/bench/run.sh
+
+$(BINARY): $(ENGINE_O) $(BUILD)/assets.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(ENGINE_LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -60,6 +119,17 @@ $(BUILD)/%.bpf.o: bpf/%.bpf.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@.tmp -MF $(@:.o=.d) -MT $@ $<
 	$(Q)$(STRIP) -g $@.tmp -o $@ && rm $@.tmp
+
+$(BUILD)/tests/workload: tests/workload.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g -std=gnu11 -D_GNU_SOURCE $(WARN) -o $@ $< -lpthread
+
+$(BUILD)/tests/engine/%: tests/engine/%.c $(ENGINE_O) $(BUILD)/assets.o
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(ENGINE_CFLAGS) -MF $@.d $(ENGINE_LDFLAGS) -o $@ $< \
+		$(filter-out %/main.o,$(ENGINE_O)) $(BUILD)/assets.o $(LIBS) -lcmocka
 
 # Names of system calls by number, as this architecture has them.
 $(BUILD)/stdlib/syscalls.lua:
@@ -91,5 +161,6 @@ $(BUILD)/assets.o: $(BUILD)/assets.S
 clean: ## remove what was built
 	rm -rf $(BUILD) moonprobe
 
--include $(ENGINE_O:.o=.d) $(PROBES:.o=.d)
-.PHONY: all help clean
+-include $(ENGINE_O:.o=.d) $(PROBES:.o=.d) $(UNIT:=.d)
+.PHONY: all asan bench check clean demo deps help install test test-kernels test-live \
+	test-scripts test-units

@@ -183,7 +183,7 @@ static int collect(const struct search_path *path, const char *folder, const cha
 int asset_each(const struct search_path *path, const char *folder, const char *suffix,
 	       int (*visit)(const char *name, void *context), void *context)
 {
-	struct name_list list = { 0 };
+	struct name_list list = {0};
 	int answer = collect(path, folder, suffix, &list);
 
 	for (size_t i = 0; i < list.count && !answer; i++)

@@ -28,7 +28,7 @@ struct child {
 /* Between fork and exec: only the socket, stdout and stderr go along. */
 static void become_worker(int socket)
 {
-	char *const argv[] = { "moonprobe", WORKER_NAME, NULL };
+	char *const argv[] = {"moonprobe", WORKER_NAME, NULL};
 	sigset_t none;
 	int null = open("/dev/null", O_RDONLY);
 

@@ -49,8 +49,8 @@ static const struct script_events events = {
 
 static int check_one(const struct search_path *path, const char *name)
 {
-	struct script_options options = { .name = name, .check = true, .targets_fd = -1 };
-	struct check check = { 0 };
+	struct script_options options = {.name = name, .check = true, .targets_fd = -1};
+	struct check check = {0};
 	struct script *script = NULL;
 	char file[4096] = "", folder[4096];
 	struct error error;
@@ -86,7 +86,7 @@ static int check_one(const struct search_path *path, const char *name)
 
 static int check_main(int argc, char **argv)
 {
-	struct search_path path = { 0 };
+	struct search_path path = {0};
 	int status = STATUS_OK;
 
 	if (argc == 2 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))) {
@@ -94,8 +94,8 @@ static int check_main(int argc, char **argv)
 		return STATUS_OK;
 	}
 	if (argc < 2 || argv[1][0] == '-') {
-		error_print(argc < 2 ? "check: no script given; moonprobe check --help" :
-				       "check: unknown option %s; moonprobe check --help",
+		error_print(argc < 2 ? "check: no script given; moonprobe check --help"
+				     : "check: unknown option %s; moonprobe check --help",
 			    argv[1]);
 		return STATUS_USAGE;
 	}

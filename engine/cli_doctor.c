@@ -106,8 +106,8 @@ static int try_tracefs(char *detail, size_t size)
 		return fd;
 	close(fd);
 	snprintf(detail, size, "%s",
-		 access("/sys/kernel/tracing/events", X_OK) ? "mounted privately" :
-							      "/sys/kernel/tracing");
+		 access("/sys/kernel/tracing/events", X_OK) ? "mounted privately"
+							    : "/sys/kernel/tracing");
 	return 0;
 }
 
@@ -116,8 +116,8 @@ static int load(enum bpf_prog_type type, enum bpf_attach_type attach, const char
 {
 	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach);
 	const struct bpf_insn code[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
 	};
 	int fd;
 
@@ -199,7 +199,7 @@ static int perf_type(const char *name)
 	char path[128], text[16];
 
 	snprintf(path, sizeof(path), "/sys/bus/event_source/devices/%s/type", name);
-	return read_text(path, text, sizeof(text)) ? -ENOENT : (sscanf(text, "%d", &(int){ 0 }), 0);
+	return read_text(path, text, sizeof(text)) ? -ENOENT : (sscanf(text, "%d", &(int){0}), 0);
 }
 
 static int try_kprobe(char *detail, size_t size)
@@ -216,7 +216,7 @@ static int try_uprobe(char *detail, size_t size)
 
 static int perf_open(uint32_t type, uint64_t config)
 {
-	struct perf_event_attr attr = { .type = type, .size = sizeof(attr), .config = config };
+	struct perf_event_attr attr = {.type = type, .size = sizeof(attr), .config = config};
 	int fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 
 	if (fd < 0)
@@ -278,7 +278,7 @@ static int try_worker(char *detail, size_t size)
 
 static int try_cgroup(char *detail, size_t size)
 {
-	static const char *const usual[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+	static const char *const usual[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
 	struct statfs status;
 
 	for (int i = 0; i < 2; i++)
@@ -290,34 +290,34 @@ static int try_cgroup(char *detail, size_t size)
 }
 
 static const struct check checks[] = {
-	{ "kernel", "everything", "use Linux 6.1 or later", true, try_kernel },
-	{ "privileges", "loading and attaching", "run it as root or with CAP_BPF, CAP_PERFMON",
-	  true, try_privileges },
-	{ "kernel BTF", "probes that fit this kernel", "a kernel with CONFIG_DEBUG_INFO_BTF=y", true,
-	  try_btf },
-	{ "BPF JIT", "low overhead", "sysctl net.core.bpf_jit_enable=1", false, try_jit },
-	{ "tp_btf", "most probes", "a kernel with CONFIG_BPF_EVENTS=y and BTF", true,
-	  try_btf_tracepoint },
-	{ "raw tracepoints", "probes without BTF types", "a kernel with CONFIG_BPF_EVENTS=y", false,
-	  try_raw_tracepoint },
-	{ "tracefs", "tracepoints of system calls", "mount -t tracefs tracefs /sys/kernel/tracing",
-	  false, try_tracefs },
-	{ "tracepoints", "file_open, tcp_accept, udp_message",
-	  "CAP_PERFMON and kernel.perf_event_paranoid, or root", false, try_perf_tracepoint },
-	{ "unprivileged worker", "isolation of scripts",
-	  "a kernel that lets map descriptors be used without CAP_BPF (5.19 and later)", true,
-	  try_worker },
-	{ "kprobes", "functions of the kernel", "a kernel with CONFIG_KPROBES=y", false, try_kprobe },
-	{ "fentry", "functions of the kernel, cheaply",
-	  "a kernel with CONFIG_FUNCTION_TRACER=y and direct calls", false, try_fentry },
-	{ "uprobes", "functions of programs", "a kernel with CONFIG_UPROBES=y", false, try_uprobe },
-	{ "perf software events", "profiles", "kernel.perf_event_paranoid, or root", false,
-	  try_software_events },
-	{ "perf hardware events", "cycles, cache misses", "a machine or VM with a PMU", false,
-	  try_hardware_events },
-	{ "BPF LSM", "policies", "boot with lsm=...,bpf", false, try_lsm },
-	{ "cgroup v2", "limits by container", "mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified", false,
-	  try_cgroup },
+	{"kernel", "everything", "use Linux 6.1 or later", true, try_kernel},
+	{"privileges", "loading and attaching", "run it as root or with CAP_BPF, CAP_PERFMON", true,
+	 try_privileges},
+	{"kernel BTF", "probes that fit this kernel", "a kernel with CONFIG_DEBUG_INFO_BTF=y", true,
+	 try_btf},
+	{"BPF JIT", "low overhead", "sysctl net.core.bpf_jit_enable=1", false, try_jit},
+	{"tp_btf", "most probes", "a kernel with CONFIG_BPF_EVENTS=y and BTF", true,
+	 try_btf_tracepoint},
+	{"raw tracepoints", "probes without BTF types", "a kernel with CONFIG_BPF_EVENTS=y", false,
+	 try_raw_tracepoint},
+	{"tracefs", "tracepoints of system calls", "mount -t tracefs tracefs /sys/kernel/tracing",
+	 false, try_tracefs},
+	{"tracepoints", "file_open, tcp_accept, udp_message",
+	 "CAP_PERFMON and kernel.perf_event_paranoid, or root", false, try_perf_tracepoint},
+	{"unprivileged worker", "isolation of scripts",
+	 "a kernel that lets map descriptors be used without CAP_BPF (5.19 and later)", true,
+	 try_worker},
+	{"kprobes", "functions of the kernel", "a kernel with CONFIG_KPROBES=y", false, try_kprobe},
+	{"fentry", "functions of the kernel, cheaply",
+	 "a kernel with CONFIG_FUNCTION_TRACER=y and direct calls", false, try_fentry},
+	{"uprobes", "functions of programs", "a kernel with CONFIG_UPROBES=y", false, try_uprobe},
+	{"perf software events", "profiles", "kernel.perf_event_paranoid, or root", false,
+	 try_software_events},
+	{"perf hardware events", "cycles, cache misses", "a machine or VM with a PMU", false,
+	 try_hardware_events},
+	{"BPF LSM", "policies", "boot with lsm=...,bpf", false, try_lsm},
+	{"cgroup v2", "limits by container", "mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified",
+	 false, try_cgroup},
 };
 
 static void report(const struct check *check, int err, const char *detail, bool json)
@@ -354,7 +354,7 @@ static int doctor_main(int argc, char **argv)
 
 	opterr = 0;
 	while ((letter = getopt_long(argc, argv, "f:h",
-				     (struct option[]){ { "help", no_argument, NULL, 'h' }, { 0 } },
+				     (struct option[]){{"help", no_argument, NULL, 'h'}, {0}},
 				     NULL)) != -1) {
 		switch (letter) {
 		case 'f':
@@ -378,7 +378,8 @@ static int doctor_main(int argc, char **argv)
 		missing += err && checks[i].required;
 	}
 	if (!json)
-		printf("\n%s\n", missing ? "Probes cannot be run here." : "Probes can be run here.");
+		printf("\n%s\n",
+		       missing ? "Probes cannot be run here." : "Probes can be run here.");
 	return missing ? STATUS_FAILED : STATUS_OK;
 }
 

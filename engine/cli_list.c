@@ -5,7 +5,6 @@
 #include "json.h"
 #include "schema.h"
 
-#include <bpf/btf.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <getopt.h>
@@ -26,12 +25,11 @@ struct list {
 	const struct search_path *path;
 	const char *pattern; /* NULL: all */
 	bool json;
-	struct btf *vmlinux;
 	int shown, failed;
 };
 
 /* "" when every needed hook exists, else why not. */
-static void why_not(const struct list *list, const struct schema *schema, struct error *why)
+static void why_not(const struct schema *schema, struct error *why)
 {
 	int usable = 0;
 
@@ -39,7 +37,7 @@ static void why_not(const struct list *list, const struct schema *schema, struct
 	for (int i = 0; i < schema->program_count; i++) {
 		struct error error;
 
-		if (!hook_exists(schema->programs[i].section, list->vmlinux, &error)) {
+		if (!hook_exists(schema->programs[i].section, &error)) {
 			usable++;
 		} else if (!schema->programs[i].optional) {
 			*why = error;
@@ -99,7 +97,8 @@ static void print_text(const struct schema *schema, const struct error *why, boo
 			printf("    %-16s %s (default '%s')\n", knob->name, knob->doc,
 			       knob->preset_text);
 		else
-			printf("    %-16s %s (default %.0f)\n", knob->name, knob->doc, knob->preset);
+			printf("    %-16s %s (default %.0f)\n", knob->name, knob->doc,
+			       knob->preset);
 	}
 	printf("\n");
 }
@@ -174,7 +173,7 @@ static int show(const char *name, void *context)
 		error_print("%s", error.text);
 		list->failed++;
 	} else {
-		why_not(list, schema, &error);
+		why_not(schema, &error);
 		if (list->json)
 			print_json(schema, &error);
 		else
@@ -188,15 +187,15 @@ static int show(const char *name, void *context)
 
 static int list_main(int argc, char **argv)
 {
-	struct search_path path = { 0 };
-	struct list list = { .path = &path };
+	struct search_path path = {0};
+	struct list list = {.path = &path};
 	char near[64];
 	int letter;
 
 	opterr = 0;
 	setup_path(&path);
 	while ((letter = getopt_long(argc, argv, "f:I:h",
-				     (struct option[]){ { "help", no_argument, NULL, 'h' }, { 0 } },
+				     (struct option[]){{"help", no_argument, NULL, 'h'}, {0}},
 				     NULL)) != -1) {
 		switch (letter) {
 		case 'f':
@@ -221,9 +220,7 @@ static int list_main(int argc, char **argv)
 	}
 	list.pattern = argv[optind];
 	setup_libbpf(false);
-	list.vmlinux = btf__load_vmlinux_btf();
 	asset_each(&path, "probes/", ".bpf.o", show, &list);
-	btf__free(list.vmlinux);
 	if (!list.shown && list.pattern) {
 		asset_nearest(&path, "probes/", ".bpf.o", list.pattern, near, sizeof(near));
 		error_print("list: no probe matches '%s'%s%s%s", list.pattern,

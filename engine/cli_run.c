@@ -4,6 +4,7 @@
 #include "command_line.h"
 #include "duration.h"
 #include "follow.h"
+#include "kernel_btf.h"
 #include "loop.h"
 #include "privilege.h"
 #include "script.h"
@@ -13,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,7 +113,7 @@ static void on_running(void *context)
 	struct run *run = context;
 	struct error error;
 
-	malloc_trim(0); /* what parsing the kernel's BTF took */
+	kernel_btf_release();
 	if (run->started)
 		return;
 	run->started = true;
@@ -218,8 +218,8 @@ struct arguments {
 	const char *pid, *command, *code, *output;
 };
 
-static int prepare(struct run *run, const struct arguments *arguments, struct script_options *options,
-		   struct error *error)
+static int prepare(struct run *run, const struct arguments *arguments,
+		   struct script_options *options, struct error *error)
 {
 	int err = 0;
 
@@ -243,7 +243,8 @@ static int prepare(struct run *run, const struct arguments *arguments, struct sc
 			options->targets_fd = follow_targets_fd(run->follow);
 	}
 	if (!err && (run->command.pid || run->target_pid))
-		err = watch_end_of(run, run->command.pid ? run->command.pid : run->target_pid, error);
+		err = watch_end_of(run, run->command.pid ? run->command.pid : run->target_pid,
+				   error);
 	if (!err && catch_signals(run))
 		err = error_set(error, -EIO, "signals: %s", strerror(errno));
 	if (!err) {
@@ -278,7 +279,8 @@ static int run(struct run *run, const struct arguments *arguments, struct script
 		folder_of("", folder, sizeof(folder));
 		options->folder = folder;
 	} else {
-		err = find_script(&run->path, run->name, file, sizeof(file), &options->text, &error);
+		err = find_script(&run->path, run->name, file, sizeof(file), &options->text,
+				  &error);
 		if (*file) {
 			options->file = file;
 			folder_of(file, folder, sizeof(folder));
@@ -297,6 +299,7 @@ static int run(struct run *run, const struct arguments *arguments, struct script
 		run_close(run);
 		return STATUS_USAGE;
 	}
+	kernel_btf_load(); /* meanwhile the worker starts */
 	err = loop_run(run->loop);
 	if (run->started && run->status != STATUS_USAGE)
 		script_summary(run->script, run->follow ? follow_lost(run->follow) : 0, stdout);
@@ -307,14 +310,14 @@ static int run(struct run *run, const struct arguments *arguments, struct script
 static int run_main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
-		{ "for", required_argument, NULL, 'F' },
-		{ "ring", required_argument, NULL, 'R' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{"for", required_argument, NULL, 'F'},
+		{"ring", required_argument, NULL, 'R'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
-	struct run state = { .signals.fd = -1, .deadline.fd = -1, .traced_end.fd = -1 };
-	struct script_options options = { .ring_bytes = RING_BYTES, .targets_fd = -1 };
-	struct arguments arguments = { 0 };
+	struct run state = {.signals.fd = -1, .deadline.fd = -1, .traced_end.fd = -1};
+	struct script_options options = {.ring_bytes = RING_BYTES, .targets_fd = -1};
+	struct arguments arguments = {0};
 	int letter;
 
 	opterr = 0;
@@ -353,7 +356,8 @@ static int run_main(int argc, char **argv)
 			break;
 		case 'F':
 			if (duration_parse(optarg, &state.for_ns) || !state.for_ns) {
-				error_print("--for %s: not a time; write 500ms, 5s, 2m or 1h", optarg);
+				error_print("--for %s: not a time; write 500ms, 5s, 2m or 1h",
+					    optarg);
 				return STATUS_USAGE;
 			}
 			break;

@@ -38,8 +38,8 @@ int command_hold(struct command *command, const char *line, struct error *error)
 		break;
 	case WRDE_BADCHAR:
 	case WRDE_CMDSUB:
-		return error_set(error, -EINVAL,
-				 "-c '%s': needs a shell; write -c 'sh -c \"...\"'", line);
+		return error_set(error, -EINVAL, "-c '%s': needs a shell; write -c 'sh -c \"...\"'",
+				 line);
 	default:
 		return error_set(error, -EINVAL, "-c '%s': unbalanced quotes", line);
 	}

@@ -17,6 +17,6 @@ struct command {
 int command_hold(struct command *command, const char *line, struct error *error);
 int command_go(struct command *command, struct error *error); /* -errno when exec failed */
 int command_reap(struct command *command);		      /* waitpid(2) status */
-void command_end(struct command *command);		      /* ends one that still runs or waits */
+void command_end(struct command *command); /* ends one that still runs or waits */
 
 #endif

@@ -32,7 +32,8 @@ void setup_libbpf(bool verbose)
 void setup_path(struct search_path *path)
 {
 	if (search_path_add(path, getenv("MOONPROBE_PATH")))
-		error_print("MOONPROBE_PATH: more than %d folders; the rest is not used", SEARCH_DIRS);
+		error_print("MOONPROBE_PATH: more than %d folders; the rest is not used",
+			    SEARCH_DIRS);
 }
 
 bool parse_format(const char *text)

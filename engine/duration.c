@@ -28,8 +28,8 @@ static int parse(const char *text, const struct unit *units, double *value)
 int duration_parse(const char *text, uint64_t *ns)
 {
 	static const struct unit units[] = {
-		{ "ns", 1 },	{ "us", 1e3 },	  { "ms", 1e6 }, { "s", 1e9 },
-		{ "m", 60e9 }, { "h", 3600e9 }, { NULL, 0 },
+		{"ns", 1},   {"us", 1e3},   {"ms", 1e6}, {"s", 1e9},
+		{"m", 60e9}, {"h", 3600e9}, {NULL, 0},
 	};
 	double value;
 
@@ -42,7 +42,7 @@ int duration_parse(const char *text, uint64_t *ns)
 int size_parse(const char *text, size_t *bytes)
 {
 	static const struct unit units[] = {
-		{ "", 1 }, { "K", 1 << 10 }, { "M", 1 << 20 }, { "G", 1 << 30 }, { NULL, 0 },
+		{"", 1}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {NULL, 0},
 	};
 	double value;
 

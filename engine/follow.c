@@ -16,12 +16,11 @@ struct follow {
 	struct bpf_link *links[PROGRAMS];
 };
 
-int follow_open(struct follow **out, const struct search_path *path, pid_t pid,
-		struct error *error)
+int follow_open(struct follow **out, const struct search_path *path, pid_t pid, struct error *error)
 {
 	struct follow *follow = calloc(1, sizeof(*follow));
 	uint32_t key = pid, pending = TARGET_PENDING;
-	struct asset_bytes bytes = { 0 };
+	struct asset_bytes bytes = {0};
 	struct bpf_program *program;
 	int err = 0, count = 0;
 
@@ -39,7 +38,8 @@ int follow_open(struct follow **out, const struct search_path *path, pid_t pid,
 		err = -errno;
 		goto fail;
 	}
-	bpf_object__for_each_program(program, follow->object) {
+	bpf_object__for_each_program(program, follow->object)
+	{
 		if (count == PROGRAMS)
 			break;
 		follow->links[count] = bpf_program__attach(program);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hook.h"
 
+#include "kernel_btf.h"
+
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -18,7 +20,7 @@
 
 int tracefs_open(void)
 {
-	static const char *const usual[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
+	static const char *const usual[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
 	int context, mount, err;
 
 	for (int i = 0; i < 2; i++) {
@@ -70,58 +72,54 @@ static bool starts(const char *section, const char *prefix, const char **rest)
 	return true;
 }
 
-static int has_raw_tracepoint(const char *name, struct btf *vmlinux, struct error *error)
+static int has_raw_tracepoint(const char *name, struct error *error)
 {
-	struct btf *own = NULL;
+	struct btf *kernel = kernel_btf_load();
 	char type[128];
-	int err;
 
-	if (!vmlinux) {
-		own = btf__load_vmlinux_btf();
-		if (!own)
-			return error_set(error, -errno,
-					 "the kernel has no BTF (/sys/kernel/btf/vmlinux); it "
-					 "needs CONFIG_DEBUG_INFO_BTF=y");
-		vmlinux = own;
-	}
+	if (!kernel)
+		return error_set(error, -errno,
+				 "the kernel has no BTF (/sys/kernel/btf/vmlinux); it needs "
+				 "CONFIG_DEBUG_INFO_BTF=y");
 	snprintf(type, sizeof(type), "btf_trace_%s", name);
-	err = btf__find_by_name_kind(vmlinux, type, BTF_KIND_TYPEDEF);
-	btf__free(own);
-	return err > 0 ? 0 : error_set(error, -ENOENT, "this kernel has no tracepoint %s", name);
+	if (btf__find_by_name_kind(kernel, type, BTF_KIND_TYPEDEF) > 0)
+		return 0;
+	return error_set(error, -ENOENT, "this kernel has no tracepoint %s", name);
 }
 
-int hook_exists(const char *section, struct btf *vmlinux, struct error *error)
+int hook_exists(const char *section, struct error *error)
 {
 	const char *name;
 
 	if (starts(section, "tp_btf/", &name) || starts(section, "raw_tp/", &name))
-		return has_raw_tracepoint(name, vmlinux, error);
+		return has_raw_tracepoint(name, error);
 	if (starts(section, "tp/", &name)) {
 		int id = tracepoint_id(name);
 
 		if (id == -ENOENT)
 			return error_set(error, id, "this kernel has no tracepoint %s", name);
-		return id < 0 ? error_set(error, id, "tracefs cannot be read: %s", strerror(-id)) : 0;
+		return id < 0 ? error_set(error, id, "tracefs cannot be read: %s", strerror(-id))
+			      : 0;
 	}
 	return error_set(error, -EINVAL, "unknown kind of hook: %s", section);
 }
 
 int hook_dispatcher(const char *name, int body_fd, int slots_fd, int index, struct error *error)
 {
-	struct bpf_prog_info info = { 0 };
+	struct bpf_prog_info info = {0};
 	uint32_t size = sizeof(info);
 	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, options);
 	struct bpf_insn code[] = {
 		/* r1 is the context; bpf_tail_call(r1, slots, index) */
-		{ .code = BPF_LD | BPF_DW | BPF_IMM,
-		  .dst_reg = BPF_REG_2,
-		  .src_reg = BPF_PSEUDO_MAP_FD,
-		  .imm = slots_fd },
-		{ 0 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3, .imm = index },
-		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_tail_call },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
-		{ .code = BPF_JMP | BPF_EXIT },
+		{.code = BPF_LD | BPF_DW | BPF_IMM,
+		 .dst_reg = BPF_REG_2,
+		 .src_reg = BPF_PSEUDO_MAP_FD,
+		 .imm = slots_fd},
+		{0},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3, .imm = index},
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_tail_call},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT},
 	};
 	int fd;
 

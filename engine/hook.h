@@ -12,15 +12,12 @@
 
 #include "error.h"
 
-struct btf;
-
 /* Opens tracefs: where it is mounted, else as a mount only we can see. A directory
  * descriptor or -errno. */
 int tracefs_open(void);
 
-/* 0 when this kernel has the hook, -ENOENT or another -errno with the reason. `vmlinux` is the
- * kernel's BTF; NULL loads it for this call. */
-int hook_exists(const char *section, struct btf *vmlinux, struct error *error);
+/* 0 when this kernel has the hook, -ENOENT or another -errno with the reason. */
+int hook_exists(const char *section, struct error *error);
 
 /* Loads a dispatcher of the same type as a loaded body, which must be meant for the same
  * section; it calls slot `index` of `slots_fd`. A program descriptor or -errno. */

@@ -35,7 +35,7 @@ int loop_open(struct loop **out)
 
 int loop_add(struct loop *loop, struct loop_source *source)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = source };
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
 
 	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) ? -errno : 0;
 }
@@ -91,7 +91,7 @@ int timer_open(struct loop *loop, struct loop_source *source)
 void timer_set(struct loop_source *source, uint64_t in_ns)
 {
 	struct itimerspec when = {
-		.it_value = { .tv_sec = in_ns / 1000000000, .tv_nsec = in_ns % 1000000000 },
+		.it_value = {.tv_sec = in_ns / 1000000000, .tv_nsec = in_ns % 1000000000},
 	};
 
 	timerfd_settime(source->fd, 0, &when, NULL);

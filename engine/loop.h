@@ -25,13 +25,13 @@ struct loop_source {
 int loop_open(struct loop **loop);
 int loop_add(struct loop *loop, struct loop_source *source); /* readable or hung up */
 void loop_remove(struct loop *loop, struct loop_source *source);
-int loop_run(struct loop *loop);  /* until loop_stop(); 0 or -errno */
+int loop_run(struct loop *loop); /* until loop_stop(); 0 or -errno */
 void loop_stop(struct loop *loop);
 void loop_close(struct loop *loop); /* NULL is fine */
 
 /* A one-shot timer as a source: timer_open() makes it idle, timer_set() arms it. */
 int timer_open(struct loop *loop, struct loop_source *source);
 void timer_set(struct loop_source *source, uint64_t in_ns); /* 0: disarm */
-void timer_read(struct loop_source *source); /* call first in ready() */
+void timer_read(struct loop_source *source);		    /* call first in ready() */
 
 #endif

@@ -91,7 +91,7 @@ static int engine_receive(lua_State *lua)
 static int engine_wait(lua_State *lua)
 {
 	static int epoll_fd = -1, watched_ring = -1;
-	struct epoll_event ready[2], one = { .events = EPOLLIN, .data.fd = WORKER_SOCKET };
+	struct epoll_event ready[2], one = {.events = EPOLLIN, .data.fd = WORKER_SOCKET};
 	int timeout = luaL_checkint(lua, 1);
 	int ring_fd = lua_isnil(lua, 2) ? -1 : luaL_checkint(lua, 2);
 	int count, said = 0, events = 0;
@@ -140,7 +140,7 @@ static int push_name(const char *name, void *lua)
 /* assets(folder, suffix) -> sorted names of the embedded files, without both */
 static int engine_assets(lua_State *lua)
 {
-	struct search_path none = { 0 };
+	struct search_path none = {0};
 	const char *folder = luaL_checkstring(lua, 1), *suffix = luaL_checkstring(lua, 2);
 
 	lua_newtable(lua);
@@ -162,7 +162,7 @@ static void set_number(lua_State *lua, const char *key, double value)
 
 static void push_field(lua_State *lua, const struct schema_field *field)
 {
-	const char kind[2] = { (char)field->kind, 0 };
+	const char kind[2] = {(char)field->kind, 0};
 
 	lua_newtable(lua);
 	set_text(lua, "name", field->name);
@@ -380,24 +380,24 @@ static int engine_map(lua_State *lua)
 void lua_engine_push(lua_State *lua)
 {
 	static const luaL_Reg functions[] = {
-		{ "asset", engine_asset },
-		{ "assets", engine_assets },
-		{ "close", engine_close },
-		{ "errno_name", engine_errno_name },
-		{ "is_terminal", engine_is_terminal },
-		{ "map", engine_map },
-		{ "memory", engine_memory },
-		{ "monotonic", engine_monotonic },
-		{ "read", engine_read },
-		{ "realtime", engine_realtime },
-		{ "receive", engine_receive },
-		{ "ring", engine_ring },
-		{ "schema", engine_schema },
-		{ "send", engine_send },
-		{ "signal_name", engine_signal_name },
-		{ "wait", engine_wait },
-		{ "write", engine_write },
-		{ NULL, NULL },
+		{"asset", engine_asset},
+		{"assets", engine_assets},
+		{"close", engine_close},
+		{"errno_name", engine_errno_name},
+		{"is_terminal", engine_is_terminal},
+		{"map", engine_map},
+		{"memory", engine_memory},
+		{"monotonic", engine_monotonic},
+		{"read", engine_read},
+		{"realtime", engine_realtime},
+		{"receive", engine_receive},
+		{"ring", engine_ring},
+		{"schema", engine_schema},
+		{"send", engine_send},
+		{"signal_name", engine_signal_name},
+		{"wait", engine_wait},
+		{"write", engine_write},
+		{NULL, NULL},
 	};
 
 	lua_newtable(lua);

@@ -20,7 +20,8 @@ void message_string(struct message *message, const char *bytes, size_t length)
 	uint32_t size = length;
 	unsigned char *at = message->bytes + message->length;
 
-	if (length > MESSAGE_BYTES || message->length + 1 + sizeof(size) + length + 1 > MESSAGE_BYTES) {
+	if (length > MESSAGE_BYTES ||
+	    message->length + 1 + sizeof(size) + length + 1 > MESSAGE_BYTES) {
 		message->broken = true;
 		return;
 	}
@@ -58,9 +59,9 @@ void message_fd(struct message *message, int fd)
 
 int message_send(int socket, struct message *message)
 {
-	char control[CMSG_SPACE(sizeof(int) * MESSAGE_FDS)] = { 0 };
-	struct iovec part = { .iov_base = message->bytes, .iov_len = message->length };
-	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
+	char control[CMSG_SPACE(sizeof(int) * MESSAGE_FDS)] = {0};
+	struct iovec part = {.iov_base = message->bytes, .iov_len = message->length};
+	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
 
 	if (message->broken)
 		return -EMSGSIZE;
@@ -105,7 +106,7 @@ static void take_rights(struct message *message, struct msghdr *header)
 int message_receive(int socket, struct message *message)
 {
 	char control[CMSG_SPACE(sizeof(int) * MESSAGE_FDS)];
-	struct iovec part = { .iov_base = message->bytes, .iov_len = MESSAGE_BYTES };
+	struct iovec part = {.iov_base = message->bytes, .iov_len = MESSAGE_BYTES};
 	struct msghdr header = {
 		.msg_iov = &part,
 		.msg_iovlen = 1,
@@ -134,8 +135,8 @@ int message_receive(int socket, struct message *message)
 
 char message_next_kind(const struct message *message)
 {
-	return message->broken || message->next >= message->length ? 0 :
-								     message->bytes[message->next];
+	return message->broken || message->next >= message->length ? 0
+								   : message->bytes[message->next];
 }
 
 bool message_next_string(struct message *message, const char **bytes, size_t *length)

@@ -16,14 +16,14 @@
 
 static int capabilities(struct __user_cap_data_struct data[2], int call)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 
 	return syscall(call, &header, data) ? -errno : 0;
 }
 
 bool privilege_has(int capability)
 {
-	struct __user_cap_data_struct data[2] = { 0 };
+	struct __user_cap_data_struct data[2] = {0};
 
 	if (capabilities(data, SYS_capget))
 		return false;
@@ -47,7 +47,7 @@ int privilege_check(struct error *error)
 
 int privilege_drop(void)
 {
-	struct __user_cap_data_struct none[2] = { 0 };
+	struct __user_cap_data_struct none[2] = {0};
 
 	if (geteuid() == 0) {
 		if (setgroups(0, NULL) && errno != EPERM)

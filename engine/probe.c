@@ -54,7 +54,8 @@ static int rodata_write(struct schema *schema, const char *variable, const void 
 		return err;
 	if (size != bytes)
 		return -EINVAL;
-	bpf_object__for_each_map(map, schema->object) {
+	bpf_object__for_each_map(map, schema->object)
+	{
 		const char *name = bpf_map__name(map);
 		size_t length = strlen(name), room;
 		unsigned char *initial; /* ours to write until the load */
@@ -73,7 +74,7 @@ static int rodata_write(struct schema *schema, const char *variable, const void 
 static int write_knob(struct schema *schema, const struct schema_knob *knob, bool is_text,
 		      double number, const char *text)
 {
-	unsigned char value[256] = { 0 };
+	unsigned char value[256] = {0};
 	uint64_t bits = number < 0 ? (uint64_t)(int64_t)number : (uint64_t)number;
 
 	if (knob->bytes > sizeof(value) || is_text != (knob->kind == SCHEMA_TEXT))
@@ -147,7 +148,7 @@ static int choose_programs(struct schema *schema, const struct probe_request *re
 		bool load = !one->only_with || knob_is_on(schema, request, one->only_with);
 
 		if (load && one->optional) {
-			int err = hook_exists(one->section, NULL, error);
+			int err = hook_exists(one->section, error);
 
 			if (err && err != -ENOENT)
 				return err;
@@ -188,7 +189,8 @@ static int place_maps(struct schema *schema, const struct probe_setting *setting
 		map = bpf_object__find_map_by_name(schema->object, "counters");
 		return bpf_map__set_max_entries(map, libbpf_num_possible_cpus());
 	}
-	bpf_object__for_each_map(map, schema->object) {
+	bpf_object__for_each_map(map, schema->object)
+	{
 		const char *name = bpf_map__name(map);
 		struct bpf_map *kept = bpf_object__find_map_by_name(from->object, name);
 
@@ -217,7 +219,8 @@ static int load_body(struct schema **out, const struct probe_request *request, i
 	if (err) {
 		char near[64];
 
-		asset_nearest(setting->path, "probes/", ".bpf.o", request->name, near, sizeof(near));
+		asset_nearest(setting->path, "probes/", ".bpf.o", request->name, near,
+			      sizeof(near));
 		return error_set(error, err, "no probe named '%s'%s%s%s; moonprobe list shows all",
 				 request->name, *near ? "; did you mean '" : "", near,
 				 *near ? "'" : "");
@@ -431,7 +434,7 @@ int probe_totals(const struct probe *probe, struct probe_totals *totals)
 		totals->failed += row->failed;
 	}
 	for (int i = 0; i < probe->schema->program_count; i++) {
-		struct bpf_prog_info info = { 0 };
+		struct bpf_prog_info info = {0};
 		uint32_t size = sizeof(info);
 
 		if (probe->programs[i].dispatcher_fd < 0)
@@ -448,7 +451,7 @@ int probe_link_ids(const struct probe *probe, uint32_t *ids, int room)
 	int count = 0;
 
 	for (int i = 0; i < probe->schema->program_count && count < room; i++) {
-		struct bpf_link_info info = { 0 };
+		struct bpf_link_info info = {0};
 		uint32_t size = sizeof(info);
 
 		if (probe->programs[i].link_fd >= 0 &&

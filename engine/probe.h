@@ -40,8 +40,8 @@ bool probe_request_has_field(const struct probe_request *request, const char *fi
 struct probe_setting {
 	const struct search_path *path;
 	int ring_fd, settings_fd, targets_fd;
-	pid_t target_pid;    /* 0: any */
-	bool target_by_map;  /* only processes in the targets map */
+	pid_t target_pid;   /* 0: any */
+	bool target_by_map; /* only processes in the targets map */
 };
 
 struct probe;

@@ -16,7 +16,8 @@ static const char *name_of(const struct btf *btf, uint32_t offset)
 }
 
 /* The text of a decl tag `prefix...` on (type, component), or NULL. */
-static const char *tag_of(const struct btf *btf, uint32_t type_id, int component, const char *prefix)
+static const char *tag_of(const struct btf *btf, uint32_t type_id, int component,
+			  const char *prefix)
 {
 	uint32_t count = btf__type_cnt(btf);
 
@@ -100,15 +101,14 @@ static int describe(struct schema *schema, const struct btf *btf, uint32_t type_
 	}
 	if (!btf_is_int(type))
 		return -EINVAL;
-	if (field->elements && type->size == 1 &&
-	    !strcmp(name_of(btf, type->name_off), "char")) {
+	if (field->elements && type->size == 1 && !strcmp(name_of(btf, type->name_off), "char")) {
 		field->kind = SCHEMA_TEXT;
 		field->elements = 0;
 	} else if (btf_int_encoding(type) & BTF_INT_BOOL) {
 		field->kind = SCHEMA_BOOL;
 	} else {
-		field->kind = btf_int_encoding(type) & BTF_INT_SIGNED ? SCHEMA_SIGNED :
-									SCHEMA_UNSIGNED;
+		field->kind =
+			btf_int_encoding(type) & BTF_INT_SIGNED ? SCHEMA_SIGNED : SCHEMA_UNSIGNED;
 	}
 	return 0;
 }
@@ -148,10 +148,11 @@ static int read_members(struct schema *schema, const struct btf *btf, uint32_t t
 		if (!field->doc)
 			field->doc = "";
 		if (btf_member_bitfield_size(type, i) || describe(schema, btf, member->type, field))
-			return error_set(error, -EINVAL,
-					 "probe %s: field %s: only integers, enums, text and structs "
-					 "can be fields",
-					 schema->name, name);
+			return error_set(
+				error, -EINVAL,
+				"probe %s: field %s: only integers, enums, text and structs "
+				"can be fields",
+				schema->name, name);
 		snprintf(variable, sizeof(variable), "want_%s", name);
 		field->switchable = !schema_rodata(schema->object, variable, &where, &bytes);
 		schema->field_count++;
@@ -163,7 +164,8 @@ static const struct bpf_map *rodata_of(const struct bpf_object *object)
 {
 	const struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		const char *name = bpf_map__name(map);
 		size_t length = strlen(name);
 
@@ -220,7 +222,7 @@ static int read_knobs(struct schema *schema, const struct btf *btf, struct error
 		const struct btf_var_secinfo *place = btf_var_secinfos(section) + i;
 		const struct btf_type *variable = btf__type_by_id(btf, place->type);
 		const char *doc = tag_of(btf, place->type, -1, "knob:");
-		struct schema_field as_field = { 0 };
+		struct schema_field as_field = {0};
 		struct schema_knob *knobs, *knob;
 
 		if (!doc)
@@ -254,7 +256,8 @@ static int read_programs(struct schema *schema, const struct btf *btf, struct er
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, schema->object) {
+	bpf_object__for_each_program(program, schema->object)
+	{
 		const char *section = bpf_program__section_name(program);
 		const char *name = bpf_program__name(program);
 		int id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
@@ -324,7 +327,8 @@ int schema_open(struct schema **out, const char *name, const void *bytes, size_t
 	}
 	btf = bpf_object__btf(schema->object);
 	if (!btf) {
-		err = error_set(error, -EINVAL, "probe %s: built without BTF; compile with -g", name);
+		err = error_set(error, -EINVAL, "probe %s: built without BTF; compile with -g",
+				name);
 		goto fail;
 	}
 	err = read_event(schema, btf, error);
@@ -371,7 +375,7 @@ const struct schema_knob *schema_knob(const struct schema *schema, const char *n
 
 const char *schema_unit(const char *field_name)
 {
-	static const char *const units[] = { "ns", "us", "ms", "bytes" };
+	static const char *const units[] = {"ns", "us", "ms", "bytes"};
 	const char *end = strrchr(field_name, '_');
 
 	for (size_t i = 0; end && i < sizeof(units) / sizeof(*units); i++)

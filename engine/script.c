@@ -75,10 +75,9 @@ static int create_maps(struct script *script, struct error *error)
 
 	script->ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, ring_bytes, NULL);
 	if (script->ring_fd < 0)
-		return error_set(error, -errno, "ring of %u bytes: %s%s", ring_bytes,
-				 strerror(errno),
-				 errno == EINVAL ? "; it must be a power of two of at least a page" :
-						   "");
+		return error_set(
+			error, -errno, "ring of %u bytes: %s%s", ring_bytes, strerror(errno),
+			errno == EINVAL ? "; it must be a power of two of at least a page" : "");
 	script->settings_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "settings", sizeof(uint32_t),
 					     sizeof(struct script_settings), 1, NULL);
 	if (script->settings_fd < 0)
@@ -89,7 +88,7 @@ static int create_maps(struct script *script, struct error *error)
 /* Own processes are not traced: their output would cause output. */
 static void tell_own_pids(struct script *script)
 {
-	struct script_settings settings = { .own_pids = { getpid() } };
+	struct script_settings settings = {.own_pids = {getpid()}};
 	uint32_t first = 0;
 
 	if (script->settings_fd < 0)
@@ -111,8 +110,8 @@ static bool used_by(const struct version *version, const struct probe *probe)
 
 static void retire(struct script *script, int slot)
 {
-	struct retired *retired = reallocarray(script->retired, script->retired_count + 1,
-					       sizeof(*retired));
+	struct retired *retired =
+		reallocarray(script->retired, script->retired_count + 1, sizeof(*retired));
 
 	if (retired) {
 		struct retired *one = &retired[script->retired_count++];
@@ -268,7 +267,8 @@ static void switch_over(struct script *script)
 	tell_own_pids(script);
 	/* The old version's fields cost something: leave those out that nobody reads now. */
 	for (int i = 0; i < script->active.request_count; i++)
-		if (probe_adapt(script->active.probes[i], &script->active.requests[i], true, &error))
+		if (probe_adapt(script->active.probes[i], &script->active.requests[i], true,
+				&error))
 			say(script, "%s", error.text);
 	script->events->running(script->context);
 }
@@ -390,15 +390,14 @@ static bool parse_request(struct message *message, struct probe_request *request
 		} else if (!strcmp(what, "knob")) {
 			int index = request->knob_count++;
 
-			if (index == PROBE_KNOBS ||
-			    !copy_text(message, request->knobs[index].name,
-				       sizeof(request->knobs[index].name)))
+			if (index == PROBE_KNOBS || !copy_text(message, request->knobs[index].name,
+							       sizeof(request->knobs[index].name)))
 				return false;
 			request->knobs[index].is_text = message_next_kind(message) == 's';
-			if (request->knobs[index].is_text ?
-				    !copy_text(message, request->knobs[index].text,
-					       sizeof(request->knobs[index].text)) :
-				    !message_next_number(message, &request->knobs[index].number))
+			if (request->knobs[index].is_text
+				    ? !copy_text(message, request->knobs[index].text,
+						 sizeof(request->knobs[index].text))
+				    : !message_next_number(message, &request->knobs[index].number))
 				return false;
 		} else {
 			return false;
@@ -434,8 +433,8 @@ static bool on_state(struct script *script, struct version *version, struct mess
 static void on_message(struct child *child, struct message *message)
 {
 	struct script *script = child_owner(child);
-	struct version *version = child == script->active.child ? &script->active :
-								  &script->candidate;
+	struct version *version =
+		child == script->active.child ? &script->active : &script->candidate;
 	const char *name = "", *text;
 	bool understood = false;
 
@@ -491,7 +490,7 @@ static void on_ended(struct child *child, int status)
 	end(script, code);
 }
 
-static const struct child_events child_events = { .message = on_message, .ended = on_ended };
+static const struct child_events child_events = {.message = on_message, .ended = on_ended};
 
 /* Source as a descriptor: the worker may not be allowed to open it. */
 static int open_source(const struct script *script, struct error *error)
@@ -616,7 +615,8 @@ static void probe_summary(const struct script *script, const char *name,
 		fprintf(out, "%s{\"probe\":", first ? "" : ",");
 		json_text(out, name);
 		fprintf(out,
-			",\"events\":%llu,\"received\":%llu,\"failed\":%llu,\"lost\":{\"ring_full\":"
+			",\"events\":%llu,\"received\":%llu,\"failed\":%llu,\"lost\":{\"ring_"
+			"full\":"
 			"%llu,\"map_full\":%llu,\"recursion\":%llu}}",
 			(unsigned long long)totals->events, (unsigned long long)totals->received,
 			(unsigned long long)totals->failed, (unsigned long long)totals->lost_ring,
@@ -650,7 +650,7 @@ static void add(struct probe_totals *sum, const struct probe_totals *totals)
 
 void script_summary(const struct script *script, uint64_t unfollowed, FILE *out)
 {
-	struct probe_totals totals, sum = { 0 };
+	struct probe_totals totals, sum = {0};
 	bool first = true;
 
 	if (script->options.json) {

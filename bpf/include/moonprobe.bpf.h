@@ -37,20 +37,20 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
  * below. They let everything pass; the engine replaces their instructions by a script's
  * filter. The asm operands keep clang from looking through them.
  * `about` is one sentence; `blind` says what the probe cannot see. */
-#define PROBE(name, about, blind)                                                          \
-	static __noinline TAG("about:" about) TAG("blind:" blind) int stage_early(         \
-		struct name##_event *event)                                                \
-	{                                                                                  \
-		int pass = 1;                                                              \
-		asm volatile("" : "+r"(pass) : "r"(event));                                \
-		return pass;                                                               \
-	}                                                                                  \
-	static __noinline int stage_late(struct name##_event *event)                       \
-	{                                                                                  \
-		int pass = 1;                                                              \
-		asm volatile("" : "+r"(pass) : "r"(event));                                \
-		return pass;                                                               \
-	}                                                                                  \
+#define PROBE(name, about, blind)                                                                  \
+	static __noinline TAG("about:" about) TAG("blind:" blind) int stage_early(                 \
+		struct name##_event *event)                                                        \
+	{                                                                                          \
+		int pass = 1;                                                                      \
+		asm volatile("" : "+r"(pass) : "r"(event));                                        \
+		return pass;                                                                       \
+	}                                                                                          \
+	static __noinline int stage_late(struct name##_event *event)                               \
+	{                                                                                          \
+		int pass = 1;                                                                      \
+		asm volatile("" : "+r"(pass) : "r"(event));                                        \
+		return pass;                                                                       \
+	}                                                                                          \
 	struct name##_event
 
 /* `if (want_NAME)` guards what the field NAME costs. */
@@ -154,8 +154,7 @@ static __always_inline void context_of_current(struct event_context *context)
 }
 
 /* The same for another task, a BTF pointer the verifier trusts. */
-static __always_inline void context_of_task(struct event_context *context,
-					    struct task_struct *task)
+static __always_inline void context_of_task(struct event_context *context, struct task_struct *task)
 {
 	context->pid = task->tgid;
 	context->tid = task->pid;

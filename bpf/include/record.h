@@ -31,8 +31,8 @@ struct event_counters {
 	__u64 lost_ring; /* not written: the ring was full */
 	__u64 lost_map;	 /* starts not remembered: a map of the probe was full */
 	__u64 kernel_spare[5];
-	__u64 received;	   /* read from the ring by a worker */
-	__u64 failed;	   /* received, but the script's handler raised an error */
+	__u64 received; /* read from the ring by a worker */
+	__u64 failed;	/* received, but the script's handler raised an error */
 	__u64 worker_spare[6];
 };
 

@@ -90,7 +90,7 @@ drop:
 
 static __always_inline int remember(const char *file, const char *const *arguments)
 {
-	struct exec_call call = { .file = file, .arguments = arguments };
+	struct exec_call call = {.file = file, .arguments = arguments};
 	__u32 tid = current_tid();
 
 	if (process_wanted(current_pid()) && bpf_map_update_elem(&calls, &tid, &call, BPF_ANY))

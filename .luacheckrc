@@ -1,0 +1,3 @@
+-- SPDX-License-Identifier: Apache-2.0
+std = 'luajit'
+max_line_length = 120
