@@ -104,19 +104,19 @@ int hook_exists(const char *section, struct error *error)
 	return error_set(error, -EINVAL, "unknown kind of hook: %s", section);
 }
 
-int hook_dispatcher(const char *name, int body_fd, int slots_fd, int index, struct error *error)
+int hook_dispatcher(const char *name, int body_fd, int slot_fd, struct error *error)
 {
 	struct bpf_prog_info info = {0};
 	uint32_t size = sizeof(info);
 	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, options);
 	struct bpf_insn code[] = {
-		/* r1 is the context; bpf_tail_call(r1, slots, index) */
+		/* r1 is the context; bpf_tail_call(r1, slot, 0) */
 		{.code = BPF_LD | BPF_DW | BPF_IMM,
 		 .dst_reg = BPF_REG_2,
 		 .src_reg = BPF_PSEUDO_MAP_FD,
-		 .imm = slots_fd},
+		 .imm = slot_fd},
 		{0},
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3, .imm = index},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3, .imm = 0},
 		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_tail_call},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
 		{.code = BPF_JMP | BPF_EXIT},

@@ -6,7 +6,7 @@
  *   "tp/CATEGORY/NAME" tracepoint through perf
  *
  * What is attached is always a dispatcher: five instructions that tail-call the body in a
- * slot of a program array. The body can be replaced while the link stays. */
+ * program array of one. The body can be replaced while the link stays. */
 #ifndef MOONPROBE_HOOK_H
 #define MOONPROBE_HOOK_H
 
@@ -20,8 +20,8 @@ int tracefs_open(void);
 int hook_exists(const char *section, struct error *error);
 
 /* Loads a dispatcher of the same type as a loaded body, which must be meant for the same
- * section; it calls slot `index` of `slots_fd`. A program descriptor or -errno. */
-int hook_dispatcher(const char *name, int body_fd, int slots_fd, int index, struct error *error);
+ * section; it calls what is in the program array `slot_fd`. A program descriptor or -errno. */
+int hook_dispatcher(const char *name, int body_fd, int slot_fd, struct error *error);
 
 /* Attaches; a link descriptor, closing it detaches. -errno with the reason. */
 int hook_attach(const char *section, int program_fd, struct error *error);

@@ -16,8 +16,8 @@
 
 struct program {
 	const char *section; /* of the schema */
-	int body_fd;	     /* a loaded body; -1: left out */
-	int dispatcher_fd;
+	int slot_fd;	     /* prog array of one: the kernel wants the same prototype in all of one */
+	int dispatcher_fd;   /* -1: the program is left out */
 	int link_fd;
 };
 
@@ -27,7 +27,6 @@ struct probe {
 	int slot;
 	struct schema *schema; /* its object is the first body's; keeps the maps */
 	struct program *programs;
-	int slots_fd; /* prog array: one entry per program */
 	struct event_counters *counters;
 	size_t counters_bytes;
 	int cpus;
@@ -258,10 +257,13 @@ static int body_fd(const struct schema *schema, int index)
 /* Puts every body of `schema` into its slot. */
 static int fill_slots(struct probe *probe, const struct schema *schema, struct error *error)
 {
+	const uint32_t first = 0;
+
 	for (int i = 0; i < schema->program_count; i++) {
 		int fd = body_fd(schema, i);
 
-		if (fd >= 0 && bpf_map_update_elem(probe->slots_fd, &i, &fd, BPF_ANY))
+		if (fd >= 0 &&
+		    bpf_map_update_elem(probe->programs[i].slot_fd, &first, &fd, BPF_ANY))
 			return error_set(error, -errno, "probe %s: slot of %s: %s", schema->name,
 					 schema->programs[i].name, strerror(errno));
 	}
@@ -295,7 +297,6 @@ int probe_open(struct probe **out, const struct probe_request *request, int slot
 	probe->request = *request;
 	probe->setting = *setting;
 	probe->slot = slot;
-	probe->slots_fd = -1;
 	err = load_body(&probe->schema, request, slot, setting, NULL, error);
 	if (err)
 		goto fail;
@@ -306,15 +307,9 @@ int probe_open(struct probe **out, const struct probe_request *request, int slot
 	}
 	for (int i = 0; i < probe->schema->program_count; i++) {
 		probe->programs[i].section = probe->schema->programs[i].section;
+		probe->programs[i].slot_fd = -1;
 		probe->programs[i].dispatcher_fd = -1;
 		probe->programs[i].link_fd = -1;
-	}
-	probe->slots_fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "slots", sizeof(uint32_t),
-					 sizeof(uint32_t), probe->schema->program_count, NULL);
-	if (probe->slots_fd < 0) {
-		err = error_set(error, -errno, "probe %s: program array: %s", request->name,
-				strerror(errno));
-		goto fail;
 	}
 	err = map_counters(probe);
 	if (err) {
@@ -328,21 +323,29 @@ fail:
 	return err;
 }
 
+/* Slot and dispatcher of one program whose body is loaded. */
+static int make_dispatcher(struct probe *probe, int index, struct error *error)
+{
+	struct program *program = &probe->programs[index];
+	const char *name = probe->schema->programs[index].name;
+
+	program->slot_fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "slot", sizeof(uint32_t),
+					  sizeof(uint32_t), 1, NULL);
+	if (program->slot_fd < 0)
+		return error_set(error, -errno, "slot of %s: %s", name, strerror(errno));
+	program->dispatcher_fd =
+		hook_dispatcher(name, body_fd(probe->schema, index), program->slot_fd, error);
+	return program->dispatcher_fd < 0 ? program->dispatcher_fd : 0;
+}
+
 int probe_attach(struct probe *probe, struct error *error)
 {
 	struct error why;
 	int err = 0;
 
-	for (int i = 0; i < probe->schema->program_count && !err; i++) {
-		struct program *program = &probe->programs[i];
-		int body = body_fd(probe->schema, i);
-
-		if (body < 0)
-			continue;
-		program->dispatcher_fd = hook_dispatcher(probe->schema->programs[i].name, body,
-							 probe->slots_fd, i, &why);
-		err = program->dispatcher_fd < 0 ? program->dispatcher_fd : 0;
-	}
+	for (int i = 0; i < probe->schema->program_count && !err; i++)
+		if (body_fd(probe->schema, i) >= 0)
+			err = make_dispatcher(probe, i, &why);
 	if (!err)
 		err = fill_slots(probe, probe->schema, &why);
 	for (int i = 0; i < probe->schema->program_count && !err; i++) {
@@ -470,11 +473,11 @@ void probe_close(struct probe *probe)
 			close(probe->programs[i].link_fd);
 		if (probe->programs[i].dispatcher_fd >= 0)
 			close(probe->programs[i].dispatcher_fd);
+		if (probe->programs[i].slot_fd >= 0)
+			close(probe->programs[i].slot_fd);
 	}
 	if (probe->counters)
 		munmap(probe->counters, probe->counters_bytes);
-	if (probe->slots_fd >= 0)
-		close(probe->slots_fd);
 	free(probe->programs);
 	schema_close(probe->schema);
 	free(probe);

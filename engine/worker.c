@@ -60,6 +60,7 @@ int worker_main(void)
 	luaL_openlibs(lua);
 	status = boot(lua);
 	lua_close(lua);
-	/* Nothing waits to be written; a leak checker could not look at us anyway. */
+	fflush(stdout);
+	/* No more to do at exit; a leak checker could not look at us anyway. */
 	_exit(status);
 }

@@ -3,6 +3,8 @@
 ---
 ---   cells[key] = kind.add(cells[key], value)
 ---
+--- Options of all: `by` the key's parts, `name` the heading, `label` what the values are,
+--- `note` a field that tells more about a key, as its first event has it.
 --- The number of keys is limited (`max_keys`, 10000); what finds no room is counted and told.
 
 local blame = require 'moonprobe.blame'
@@ -51,9 +53,12 @@ function aggregate.new(kind, about)
     kind = kind,
     probe = about.probe,
     field = about.field,
+    label = about.options.label,
     names = about.names,
+    note_name = about.options.note,
     max_keys = about.options.max_keys or MAX_KEYS,
     cells = {},
+    notes = {},
     size = 0,
     overflow = 0,
     shown = false, -- the script shows it itself
@@ -68,9 +73,10 @@ function aggregate.new(kind, about)
   local twins = (made_by_signature[self.name] or 0) + 1
   made_by_signature[self.name] = twins
   state.part(('aggregate %s #%d'):format(self.name, twins), function()
-    return { cells = self.cells, size = self.size, overflow = self.overflow }
+    return { cells = self.cells, notes = self.notes, size = self.size, overflow = self.overflow }
   end, function(old)
     for key, cell in pairs(old.cells) do self.cells[key] = cell end
+    for key, note in pairs(old.notes or {}) do self.notes[key] = note end
     self.size, self.overflow = old.size, old.overflow
   end)
   made[#made + 1] = self
@@ -80,9 +86,10 @@ end
 --- The sink for a stream.
 ---@param getters (fun(event): any)[]|nil the key's parts
 ---@param value (fun(event): any)|nil
-function Aggregate:taker(getters, value)
+---@param note (fun(event): any)|nil
+function Aggregate:taker(getters, value, note)
   local add = self.kind.add
-  local function put(key, amount)
+  local function put(key, event)
     local cells = self.cells
     local cell = cells[key]
     if cell == nil then
@@ -91,24 +98,24 @@ function Aggregate:taker(getters, value)
         return
       end
       self.size = self.size + 1
+      if note then self.notes[key] = note(event) end
     end
-    cells[key] = add(cell, amount)
+    cells[key] = add(cell, value and tonumber(value(event)) or 1)
   end
-  local function amount_of(event) return value and tonumber(value(event)) or 1 end
   if not getters then
-    return function(event) put(true, amount_of(event)) end
+    return function(event) put(true, event) end
   elseif #getters == 1 then
     local get = getters[1]
     return function(event)
       local key = get(event)
       if key == nil then key = '-' elseif type(key) == 'cdata' then key = tostring(key) end
-      put(key, amount_of(event))
+      put(key, event)
     end
   end
   return function(event)
     local parts = {}
     for i, get in ipairs(getters) do parts[i] = output.text(get(event)) end
-    put(table.concat(parts, SEPARATOR), amount_of(event))
+    put(table.concat(parts, SEPARATOR), event)
   end
 end
 
@@ -128,18 +135,19 @@ function Aggregate:add(value, key)
 end
 
 function Aggregate:clear()
-  self.cells, self.size, self.overflow = {}, 0, 0
+  self.cells, self.notes, self.size, self.overflow = {}, {}, 0, 0
 end
 
 --- Keys and values, largest value first, at most `limit`. Marks the aggregate as shown by
 --- the script. A key of several parts is a string with '\31' between them.
 ---@param limit integer|nil
----@return { key: any, value: any }[]
+---@return { key: any, value: any, note: any }[]
 function Aggregate:rows(limit)
   self.shown = true
   local rows, rank = {}, self.kind.rank or self.kind.value
   for key, cell in pairs(self.cells) do
-    rows[#rows + 1] = { key = key, value = self.kind.value(cell), rank = rank(cell), cell = cell }
+    rows[#rows + 1] = { key = key, note = self.notes[key], value = self.kind.value(cell),
+      rank = rank(cell), cell = cell }
   end
   table.sort(rows, function(a, b)
     if a.rank ~= b.rank then return a.rank > b.rank end
@@ -163,6 +171,8 @@ local function print_json(self, rows)
     for i, part in ipairs(key_parts(row.key)) do
       names[#names + 1], values[#values + 1] = self.names[i] or 'key', part
     end
+    if row.note then names[#names + 1], values[#values + 1] = self.note_name, row.note end
+    if self.label then names[#names + 1], values[#values + 1] = 'label', self.label end
     names[#names + 1], values[#values + 1] = 'value', row.value
     output.line(json.object(names, values))
   end
@@ -175,11 +185,15 @@ local function print_text(self, rows)
   if not job.quiet then output.line(self.name) end
   for _, row in ipairs(rows) do
     local parts = key_parts(row.key)
-    for i, part in ipairs(parts) do parts[i] = output.text(part) end
+    for i, part in ipairs(parts) do
+      parts[i] = output.text(part)
+      if self.kind.text then parts[i] = (self.names[i] or 'key') .. ' = ' .. parts[i] end
+    end
+    if row.note then parts[#parts + 1] = output.text(row.note) end
     local key = table.concat(parts, '  ')
     if self.kind.text then
       if key ~= '' then output.line(key) end
-      output.line(self.kind.text(row.cell, self.field or 'value'))
+      output.line(self.kind.text(row.cell, self.label or self.field or 'value'))
     else
       output.line(key == '' and output.text(row.value)
         or ('%-40s %12s'):format(key, output.text(row.value)))

@@ -128,6 +128,19 @@ local function parts_getter(raw, length)
   end
 end
 
+--- The same as a table of the parts.
+---@param name string of the text field
+---@return fun(event: ffi.cdata*): string[]
+function fields.list_getter(name)
+  local raw, length = '_' .. name, name .. '_bytes'
+  return function(event)
+    local parts = {}
+    local text = ffi.string(event[raw], event[length])
+    for part in text:gsub('%z$', ''):gmatch('%Z*') do parts[#parts + 1] = part end
+    return parts
+  end
+end
+
 local function text_getter(raw, bytes)
   return function(event)
     return ffi.string(event[raw], ffi.C.strnlen(event[raw], bytes))

@@ -47,6 +47,12 @@ local function environment()
     end
     globals.mp = mp
   end
+  -- In the order of rows, which are gathered too.
+  globals.print = function(...)
+    local words = { ... }
+    for i = 1, select('#', ...) do words[i] = tostring(words[i]) end
+    output.line(table.concat(words, '\t'))
+  end
   globals._G = globals
   return setmetatable(globals, {
     __index = function(_, name)

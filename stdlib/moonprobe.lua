@@ -6,6 +6,7 @@
 ---   mp.columns { ... }           a table of output; gives the function that adds a row
 ---   mp.row(...)  mp.print(x)     output without columns
 ---   mp.every, mp.after           timers
+---   mp.intervals(opt, print)     prints in intervals, as vmstat does
 ---   mp.finally(fn)               runs when the script ends
 ---   mp.state(name, table)        survives a reload
 ---   mp.stop()                    ends the run
@@ -29,8 +30,10 @@ local mp = {
   options = options.parse,
   flag = options.flag,
   duration = options.duration,
+  interval = options.interval,
   size = options.size,
   number = options.number,
+  numbers = options.numbers,
   text = options.text,
   choice = options.choice,
   argument = options.argument,
@@ -71,6 +74,31 @@ end
 ---@param fn function
 function mp.after(delay, fn)
   timer('after', delay, fn, false)
+end
+
+--- Prints in intervals: calls the function at the end of each, and once more at the end of the
+--- run for what is left. `opt.count` intervals end the run; without `opt.interval` there is
+--- only the end. `opt.time` puts the time of day before each.
+---@param opt { interval: number|nil, count: number|nil, time: boolean|nil } of mp.options
+---@param print fun() prints, and clears what it printed
+function mp.intervals(opt, print)
+  if type(print) ~= 'function' then blame('intervals: needs a function') end
+  local printed, ended = 0, false
+  local function turn()
+    if printed > 0 and not job.json then output.line('') end
+    if opt.time then output.moment(mp.now()) end
+    printed = printed + 1
+    print()
+  end
+  if opt.interval then
+    timers.add(opt.interval, true, function()
+      if ended then return end
+      turn()
+      ended = opt.count ~= nil and printed >= opt.count
+      if ended then mp.stop() end
+    end)
+  end
+  mp.finally(function() if not ended then turn() end end)
 end
 
 --- A table that the next version of the script inherits. Holds plain values and tables of

@@ -48,10 +48,25 @@ end
 --- --name 5ms. The value is in ns.
 ---@type fun(preset: string|nil, doc: string, letter: string|nil): table
 options.duration = valued('duration', 'a time like 5ms', units.duration)
+--- --name 5 or --name 500ms: between two printings. The value is in ns.
+options.interval = valued('interval', 'seconds, or a time like 500ms', function(text)
+  local ns = tonumber(text) and tonumber(text) * 1e9 or units.duration(text)
+  return ns and ns > 0 and ns or nil
+end)
 --- --name 4K. The value is in bytes.
 options.size = valued('size', 'a size like 64K', units.size)
 --- --name 7
 options.number = valued('number', 'a number', tonumber)
+--- --name 80,443. The value is a set: value[80] is true.
+options.numbers = valued('numbers', 'numbers like 80,443', function(text)
+  local set = {}
+  for word in (text .. ','):gmatch('(.-),') do
+    local number = tonumber(word)
+    if not number then return nil end
+    set[number] = true
+  end
+  return set
+end)
 --- --name TEXT
 options.text = valued('text', 'text', function(text) return text end)
 
@@ -140,6 +155,18 @@ local function find(declared, word)
   return nil
 end
 
+--- -xT as -x -T: the names, when all letters are those of flags.
+local function find_bundle(declared, word)
+  if not word:match('^%-%w%w+$') then return nil end
+  local names = {}
+  for letter in word:sub(2):gmatch('.') do
+    local name = find(declared, '-' .. letter)
+    if not name or declared[name].kind ~= 'flag' then return nil end
+    names[#names + 1] = name
+  end
+  return names
+end
+
 local function unknown(declared, word)
   local names = {}
   for name, one in pairs(declared) do if not one.place then names[#names + 1] = '--' .. dashed(name) end end
@@ -173,7 +200,9 @@ function options.parse(declared)
       error(setmetatable({ status = 0, text = help(declared) }, options.Exit), 0)
     elseif word == '--' then -- luacheck: ignore
       -- what follows are arguments
-    elseif word:match('^%-.') and not tonumber(word) then
+    elseif find_bundle(declared, word) then
+      for _, name in ipairs(find_bundle(declared, word)) do values[name] = true end
+    elseif word:match('^%-.') and (find(declared, word) or not tonumber(word)) then
       local name = find(declared, word:match('^[^=]+'))
       if not name then unknown(declared, word:match('^[^=]+')) end
       if declared[name].kind == 'flag' then

@@ -70,29 +70,33 @@ local function pad(text, width, left)
 end
 
 --- Declares a table and gives the function that adds a row to it. Columns are
----   { 'name', width = 7, title = 'NAME', format = function(value) return text end }
---- A negative width aligns left; the last column is not padded. In JSON a row is an object
---- of the columns' names and unformatted values. The heading is printed before the first row.
+---   { 'name', width = 7, title = 'NAME', none = '0', shown = opt.all,
+---     format = function(value) return text end }
+--- A negative width aligns left; the last column is not padded. `none` stands for nil ('-').
+--- A column with shown = false is left out of the text. In JSON a row is an object of all
+--- columns' names and unformatted values. The heading is printed before the first row.
 ---@param columns table[]
 ---@return fun(...) row
 function output.columns(columns)
-  local names, headed = {}, false
+  local names, places, headed = {}, {}, false
   for i, column in ipairs(columns) do
     names[i] = column[1]
     if type(column[1]) ~= 'string' then blame('columns: column ' .. i .. ' has no name') end
+    if column.shown ~= false then places[#places + 1] = i end
   end
   local function layout(values, text_of)
     local parts = {}
-    for i, column in ipairs(columns) do
-      local text, width = text_of(column, values[i]), column.width or 1
-      parts[i] = i == #columns and width < 0 and text or pad(text, math.abs(width), width < 0)
+    for at, place in ipairs(places) do
+      local column = columns[place]
+      local text, width = text_of(column, values[place]), column.width or 1
+      parts[at] = at == #places and width < 0 and text or pad(text, math.abs(width), width < 0)
     end
     return (table.concat(parts, ' '):gsub('%s+$', ''))
   end
   local function title(column) return column.title or column[1]:upper() end
   local function cell(column, value)
-    if column.format and value ~= nil then return column.format(value) end
-    return output.text(value)
+    if value == nil then return column.none or '-' end
+    return column.format and column.format(value) or output.text(value)
   end
   return function(...)
     if job.json then
@@ -103,6 +107,12 @@ function output.columns(columns)
     headed = true
     output.line(layout({ ... }, cell))
   end
+end
+
+--- A line that says when what follows was printed.
+---@param seconds number since 1970
+function output.moment(seconds)
+  output.line(job.json and json.object({ 'time' }, { seconds }) or output.clock(seconds))
 end
 
 --- A row without columns: values side by side, or a JSON array.

@@ -52,6 +52,10 @@ local function define(self)
     local declaration, getter = fields.of(field, function(name) return by_name[name] ~= nil end)
     members[#members + 1] = declaration
     getters[field.name] = getter
+    if field.kind == 'c' and by_name[field.name .. '_bytes'] then
+      self.readable[field.name .. '_list'] = field.name
+      getters[field.name .. '_list'] = fields.list_getter(field.name)
+    end
   end
   for name, one in pairs(derived) do
     if by_name[one.from] then

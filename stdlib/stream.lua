@@ -26,7 +26,7 @@ local function want(source, name)
   local member = source.schema.readable[name]
   if not member then blame(schema.unknown_field(source.schema, name)) end
   source.fields[member] = true
-  if source.schema.readable[name .. '_bytes'] then source.fields[name .. '_bytes'] = true end
+  if source.schema.readable[member .. '_bytes'] then source.fields[member .. '_bytes'] = true end
 end
 
 --- Marks all that a function reads.
@@ -114,6 +114,15 @@ function methods:where(predicate)
   return setmetatable({ source = self.source, filters = filters }, Stream)
 end
 
+--- where(), when an option asks for it: :when(opt.uid, function(e) return e.uid == opt.uid end)
+---@param asked any nil or false: all events pass
+---@param predicate fun(event): boolean
+---@return table stream
+function methods:when(asked, predicate)
+  check_function('when', predicate)
+  return asked and self:where(predicate) or self
+end
+
 --- Calls the function with every event. The event is valid during the call: copy fields that
 --- are needed later.
 ---@param handler fun(event)
@@ -160,6 +169,7 @@ local function add_aggregate(self, kind, field, options)
     end
   end
   local getters, names = key_of(self.source, options.by)
+  local note = options.note and key_of(self.source, options.note)[1]
   local made = aggregate.new(kind, {
     probe = self.source.schema.name,
     field = type(field) == 'string' and field or nil,
@@ -168,7 +178,7 @@ local function add_aggregate(self, kind, field, options)
   })
   self.source.sinks[#self.source.sinks + 1] = {
     filters = self.filters,
-    take = made:taker(getters, value),
+    take = made:taker(getters, value, note),
   }
   return made
 end

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Test: what the engine's unit tests share: cmocka, a scratch folder, a count of descriptors.
+ *
+ * A test is a static function of this file's neighbours; each file has its own main(). They
+ * run from the top of the tree and print TAP when CMOCKA_MESSAGE_OUTPUT=TAP. */
+#ifndef MOONPROBE_TEST_H
+#define MOONPROBE_TEST_H
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+
+/* Ends the test as skipped, and says why. */
+#define SKIP(reason)                                    \
+	do {                                            \
+		print_message("# skipped: " reason "\n"); \
+		skip();                                 \
+	} while (0)
+
+/* How many descriptors this process has open. */
+static inline int open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = -3; /* ".", ".." and the one that looks */
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+/* A new folder under /tmp. */
+static inline void scratch_make(char folder[64])
+{
+	strcpy(folder, "/tmp/moonprobe-test-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+}
+
+static inline int scratch_unlink(const char *path, const struct stat *status, int type,
+				 struct FTW *walk)
+{
+	(void)status;
+	(void)type;
+	(void)walk;
+	return remove(path);
+}
+
+static inline void scratch_remove(const char *folder)
+{
+	nftw(folder, scratch_unlink, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* FOLDER/NAME; valid until the fourth call from here. */
+static inline const char *scratch_path(const char *folder, const char *name)
+{
+	static char paths[4][PATH_MAX];
+	static int next;
+	char *path = paths[next++ % 4];
+
+	snprintf(path, PATH_MAX, "%s/%s", folder, name);
+	return path;
+}
+
+static inline void scratch_write(const char *folder, const char *name, const char *text)
+{
+	int fd = open(scratch_path(folder, name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+/* The file's text, cut at `size`; "" when there is none. */
+static inline void scratch_read(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? 0 : read(fd, text, size - 1);
+
+	text[got > 0 ? got : 0] = 0;
+	if (fd >= 0)
+		close(fd);
+}
+
+#endif

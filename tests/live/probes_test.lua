@@ -1,0 +1,181 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Every probe sees exactly what a workload does: known counts, right values.
+
+local tap = dofile 'tests/tap.lua'
+
+local scratch = os.tmpname()
+
+--- Runs the workload under a probe; the fields of each event as a list of strings, and the
+--- run. Checks that nothing was lost on the way.
+local function events(probe, fields, workload, knobs)
+  local reads = {}
+  for i, field in ipairs(fields) do reads[i] = ('tostring(e.%s)'):format(field) end
+  local code = ("probe('%s', {%s}):each(function(e) print(%s) end)"):format(probe, knobs or '',
+    table.concat(reads, ', '))
+  local run = tap.moonprobe(('run -f json -c %s -e %s'):format(
+    tap.quote(tap.workload .. ' ' .. workload), tap.quote(code)))
+  local rows = {}
+  for _, line in ipairs(run.rows) do
+    if not line:find('^{"summary"') then
+      local row, i = {}, 0
+      for value in (line .. '\t'):gmatch('(.-)\t') do
+        i = i + 1
+        row[fields[i]] = value
+      end
+      rows[#rows + 1] = row
+    end
+  end
+  local sum = tap.summary(run)
+  tap.ok(run.status == 0 and sum and sum.lost == 0 and sum.failed == 0 and sum.events == sum.received
+    and sum.received == #rows, ('%s, %s: nothing lost'):format(probe, workload), run, sum)
+  return rows, run
+end
+
+local function count(rows, wanted)
+  local found = 0
+  for _, row in ipairs(rows) do
+    local same = true
+    for field, value in pairs(wanted) do same = same and row[field] == value end
+    if same then found = found + 1 end
+  end
+  return found
+end
+
+local function all(rows, test)
+  for _, row in ipairs(rows) do if not test(row) then return false end end
+  return #rows > 0
+end
+
+-- Processes.
+local rows = events('process_exec', { 'comm', 'error', 'args', 'parent_pid', 'pid' }, 'exec 23')
+tap.is(#rows, 24, 'process_exec: the workload and 23 execs')
+tap.is(count(rows, { comm = 'workload', error = 'nil' }), 24, 'process_exec: names and no error')
+tap.like(rows[1].args, 'workload exec 23$', 'process_exec: arguments')
+tap.is(count(rows, { parent_pid = rows[1].pid }), 23, 'process_exec: the parent')
+
+rows = events('process_exec', { 'error', 'file' }, 'exec-fail 23', 'failed = 1')
+tap.is(count(rows, { error = 'ENOENT' }), 23, 'process_exec: failed = 1 shows failed calls')
+
+rows = events('process_exit', { 'exit_code', 'signal' }, 'exit 7')
+tap.is(rows, { { exit_code = '7', signal = 'nil' } }, 'process_exit: exit code')
+rows = events('process_exit', { 'exit_code', 'signal' }, 'kill-self 9')
+tap.is(rows, { { exit_code = '0', signal = 'SIGKILL' } }, 'process_exit: signal')
+rows = events('process_exit', { 'run_ns' }, 'sleep 1 50')
+tap.ok(#rows == 1 and tonumber(rows[1].run_ns) >= 50e6, 'process_exit: run time', rows)
+tap.is(#(events('process_exit', { 'is_thread' }, 'threads 5')), 1, 'process_exit: once per process')
+tap.is(count(events('process_exit', { 'is_thread' }, 'threads 5', 'threads = 1'), { is_thread = 'true' }), 5,
+  'process_exit: threads = 1 shows each thread')
+
+tap.is(#(events('process_fork', { 'child_pid' }, 'fork 23')), 23, 'process_fork: 23 children')
+tap.is(count(events('process_fork', { 'is_thread' }, 'threads 5', 'threads = 1'), { is_thread = 'true' }), 5,
+  'process_fork: threads = 1 shows threads')
+
+-- Files.
+rows = events('file_open', { 'path', 'result', 'flags' }, 'open 23 ' .. scratch)
+tap.is(count(rows, { path = scratch }), 23, 'file_open: 23 opens of the path')
+tap.ok(all(rows, function(row) return tonumber(row.result) >= 0 end), 'file_open: descriptors')
+rows = events('file_open', { 'result' }, 'open-missing 23', 'failed_only = 1')
+tap.is(count(rows, { result = '-2' }), 23, 'file_open: 23 times ENOENT')
+
+local name = scratch:match('[^/]+$')
+rows = events('file_io', { 'operation', 'bytes', 'name', 'result' }, 'write 23 1000 ' .. scratch)
+tap.is(count(rows, { operation = 'write', bytes = '1000', name = name, result = '1000' }), 23,
+  'file_io: 23 writes')
+rows = events('file_io', { 'operation', 'bytes', 'name' }, 'read 23 1000 ' .. scratch)
+tap.is(count(rows, { operation = 'read', bytes = '1000', name = name }), 23, 'file_io: 23 reads')
+
+-- System calls.
+rows = events('syscall', { 'number', 'result', 'latency_ns' }, 'syscall 1000')
+tap.is(count(rows, { number = 'getppid' }), 1000, 'syscall: 1000 getppid by name')
+tap.ok(all(rows, function(row) return tonumber(row.latency_ns) > 0 end), 'syscall: latencies')
+tap.is(#(events('syscall', { 'number' }, 'syscall 1000', 'only_number = 110')), 1000,
+  'syscall: only_number filters in the kernel')
+
+-- Scheduler.
+rows = events('sched_offcpu', { 'off_ns', 'state' }, 'sleep 5 20')
+local slept = 0
+for _, row in ipairs(rows) do
+  if tonumber(row.off_ns) >= 20e6 and row.state == 'interruptible' then slept = slept + 1 end
+end
+tap.ok(slept >= 5, 'sched_offcpu: five sleeps of 20 ms', rows)
+rows = events('sched_latency', { 'latency_ns', 'preempted' }, 'sleep 5 20')
+tap.ok(count(rows, { preempted = 'false' }) >= 5, 'sched_latency: five wake-ups', rows)
+
+-- Signals and memory.
+rows = events('signal', { 'number', 'outcome', 'target_comm' }, 'signal 23')
+tap.is(count(rows, { number = 'SIGUSR1', target_comm = 'workload' }), 23, 'signal: 23 SIGUSR1')
+local before = #(events('page_fault', { 'access' }, 'fault 0'))
+rows = events('page_fault', { 'access' }, 'fault 500')
+tap.ok(math.abs(#rows - before - 500) <= 16, 'page_fault: 500 fresh pages',
+  ('%d with, %d without'):format(#rows, before))
+
+-- Out of memory, in a cgroup of our own: version 1 or 2, whichever has the memory controller.
+local function memory_cgroup()
+  local v1 = '/sys/fs/cgroup/memory/moonprobe-test'
+  local v2 = '/sys/fs/cgroup/moonprobe-test'
+  if os.execute('mkdir -p ' .. v1 .. ' 2>/dev/null') == 0 and tap.slurp(v1 .. '/memory.limit_in_bytes') ~= '' then
+    tap.spit(v1 .. '/memory.limit_in_bytes', '16M')
+    return v1
+  end
+  os.execute('echo +memory > /sys/fs/cgroup/cgroup.subtree_control; mkdir -p ' .. v2)
+  if tap.slurp(v2 .. '/memory.max') == '' then return nil end
+  tap.spit(v2 .. '/memory.max', '16M')
+  return v2
+end
+
+local cgroup = memory_cgroup()
+if cgroup then
+  local run = tap.moonprobe(('run -f json -c %s -e %s'):format(
+    tap.quote(("sh -c 'echo 0 > %s/cgroup.procs; %s eat-memory 64; true'"):format(cgroup, tap.workload)),
+    tap.quote("probe 'oom_kill':each(function(e) print('killed', e.victim_pid > 0, e.comm) end)")))
+  tap.is(tap.matching(run.rows, '^killed\ttrue\tworkload$'), 1, 'oom_kill: one victim')
+  os.execute('rmdir ' .. cgroup)
+else
+  tap.skip('oom_kill: one victim', 'no memory cgroup can be made here')
+end
+
+-- TCP and UDP over loopback.
+local function network()
+  rows = events('tcp_connect', { 'daddr', 'dport', 'error', 'latency_ns' }, 'tcp 10 1000')
+  tap.is(count(rows, { daddr = '127.0.0.1', error = 'nil' }), 10, 'tcp_connect: 10 connections')
+  rows = events('tcp_connect', { 'daddr', 'error' }, 'tcp6 10')
+  tap.is(count(rows, { daddr = '::1', error = 'nil' }), 10, 'tcp_connect: 10 over IPv6')
+  rows = events('tcp_connect', { 'error' }, 'tcp-refused 10')
+  tap.is(count(rows, { error = 'ECONNREFUSED' }), 10, 'tcp_connect: 10 refused')
+  rows = events('tcp_accept', { 'saddr', 'queue_ns' }, 'tcp 10')
+  tap.is(count(rows, { saddr = '127.0.0.1' }), 10, 'tcp_accept: 10 accepted')
+  rows = events('tcp_close', { 'direction', 'sent_bytes', 'received_bytes', 'duration_ns' }, 'tcp 10 1000')
+  tap.is(count(rows, { direction = 'client', sent_bytes = '1000', received_bytes = '1000' }), 10,
+    'tcp_close: the clients\' sides, bytes both ways')
+  tap.is(count(rows, { direction = 'server', sent_bytes = '1000', received_bytes = '1000' }), 10,
+    'tcp_close: the servers\' sides')
+  tap.ok(all(rows, function(row) return tonumber(row.duration_ns) > 0 end), 'tcp_close: durations')
+  rows = events('tcp_retransmit', { 'state', 'bytes' }, 'tcp-retransmit 3')
+  tap.is(count(rows, { state = 'syn_sent' }), 3, 'tcp_retransmit: 3 SYNs')
+  rows = events('udp_message', { 'direction', 'bytes' }, 'udp 10 300')
+  tap.is(count(rows, { direction = 'sent', bytes = '300' }), 10, 'udp_message: 10 sent')
+  tap.is(count(rows, { direction = 'received', bytes = '300' }), 10, 'udp_message: 10 received')
+end
+network()
+
+-- Disks: the null device where there is one, else a file beside the tree.
+local null_device = io.open('/dev/nullb0', 'rb')
+if null_device then
+  null_device:close()
+  rows = events('block_io', { 'operation', 'bytes', 'device' }, 'direct-write 23 4096 /dev/nullb0')
+  tap.is(count(rows, { operation = 'write', bytes = '4096', device = 'nullb0' }), 23, 'block_io: 23 writes')
+else
+  os.execute('mkdir -p build/tests')
+  rows = events('block_io', { 'operation', 'bytes' }, 'direct-write 23 4096 build/tests/direct')
+  if #rows == 0 then
+    tap.skip('block_io: 23 writes', 'the file system here is not on a disk of this kernel')
+  else
+    -- The file system may add one of its own in the writer's name.
+    local writes = count(rows, { operation = 'write', bytes = '4096' })
+    tap.ok(writes == 23 or writes == 24, 'block_io: 23 writes', rows)
+  end
+  os.remove('build/tests/direct')
+end
+
+os.remove(scratch)
+tap.done()
