@@ -9,23 +9,28 @@ static int smaller(int a, int b)
 	return a < b ? a : b;
 }
 
-/* Levenshtein distance, names cut at NEAREST_NAME - 1. */
+/* Edits that make b of a: insert, delete, replace, swap neighbours. Names are cut at
+ * NEAREST_NAME - 1. */
 static int distance(const char *a, const char *b)
 {
-	int row[NEAREST_NAME];
+	int rows[3][NEAREST_NAME];
+	int *before = rows[0], *above = rows[1], *row = rows[2];
 	int width = smaller((int)strlen(b), NEAREST_NAME - 1);
 
 	for (int j = 0; j <= width; j++)
 		row[j] = j;
 	for (int i = 0; a[i]; i++) {
-		int diagonal = row[0];
+		int *oldest = before;
 
+		before = above;
+		above = row;
+		row = oldest;
 		row[0] = i + 1;
 		for (int j = 0; j < width; j++) {
-			int above = row[j + 1];
-
-			row[j + 1] = smaller(smaller(above, row[j]) + 1, diagonal + (a[i] != b[j]));
-			diagonal = above;
+			row[j + 1] = smaller(smaller(above[j + 1], row[j]) + 1,
+					     above[j] + (a[i] != b[j]));
+			if (i && j && a[i] == b[j - 1] && a[i - 1] == b[j])
+				row[j + 1] = smaller(row[j + 1], before[j - 1] + 1);
 		}
 	}
 	return row[width];
@@ -43,9 +48,11 @@ void nearest_offer(struct nearest *nearest, const char *name)
 {
 	int away = distance(nearest->misspelt, name);
 
-	/* The start of a longer name is what people type when they guess. */
-	if (strlen(nearest->misspelt) >= 3 && strstr(name, nearest->misspelt))
-		away = 1;
+	const char *part = strstr(name, nearest->misspelt);
+
+	/* Part of a longer name is what people type when they guess, above all its start. */
+	if (part && strlen(nearest->misspelt) >= 3)
+		away = part == name ? 0 : 1;
 	if (away < nearest->distance) {
 		nearest->distance = away;
 		snprintf(nearest->name, sizeof(nearest->name), "%s", name);

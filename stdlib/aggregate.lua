@@ -138,16 +138,24 @@ function Aggregate:clear()
   self.cells, self.notes, self.size, self.overflow = {}, {}, 0, 0
 end
 
+local function key_parts(key)
+  if key == true then return {} end
+  if type(key) ~= 'string' then return { key } end
+  local parts = {}
+  for part in (key .. SEPARATOR):gmatch('(.-)' .. SEPARATOR) do parts[#parts + 1] = part end
+  return parts
+end
+
 --- Keys and values, largest value first, at most `limit`. Marks the aggregate as shown by
 --- the script. A key of several parts is a string with '\31' between them.
 ---@param limit integer|nil
----@return { key: any, value: any, note: any }[]
+---@return { key: any, parts: any[], value: any, note: any }[]
 function Aggregate:rows(limit)
   self.shown = true
   local rows, rank = {}, self.kind.rank or self.kind.value
   for key, cell in pairs(self.cells) do
-    rows[#rows + 1] = { key = key, note = self.notes[key], value = self.kind.value(cell),
-      rank = rank(cell), cell = cell }
+    rows[#rows + 1] = { key = key, parts = key_parts(key), note = self.notes[key],
+      value = self.kind.value(cell), rank = rank(cell), cell = cell }
   end
   table.sort(rows, function(a, b)
     if a.rank ~= b.rank then return a.rank > b.rank end
@@ -157,18 +165,10 @@ function Aggregate:rows(limit)
   return rows
 end
 
-local function key_parts(key)
-  if key == true then return {} end
-  if type(key) ~= 'string' then return { key } end
-  local parts = {}
-  for part in (key .. SEPARATOR):gmatch('(.-)' .. SEPARATOR) do parts[#parts + 1] = part end
-  return parts
-end
-
 local function print_json(self, rows)
   for _, row in ipairs(rows) do
     local names, values = { 'aggregate' }, { self.name }
-    for i, part in ipairs(key_parts(row.key)) do
+    for i, part in ipairs(row.parts) do
       names[#names + 1], values[#values + 1] = self.names[i] or 'key', part
     end
     if row.note then names[#names + 1], values[#values + 1] = self.note_name, row.note end
@@ -184,8 +184,8 @@ end
 local function print_text(self, rows)
   if not job.quiet then output.line(self.name) end
   for _, row in ipairs(rows) do
-    local parts = key_parts(row.key)
-    for i, part in ipairs(parts) do
+    local parts = {}
+    for i, part in ipairs(row.parts) do
       parts[i] = output.text(part)
       if self.kind.text then parts[i] = (self.names[i] or 'key') .. ' = ' .. parts[i] end
     end

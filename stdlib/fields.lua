@@ -135,8 +135,8 @@ function fields.list_getter(name)
   local raw, length = '_' .. name, name .. '_bytes'
   return function(event)
     local parts = {}
-    local text = ffi.string(event[raw], event[length])
-    for part in text:gsub('%z$', ''):gmatch('%Z*') do parts[#parts + 1] = part end
+    local text = ffi.string(event[raw], event[length]):gsub('%z$', '')
+    for part in (text .. '\0'):gmatch('(%Z*)%z') do parts[#parts + 1] = part end
     return parts
   end
 end

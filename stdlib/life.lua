@@ -107,6 +107,8 @@ local function begin(message)
     if not ok then host.report('the old version\'s state could not be taken over: %s', tostring(problem)) end
   end
   timers.start()
+  job.running = true
+  if job.stop_at_once then mp.stop() end
 end
 
 local function finish()

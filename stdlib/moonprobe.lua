@@ -36,6 +36,7 @@ local mp = {
   numbers = options.numbers,
   text = options.text,
   choice = options.choice,
+  choices = options.choices,
   argument = options.argument,
   columns = output.columns,
   row = output.row,
@@ -125,9 +126,9 @@ function mp.print(value, ...)
   end
 end
 
---- Ends the run, as Ctrl-C would.
+--- Ends the run, as Ctrl-C would: what has happened is still handled, mp.finally runs.
 function mp.stop()
-  host.send('stop')
+  if job.running then host.send('stop') else job.stop_at_once = true end
 end
 
 --- Seconds since 1970.

@@ -83,6 +83,24 @@ function options.choice(choices, doc, letter)
     { shown = choices[1] })
 end
 
+--- --name one,other. The value is a set: value.one is true; nil when not given.
+---@param choices string[]
+---@param doc string
+---@param letter string|nil
+function options.choices(choices, doc, letter)
+  local known = {}
+  for _, choice in ipairs(choices) do known[choice] = true end
+  local function parse(text)
+    local set = {}
+    for word in (text .. ','):gmatch('(.-),') do
+      if not known[word] then return nil end
+      set[word] = true
+    end
+    return set
+  end
+  return declare('choices', letter, nil, doc, parse, 'some of ' .. table.concat(choices, ','))
+end
+
 --- A word without an option before it, in the order of `place`.
 ---@param place integer 1 is the first
 ---@param of table an option that says how it reads

@@ -70,7 +70,7 @@ local function pad(text, width, left)
 end
 
 --- Declares a table and gives the function that adds a row to it. Columns are
----   { 'name', width = 7, title = 'NAME', none = '0', shown = opt.all,
+---   { 'name', width = 7, title = 'NAME', none = '0', shown = opt.all, decimals = 3,
 ---     format = function(value) return text end }
 --- A negative width aligns left; the last column is not padded. `none` stands for nil ('-').
 --- A column with shown = false is left out of the text. In JSON a row is an object of all
@@ -96,7 +96,9 @@ function output.columns(columns)
   local function title(column) return column.title or column[1]:upper() end
   local function cell(column, value)
     if value == nil then return column.none or '-' end
-    return column.format and column.format(value) or output.text(value)
+    if column.format then return column.format(value) end
+    if column.decimals then return ('%.*f'):format(column.decimals, tonumber(value)) end
+    return output.text(value)
   end
   return function(...)
     if job.json then

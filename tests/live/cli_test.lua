@@ -1,0 +1,145 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- The command line: what it promises, and one clear line for every mistake.
+
+local tap = dofile 'tests/tap.lua'
+
+local folder = os.tmpname()
+os.remove(folder)
+os.execute('mkdir ' .. folder)
+local function file(name, text) return tap.spit(folder .. '/' .. name, text) end
+
+--- A mistake: exit status 2, nothing on stdout, one line on stderr that matches.
+local function mistake(arguments, pattern, name)
+  local run = tap.moonprobe(arguments)
+  local _, lines = run.err:gsub('\n', '\n')
+  tap.ok(run.status == 2 and run.out == '' and lines == 1 and run.err:find(pattern) ~= nil,
+    'mistake: ' .. name, run, pattern)
+end
+
+mistake('rnu', "no command named 'rnu'.*did you mean 'run'", 'misspelt command')
+mistake('run', 'no script given', 'no script')
+mistake('run ' .. folder .. '/missing.lua', 'No such file', 'missing file')
+mistake('run ' .. folder, 'is a directory', 'a directory')
+mistake('run /bin/true', 'is a binary file', 'a binary')
+mistake('run execsnop', "no tool named 'execsnop'", 'misspelt tool')
+mistake('run --frobnicate execsnoop', 'unknown option %-%-frobnicate', 'unknown option')
+mistake('run -p 4194303 ' .. file('empty.lua', ''), 'no such process', 'a PID that does not exist')
+mistake('run -p 12x ' .. folder .. '/empty.lua', 'not a process id', 'no number')
+mistake('run -p 1 -c true ' .. folder .. '/empty.lua', 'exclude each other', '-p and -c')
+mistake("run -c '' " .. folder .. '/empty.lua', 'no command given', 'empty command')
+mistake("run -c 'echo \"' " .. folder .. '/empty.lua', 'unbalanced quotes', 'quotes')
+mistake("run -c 'a | b' " .. folder .. '/empty.lua', 'needs a shell', 'a pipe in -c')
+mistake('run -c /bin/nonexistent ' .. folder .. '/empty.lua', 'cannot be run: No such file', 'command not found')
+mistake('run --for 5 ' .. folder .. '/empty.lua', 'not a time', 'a time without unit')
+mistake('run --ring 5000 ' .. folder .. '/empty.lua', 'not a power of two', 'ring size')
+mistake('run -f xml ' .. folder .. '/empty.lua', 'unknown format', 'format')
+mistake('run -f', 'needs a value', 'option without value')
+mistake('list tcp_conect', "did you mean 'tcp_connect'", 'misspelt probe in list')
+mistake('check', 'no script given', 'check without script')
+
+-- Mistakes in scripts: file, line, nearest name.
+local function script_mistake(text, pattern, name)
+  local path = file('mistake.lua', text)
+  for _, command in ipairs { 'check ', 'run -c true ' } do
+    local run = tap.moonprobe(command .. path)
+    tap.ok(run.status == 2 and run.err:find('mistake%.lua:' .. pattern) ~= nil, command .. name, run, pattern)
+  end
+end
+local head = "local mp = require 'moonprobe'\n"
+script_mistake('local x = = 1', '1: unexpected symbol', 'syntax error')
+script_mistake(head .. "mp.probe 'proces_exec'", "2: no probe named 'proces_exec'; did you mean 'process_exec'", 'unknown probe')
+script_mistake(head .. "mp.probe 'process_exec':each(function(e)\n  return e.parnt_pid\nend)",
+  "3: process_exec has no field 'parnt_pid'; did you mean 'parent_pid'", 'misspelt field in a handler')
+script_mistake(head .. "mp.probe 'process_exec':count 'com'", "2: process_exec has no field 'com'; did you mean 'comm'", 'misspelt key')
+script_mistake(head .. "mp.probe('process_exec', { faild = 1 })", "2: probe process_exec has no knob 'faild'; did you mean 'failed'", 'misspelt knob')
+script_mistake(head .. "mp.probe 'process_exec':wher(print)", "2: a stream has no method 'wher'; did you mean 'where'", 'misspelt method')
+script_mistake(head .. 'local o = mp.options { a = 5 }', "2: options: 'a' is not an option", 'bad option')
+script_mistake(head .. 'print(undefined_thing)', "2: no variable named 'undefined_thing'", 'misspelt variable')
+script_mistake("require 'not_there'", "1: module 'not_there' not found", 'missing module')
+
+-- Ends: by time, by command, by the traced process, by the script, by the reader of stdout.
+local idle = file('idle.lua', head .. "mp.probe 'oom_kill':each(function(e) mp.row(e.pid) end)")
+local run = tap.moonprobe('run --for 300ms ' .. idle)
+tap.ok(run.status == 0 and run.err:find('0 events, 0 lost') ~= nil, '--for ends by itself', run)
+run = tap.moonprobe("run -c 'sh -c \"exit 3\"' " .. idle)
+tap.is(run.status, 0, '-c ends with its command, whatever its status')
+run = tap.shell(('sleep 1 & %s run -p $! %s'):format(tap.binary, idle))
+tap.ok(run.status == 0 and run.err:find('0 events') ~= nil, '-p ends with its process', run)
+run = tap.moonprobe('run ' .. file('stop.lua', head .. "mp.after('50ms', mp.stop) mp.finally(function() print 'bye' end)"))
+tap.is({ run.status, run.out }, { 0, 'bye\n' }, 'mp.stop ends the run, mp.finally runs')
+local flood = file('flood.lua', head .. "mp.probe 'syscall':each(function(e) mp.row(e.number) end)")
+run = tap.shell(("%s run -c '%s syscall 200000' %s | head -n 2; true"):format(tap.binary, tap.workload, flood), 30)
+tap.ok(#run.rows == 2 and run.err:find('signal') == nil, 'a closed pipe ends it quietly', run.err)
+for _, signal in ipairs { 'INT', 'TERM', 'HUP' } do
+  run = tap.shell(("%s run %s & pid=$!; sleep 1; kill -%s $pid; wait $pid; echo status $?"):format(
+    tap.binary, idle, signal))
+  tap.ok(run.out == 'status 0\n' and run.err:find('0 events, 0 lost') ~= nil, 'SIG' .. signal .. ' ends it cleanly', run)
+end
+
+-- Handlers that fail cost their event only.
+run = tap.moonprobe(("run -f json -c '%s exec 9' %s"):format(tap.workload, file('raise.lua', head .. [[
+local n = 0
+mp.probe 'process_exec':each(function(e)
+  n = n + 1
+  if n == 5 then error('at five') end
+  mp.row(n)
+end)]])))
+local sum = tap.summary(run)
+tap.is({ run.status, #run.rows - 1, sum and sum.failed, sum and sum.received }, { 0, 9, 1, 10 }, 'one event fails, nine are handled')
+tap.like(run.err, 'raise%.lua:5: at five', 'the failure is told with its line')
+
+-- Output.
+run = tap.moonprobe(("run -q -o %s/rows -c '%s exec 3' %s"):format(folder, tap.workload,
+  file('rows.lua', head .. "mp.probe 'process_exec':each(function(e) mp.row(e.comm) end)")))
+tap.is({ run.out, run.err, tap.slurp(folder .. '/rows') }, { '', '', ('workload\n'):rep(4) }, '-o FILE, -q')
+run = tap.moonprobe(("run -c '%s exec 3' -e %s"):format(tap.workload, tap.quote("probe 'process_exec':count('comm')")))
+tap.like(run.out, 'workload +4', '-e with a count that is printed at the end')
+run = tap.moonprobe(("run -f json -c '%s exec 3' -e %s"):format(tap.workload, tap.quote("probe 'process_exec':count('comm')")))
+tap.like(run.rows[1], '^{"aggregate":"process_exec count by comm","comm":"workload","value":4}$', 'the same in JSON')
+
+-- Options of a script, modules beside it.
+file('helper.lua', "return { greeting = 'hello from a module' }")
+local with = file('options.lua', [[
+--- A script with options.
+local mp = require 'moonprobe'
+local opt = mp.options { over = mp.duration('5ms', 'how long'), loud = mp.flag('l', 'say it'), name = mp.text('', 'who') }
+mp.row(opt.over, opt.loud, opt.name, require('helper').greeting)
+mp.stop()
+]])
+run = tap.moonprobe('run ' .. with .. ' --over 2s -l --name=x')
+tap.is(run.out, '2000000000  true  x  hello from a module\n', 'options and a module')
+run = tap.moonprobe('run ' .. with .. ' --help')
+tap.ok(run.status == 0 and run.out:find('A script with options') and run.out:find('%-%-over DURATION +how long %(default 5ms%)') ~= nil, '--help of a script', run)
+mistake('run ' .. with .. ' --ovr 2s', 'unknown option %-%-ovr; did you mean %-%-over', 'misspelt script option')
+mistake('run ' .. with .. ' --over soon', "over 'soon': needs a time like 5ms", 'bad value')
+mistake('run ' .. with .. ' -f json', 'stand before the script', 'run option after the script')
+
+-- list, doctor.
+run = tap.moonprobe('list')
+tap.ok(run.status == 0 and #run.rows >= 17, 'list shows every probe')
+run = tap.moonprobe('doctor')
+tap.ok(run.status == 0 and run.out:find('yes  unprivileged worker') ~= nil, 'doctor', run)
+run = tap.moonprobe('doctor -f json')
+tap.like(run.rows[1], '^{"check":"kernel","works":true', 'doctor in JSON')
+
+-- Without privileges: which are missing, and what still works.
+local as_nobody = 'setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all '
+if tap.shell(as_nobody .. 'true').status == 0 then
+  os.execute(('cp %s %s/moonprobe; chmod 755 %s %s/moonprobe'):format(tap.binary, folder, folder, folder))
+  run = tap.shell(as_nobody .. folder .. '/moonprobe run ' .. idle)
+  tap.ok(run.status == 2 and run.err:find('CAP_BPF and CAP_PERFMON missing') ~= nil, 'no privileges: named', run)
+  run = tap.shell(as_nobody .. folder .. '/moonprobe check ' .. idle)
+  tap.is(run.status, 0, 'check needs no privileges')
+  run = tap.shell(as_nobody .. folder .. '/moonprobe doctor')
+  tap.ok(run.status == 1 and run.out:find('NO   privileges') ~= nil, 'doctor without privileges', run)
+else
+  tap.skip('without privileges', 'setpriv is missing')
+end
+
+-- Alone in another folder, as after a copy to another machine.
+run = tap.shell(('cp %s %s/alone && cd / && env -i %s/alone run -q -c /bin/true -e %s'):format(tap.binary, folder,
+  folder, tap.quote("probe 'process_exec':each(function(e) print(e.comm) end)")))
+tap.is(run.out, 'true\n', 'the executable runs alone')
+
+os.execute('rm -r ' .. folder)
+tap.done()
