@@ -105,7 +105,7 @@ static void take_rights(struct message *message, struct msghdr *header)
 
 int message_receive(int socket, struct message *message)
 {
-	char control[CMSG_SPACE(sizeof(int) * MESSAGE_FDS)];
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * MESSAGE_FDS)];
 	struct iovec part = {.iov_base = message->bytes, .iov_len = MESSAGE_BYTES};
 	struct msghdr header = {
 		.msg_iov = &part,
@@ -125,12 +125,12 @@ int message_receive(int socket, struct message *message)
 	if (got < 0)
 		return errno == ECONNRESET ? 0 : -errno;
 	take_rights(message, &header);
-	if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-		message_close_fds(message);
-		return -EBADMSG;
+	if (!got || header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+		message_close_fds(message); /* an empty packet can have some too */
+		return got ? -EBADMSG : 0;
 	}
 	message->length = got;
-	return got > 0;
+	return 1;
 }
 
 char message_next_kind(const struct message *message)

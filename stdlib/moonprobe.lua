@@ -34,6 +34,7 @@ local mp = {
   size = options.size,
   number = options.number,
   numbers = options.numbers,
+  errno = options.errno,
   text = options.text,
   choice = options.choice,
   choices = options.choices,

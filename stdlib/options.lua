@@ -8,6 +8,7 @@
 ---   if e.latency_ns > opt.over then ...
 
 local blame = require 'moonprobe.blame'
+local engine = require 'moonprobe.engine'
 local job = require 'moonprobe.job'
 local nearest = require 'moonprobe.nearest'
 local units = require 'moonprobe.units'
@@ -66,6 +67,11 @@ options.numbers = valued('numbers', 'numbers like 80,443', function(text)
     set[number] = true
   end
   return set
+end)
+--- --name ENOENT or --name 2. The value is the number.
+options.errno = valued('errno', 'an error like ENOENT or 2', function(text)
+  for number = 1, 133 do if engine.errno_name(number) == text then return number end end
+  return tonumber(text)
 end)
 --- --name TEXT
 options.text = valued('text', 'text', function(text) return text end)

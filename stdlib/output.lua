@@ -97,7 +97,7 @@ function output.columns(columns)
   local function cell(column, value)
     if value == nil then return column.none or '-' end
     if column.format then return column.format(value) end
-    if column.decimals then return ('%.*f'):format(column.decimals, tonumber(value)) end
+    if column.decimals then return ('%.' .. column.decimals .. 'f'):format(tonumber(value)) end
     return output.text(value)
   end
   return function(...)

@@ -77,6 +77,6 @@ for kernel in $kernels; do
 		failed=1
 	fi
 	[ ! -s "build/kernels/$kernel/log" ] ||
-		prove --exec 'sh tests/kernels/replay.sh' "build/kernels/$kernel"/tap/*.tap || failed=1
+		prove ${PROVE_FLAGS:-} --exec 'sh tests/kernels/replay.sh' "build/kernels/$kernel"/tap/*.tap || failed=1
 done
 exit $failed
