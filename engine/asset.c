@@ -160,7 +160,7 @@ static int collect(const struct search_path *path, const char *folder, const cha
 	int err = 0;
 
 	for (const struct asset *asset = assets; asset->name && !err; asset++)
-		if (!strncmp(asset->name, folder, start))
+		if (!strncmp(asset->name, folder, start) && !strchr(asset->name + start, '/'))
 			err = keep_if(list, asset->name + start, suffix);
 	for (int i = 0; i < path->count && !err; i++) {
 		char name[4096];

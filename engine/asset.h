@@ -51,7 +51,7 @@ struct asset_bytes {
 int asset_load(const struct search_path *path, const char *name, struct asset_bytes *out);
 void asset_unload(struct asset_bytes *asset);
 
-/* Calls visit(name, context) once per distinct asset whose name starts with `folder` and ends
+/* Calls visit(name, context) once per distinct asset in `folder` (not below it) whose name ends
  * with `suffix`, embedded or on the search path, sorted; `name` without both. Stops at the
  * first non-zero answer and returns it. */
 int asset_each(const struct search_path *path, const char *folder, const char *suffix,

@@ -14,8 +14,9 @@ static int parse(const char *text, const struct unit *units, double *value)
 {
 	char *end;
 
+	/* strtod(3) also knows signs, spaces, exponents, hexadecimal, inf and nan. */
 	*value = strtod(text, &end);
-	if (end == text || !(*value >= 0))
+	if (*text < '0' || *text > '9' || end != text + strspn(text, "0123456789."))
 		return -EINVAL;
 	for (const struct unit *unit = units; unit->name; unit++)
 		if (!strcmp(end, unit->name)) {

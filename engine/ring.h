@@ -24,8 +24,9 @@ struct ring {
 	const uint64_t *producer;
 };
 
-int ring_open(struct ring **ring, int map_fd, size_t bytes); /* 0 or -errno */
-void ring_close(struct ring *ring);			     /* NULL is fine */
+/* 0 or -errno. Takes the position over, so nobody else may read the ring any more. */
+int ring_open(struct ring **ring, int map_fd, size_t bytes);
+void ring_close(struct ring *ring); /* NULL is fine */
 
 /* Called from Lua through the FFI. */
 size_t ring_ready(const struct ring *ring, size_t at_most); /* bytes; 0: nothing finished */

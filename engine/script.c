@@ -33,6 +33,11 @@ struct retired {
 	struct probe_totals totals;
 };
 
+struct script_reloads {
+	int count;
+	double pause_ns, longest_ns; /* together, and the worst */
+};
+
 struct script {
 	struct script_options options;
 	struct loop *loop;
@@ -45,8 +50,10 @@ struct script {
 	int retired_count;
 	struct version active, candidate; /* child is NULL: none */
 	bool yielding, finishing;
-	int state_fd; /* what the old version handed over; -1: nothing */
-	int status;   /* to report when the last worker has ended */
+	int state_fd;	   /* what the old version handed over; -1: nothing */
+	double stopped_ns; /* when it stopped */
+	struct script_reloads reloads;
+	int status; /* to report when the last worker has ended */
 };
 
 static void say(const struct script *script, const char *format, ...)
@@ -222,7 +229,7 @@ static int send_run(struct script *script, struct version *version)
 	if (!message)
 		return err;
 	message_start(message, "run");
-	message_number(message, script->state_fd >= 0);
+	message_number(message, script->state_fd >= 0 ? script->stopped_ns : 0);
 	if (script->state_fd >= 0)
 		message_fd(message, script->state_fd);
 	for (int i = 0; i < version->request_count; i++) {
@@ -420,13 +427,32 @@ static bool on_declare(struct version *version, struct message *message)
 	return parse_request(message, &requests[version->request_count++]);
 }
 
-/* state + fd: the old version has stopped; this is what the new one inherits. */
+/* state WHEN + fd: the old version has stopped; this is what the new one inherits. */
 static bool on_state(struct script *script, struct version *version, struct message *message)
 {
-	if (version != &script->active || !script->yielding)
+	if (version != &script->active || !script->yielding ||
+	    !message_next_number(message, &script->stopped_ns))
 		return false;
 	script->state_fd = message_take_fd(message, 0);
 	switch_over(script);
+	return true;
+}
+
+/* running PAUSE: handles events; for PAUSE ns nobody did. */
+static bool on_running(struct script *script, struct version *version, struct message *message)
+{
+	double pause_ns;
+
+	if (version != &script->active || !message_next_number(message, &pause_ns))
+		return false;
+	if (pause_ns > 0) {
+		script->reloads.count++;
+		script->reloads.pause_ns += pause_ns;
+		if (pause_ns > script->reloads.longest_ns)
+			script->reloads.longest_ns = pause_ns;
+		if (!script->options.quiet)
+			say(script, "reloaded, nothing handled for %.1f ms", pause_ns / 1e6);
+	}
 	return true;
 }
 
@@ -450,6 +476,8 @@ static void on_message(struct child *child, struct message *message)
 			on_ready(script, version);
 		} else if (!strcmp(name, "state")) {
 			understood = on_state(script, version, message);
+		} else if (!strcmp(name, "running")) {
+			understood = on_running(script, version, message);
 		} else if (!strcmp(name, "report")) {
 			understood = message_next_text(message, &text);
 			if (understood)
@@ -656,8 +684,11 @@ void script_summary(const struct script *script, uint64_t unfollowed, FILE *out)
 	if (script->options.json) {
 		fprintf(out, "{\"summary\":{\"script\":");
 		json_text(out, script->options.name);
-		fprintf(out, ",\"status\":%d,\"unfollowed\":%llu,\"probes\":[", script->status,
-			(unsigned long long)unfollowed);
+		fprintf(out,
+			",\"status\":%d,\"unfollowed\":%llu,\"reloads\":{\"count\":%d,"
+			"\"pause_ns\":%.0f,\"longest_ns\":%.0f},\"probes\":[",
+			script->status, (unsigned long long)unfollowed, script->reloads.count,
+			script->reloads.pause_ns, script->reloads.longest_ns);
 	}
 	for (int slot = 0; slot < PROBES; slot++) {
 		if (!script->probes[slot] || probe_totals(script->probes[slot], &totals))

@@ -34,7 +34,7 @@ local row = mp.columns {
   { 'comm', title = 'PCOMM', width = -16 },
   { 'pid', width = -7 },
   { 'ppid', width = -7 },
-  { 'error', title = 'RET', width = 3, none = '0' },
+  { 'error', title = 'RET', width = -6, none = '0' },
   { 'args', width = -1 },
 }
 

@@ -33,19 +33,28 @@ local calls = mp.probe('syscall', { failed_only = opt.failures or opt.errno ~= n
 local counts = calls:count(key)
 local times = opt.latency and calls:sum('latency_ns', key)
 
-mp.intervals(opt, function()
-  local row = mp.columns {
-    { 'pid', width = -7, shown = opt.process },
-    { 'comm', width = -16, shown = opt.process },
-    { 'syscall', width = -22, shown = not opt.process },
-    { 'count', width = 10 },
-    { 'time_ns', title = opt.milliseconds and 'TIME (ms)' or 'TIME (us)', width = 16, shown = opt.latency,
-      format = function(ns) return ('%.3f'):format(ns / (opt.milliseconds and 1e6 or 1e3)) end },
-  }
-  for _, one in ipairs((times or counts):rows(opt.top)) do
-    row(opt.process and one.key or nil, one.note, not opt.process and one.key or nil,
-      counts.cells[one.key], times and one.value or nil)
+local by_process = { { 'pid', width = -7 }, { 'comm', width = -16 } }
+local by_call = { { 'syscall', width = -24 } }
+local unit = opt.milliseconds and 1e6 or 1e3
+
+--- Columns print their heading once, so each interval has its own.
+local function columns()
+  local list = { unpack(opt.process and by_process or by_call) }
+  list[#list + 1] = { 'count', width = 12 }
+  if times then
+    list[#list + 1] = { 'time_ns', title = opt.milliseconds and 'TIME (ms)' or 'TIME (us)', width = 16,
+      format = function(ns) return ('%.3f'):format(ns / unit) end }
   end
+  return mp.columns(list)
+end
+
+mp.intervals(opt, function()
+  local row = columns()
+  for _, one in ipairs((times or counts):rows(opt.top)) do
+    local count = counts.cells[one.key]
+    if opt.process then row(one.key, one.note, count, one.value) else row(one.key, count, one.value) end
+  end
+  counts:print_overflow()
   counts:clear()
   if times then times:clear() end
 end)

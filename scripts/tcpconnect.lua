@@ -41,6 +41,7 @@ if opt.count then
       local laddr, raddr, rport, lport = unpack(one.parts)
       row(laddr, tonumber(lport), raddr, tonumber(rport), one.value)
     end
+    counts:print_overflow()
   end)
   return
 end

@@ -176,9 +176,6 @@ local function print_json(self, rows)
     names[#names + 1], values[#values + 1] = 'value', row.value
     output.line(json.object(names, values))
   end
-  if self.overflow > 0 then
-    output.line(json.object({ 'aggregate', 'not_counted' }, { self.name, self.overflow }))
-  end
 end
 
 local function print_text(self, rows)
@@ -199,10 +196,6 @@ local function print_text(self, rows)
         or ('%-40s %12s'):format(key, output.text(row.value)))
     end
   end
-  if self.overflow > 0 then
-    output.line(('%d events not counted: more than %d keys, raise max_keys')
-      :format(self.overflow, self.max_keys))
-  end
 end
 
 --- Prints all keys, largest first.
@@ -210,6 +203,18 @@ end
 function Aggregate:print(limit)
   local rows = self:rows(limit)
   if job.json then print_json(self, rows) else print_text(self, rows) end
+  self:print_overflow()
+end
+
+--- Prints a line when events found no room: for scripts that print the rows themselves.
+function Aggregate:print_overflow()
+  if self.overflow == 0 then return end
+  if job.json then
+    output.line(json.object({ 'aggregate', 'not_counted' }, { self.name, self.overflow }))
+  else
+    output.line(('%d events not counted: more than %d keys, raise max_keys')
+      :format(self.overflow, self.max_keys))
+  end
 end
 
 --- Prints and clears at every interval, and what is left at the end.

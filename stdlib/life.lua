@@ -95,19 +95,21 @@ local function declare(source)
   host.send('declare', unpack(words))
 end
 
---- The host's answer to `ready`: run, inherited or not, slot of each probe; counters' fds.
+--- The host's answer to `ready`: run, when the old version stopped (0: there was none), slot
+--- of each probe; state and counters' fds.
 local function begin(message)
-  local fds, inherited = message.fds, message[2] == 1
-  local first = inherited and 2 or 1
+  local fds, stopped_ns = message.fds, message[2]
+  local first = stopped_ns > 0 and 2 or 1
   for i, source in ipairs(stream.sources) do
     drain.handle(message[2 + i], source.schema.pointer, stream.pipeline(source), fds[first + i - 1])
   end
-  if inherited then
+  if stopped_ns > 0 then
     local ok, problem = pcall(state.restore, assert(engine.read(fds[1])))
     if not ok then host.report('the old version\'s state could not be taken over: %s', tostring(problem)) end
   end
   timers.start()
   job.running = true
+  host.send('running', stopped_ns > 0 and engine.monotonic() - stopped_ns or 0)
   if job.stop_at_once then mp.stop() end
 end
 
@@ -122,9 +124,10 @@ end
 --- Hands over to a new version: what the ring holds is still ours, then the state goes up.
 local function yield()
   drain.all(on_error)
+  local stopped_ns = engine.monotonic()
   output.flush()
   local fd = engine.memory(state.save())
-  host.send_fd(fd, 'state')
+  host.send_fd(fd, 'state', stopped_ns)
   repeat until not host.receive() -- the host ends us
   return 0
 end
@@ -154,9 +157,10 @@ function life.live()
   for _, source in ipairs(stream.sources) do declare(source) end
   host.send('ready')
   if job.check then return 0 end
-  drain.open(job.ring_fd, job.ring_bytes, job.cpus)
   local message = host.receive()
   if not message or message[1] ~= 'run' then return 0 end
+  -- Not before: the position in the ring is the old version's until now.
+  drain.open(job.ring_fd, job.ring_bytes, job.cpus)
   begin(message)
   while true do
     if turn() then

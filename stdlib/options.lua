@@ -143,20 +143,27 @@ local function description()
 end
 
 local function help(declared)
-  local lines, usage = {}, 'usage: moonprobe run [run options] ' .. job.name
+  local lefts, rights, width, usage = {}, {}, 18, 'usage: moonprobe run [run options] ' .. job.name
+  local function add(left, right)
+    lefts[#lefts + 1], rights[#rights + 1], width = left, right, math.max(width, #left)
+  end
   for _, name in ipairs(sorted(declared)) do
     local one = declared[name]
     if one.place then
       usage = usage .. ' [' .. name:upper() .. ']'
-      lines[#lines + 1] = ('  %-18s %s'):format(name:upper(), one.doc)
+      add(name:upper(), one.doc)
     else
       local left = (one.letter and '-' .. one.letter .. ', ' or '    ') .. '--' .. dashed(name)
       if one.kind ~= 'flag' then left = left .. ' ' .. one.kind:upper() end
       local preset = one.shown ~= nil and one.shown ~= '' and (' (default %s)'):format(tostring(one.shown)) or ''
-      lines[#lines + 1] = ('  %-18s %s%s'):format(left, one.doc, preset)
+      add(left, one.doc .. preset)
     end
   end
-  lines[#lines + 1] = ('  %-18s %s'):format('-h, --help', 'this help')
+  add('-h, --help', 'this help')
+  local lines = {}
+  for i, left in ipairs(lefts) do
+    lines[i] = '  ' .. left .. (' '):rep(width - #left + 1) .. rights[i]
+  end
   local about = description()
   return usage .. ' [options]\n' .. (about ~= '' and '\n' .. about .. '\n' or '')
     .. '\n' .. table.concat(lines, '\n') .. '\n'
@@ -179,16 +186,21 @@ local function find(declared, word)
   return nil
 end
 
---- -xT as -x -T: the names, when all letters are those of flags.
-local function find_bundle(declared, word)
-  if not word:match('^%-%w%w+$') then return nil end
-  local names = {}
-  for letter in word:sub(2):gmatch('.') do
-    local name = find(declared, '-' .. letter)
-    if not name or declared[name].kind ~= 'flag' then return nil end
-    names[#names + 1] = name
+--- -xT5 as -x -T 5; nil when it is nothing of that kind.
+local function unbundled(declared, word)
+  if not word:match('^%-[^-=][^=]') then return nil end
+  local words = {}
+  for at = 2, #word do
+    local letter = '-' .. word:sub(at, at)
+    local name = find(declared, letter)
+    if not name then return nil end
+    words[#words + 1] = letter
+    if declared[name].kind ~= 'flag' then
+      if at < #word then words[#words + 1] = word:sub(at + 1) end
+      break
+    end
   end
-  return names
+  return words
 end
 
 local function unknown(declared, word)
@@ -219,13 +231,16 @@ function options.parse(declared)
   end
   local place = 0
   while words[at] do
+    local apart = unbundled(declared, words[at])
+    if apart then
+      table.remove(words, at)
+      for i, word in ipairs(apart) do table.insert(words, at + i - 1, word) end
+    end
     local word = words[at]
     if word == '-h' or word == '--help' then
       error(setmetatable({ status = 0, text = help(declared) }, options.Exit), 0)
     elseif word == '--' then -- luacheck: ignore
       -- what follows are arguments
-    elseif find_bundle(declared, word) then
-      for _, name in ipairs(find_bundle(declared, word)) do values[name] = true end
     elseif word:match('^%-.') and (find(declared, word) or not tonumber(word)) then
       local name = find(declared, word:match('^[^=]+'))
       if not name then unknown(declared, word:match('^[^=]+')) end

@@ -125,6 +125,8 @@ int BPF_PROG(on_exit, struct pt_regs___kernel *registers, long result)
 		read_arguments(event.args, registers);
 	if (!stage_late(&event))
 		return 0;
-	event_send(&event.context.header, sizeof(event));
+	/* Arguments nobody reads do not take room in the ring. */
+	event_send(&event.context.header,
+		   want_args ? sizeof(event) : offsetof(struct syscall_event, args));
 	return 0;
 }
