@@ -21,6 +21,7 @@ struct child {
 	void *owner;
 	pid_t pid; /* 0: reaped */
 	struct loop_source socket, end;
+	bool killed;
 	bool delivering, closed; /* closed while its message was being handled */
 	struct message message;
 };
@@ -60,8 +61,11 @@ enum delivery { MORE, EMPTY, CLOSED, GONE };
 /* Hands one message over. GONE: the message made its owner close the child. */
 static enum delivery deliver(struct child *child)
 {
-	int got = message_receive(child->socket.fd, &child->message);
+	int got;
 
+	if (child->killed)
+		return CLOSED; /* what it still has to say is not wanted */
+	got = message_receive(child->socket.fd, &child->message);
 	if (got == -EBADMSG)
 		child_kill(child); /* it does not keep to the protocol */
 	if (got <= 0)
@@ -166,6 +170,7 @@ int child_send(struct child *child, struct message *message)
 
 void child_kill(struct child *child)
 {
+	child->killed = true;
 	if (child->pid)
 		kill(child->pid, SIGKILL);
 }

@@ -3,7 +3,7 @@
  *
  *   child_start() --fork, exec--> worker      messages <-> socket      its end -> pidfd
  *
- * All messages that a worker sent are delivered before its end is. */
+ * All messages that a worker sent are delivered before its end is; none after child_kill(). */
 #ifndef MOONPROBE_CHILD_H
 #define MOONPROBE_CHILD_H
 

@@ -49,19 +49,17 @@ static const struct script_events events = {
 
 static int check_one(const struct search_path *path, const char *name)
 {
-	struct script_options options = {.name = name, .check = true, .targets_fd = -1};
+	struct script_options options = SCRIPT_OPTIONS_PRESET;
 	struct check check = {0};
 	struct script *script = NULL;
-	char file[4096] = "", folder[4096];
+	struct script_source source;
 	struct error error;
-	int err = find_script(path, name, file, sizeof(file), &options.text, &error);
+	int err;
 
-	if (*file) {
-		options.file = file;
-		folder_of(file, folder, sizeof(folder));
-		options.folder = folder;
-	}
+	options.name = name;
+	options.check = true;
 	options.path = *path;
+	err = script_source_find(&source, &options, &error);
 	if (!err) {
 		err = loop_open(&check.loop);
 		if (err)

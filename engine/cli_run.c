@@ -4,21 +4,15 @@
 #include "command_line.h"
 #include "duration.h"
 #include "follow.h"
-#include "kernel_btf.h"
-#include "loop.h"
-#include "privilege.h"
-#include "script.h"
-#include "watch.h"
+#include "host.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -50,62 +44,32 @@ static const char help[] =
 	"  moonprobe run -e \"probe 'process_exec':count('comm'):every('1s')\"\n";
 
 struct run {
-	struct loop *loop;
-	struct script *script;
-	struct watch *watch;
+	struct host host;
 	struct follow *follow;
 	struct command command;
-	struct search_path path;
-	struct loop_source signals, deadline, traced_end;
-	const char *name;
+	struct loop_source deadline, traced_end;
 	pid_t target_pid;
 	uint64_t for_ns;
-	bool watching, json, started;
+	bool started;
 	int status;
 };
-
-static void on_signal(struct loop_source *source)
-{
-	struct run *run = container_of(source, struct run, signals);
-	struct signalfd_siginfo signal;
-
-	if (read(source->fd, &signal, sizeof(signal)) == sizeof(signal))
-		script_finish(run->script);
-}
 
 static void on_deadline(struct loop_source *source)
 {
 	struct run *run = container_of(source, struct run, deadline);
 
 	timer_read(source);
-	script_finish(run->script);
+	host_finish(&run->host);
 }
 
 static void on_traced_end(struct loop_source *source)
 {
 	struct run *run = container_of(source, struct run, traced_end);
 
-	loop_remove(run->loop, source);
+	loop_remove(run->host.loop, source);
 	if (run->command.pid)
 		command_reap(&run->command);
-	script_finish(run->script);
-}
-
-static void on_changed(void *context)
-{
-	struct run *run = context;
-	struct error error;
-
-	if (script_reload(run->script, &error))
-		error_print("%s: %s; the running version stays", run->name, error.text);
-}
-
-static void on_used_file(void *context, const char *file)
-{
-	struct run *run = context;
-
-	if (run->watch && watch_add(run->watch, file))
-		error_print("%s: changes of %s cannot be watched", run->name, file);
+	host_finish(&run->host);
 }
 
 static void on_running(void *context)
@@ -113,7 +77,6 @@ static void on_running(void *context)
 	struct run *run = context;
 	struct error error;
 
-	kernel_btf_release();
 	if (run->started)
 		return;
 	run->started = true;
@@ -125,44 +88,13 @@ static void on_running(void *context)
 	}
 }
 
-static void on_ended(void *context, int status)
-{
-	struct run *run = context;
-
-	if (run->status == STATUS_OK)
-		run->status = status;
-	loop_stop(run->loop);
-}
-
-static const struct script_events script_events = {
-	.running = on_running,
-	.ended = on_ended,
-	.used_file = on_used_file,
-};
-
 static int watch_end_of(struct run *run, pid_t pid, struct error *error)
 {
-	run->traced_end.ready = on_traced_end;
 	run->traced_end.fd = syscall(SYS_pidfd_open, pid, 0);
 	if (run->traced_end.fd < 0)
 		return error_set(error, -errno, "process %d: %s", pid, strerror(errno));
 	fcntl(run->traced_end.fd, F_SETFD, FD_CLOEXEC);
-	return loop_add(run->loop, &run->traced_end);
-}
-
-static int catch_signals(struct run *run)
-{
-	sigset_t signals;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	run->signals.ready = on_signal;
-	run->signals.fd = signalfd(-1, &signals, SFD_CLOEXEC);
-	return run->signals.fd < 0 ? -errno : loop_add(run->loop, &run->signals);
+	return loop_add(run->host.loop, &run->traced_end);
 }
 
 /* The kernel numbers threads and processes alike; programs know processes. */
@@ -201,23 +133,12 @@ static int redirect(const char *file, struct error *error)
 	return 0;
 }
 
-/* Attaching needs privileges; say so before anything else fails in a stranger way. */
-static int check_kernel(struct error *error)
-{
-	int err = privilege_check(error);
-
-	if (!err && access("/sys/kernel/btf/vmlinux", R_OK))
-		err = error_set(error, -ENOENT,
-				"the kernel has no BTF (/sys/kernel/btf/vmlinux: %s); it needs "
-				"CONFIG_DEBUG_INFO_BTF=y",
-				strerror(errno));
-	return err;
-}
-
 struct arguments {
-	const char *pid, *command, *code, *output;
+	const char *pid, *command, *output, *name;
+	bool watching;
 };
 
+/* What is traced, and what ends the run. */
 static int prepare(struct run *run, const struct arguments *arguments,
 		   struct script_options *options, struct error *error)
 {
@@ -230,81 +151,55 @@ static int prepare(struct run *run, const struct arguments *arguments,
 	options->target_pid = run->target_pid;
 	if (!err)
 		err = check_kernel(error);
-	if (!err && run->watching) {
-		err = watch_open(&run->watch, run->loop, on_changed, run);
-		if (err)
-			error_set(error, err, "-w: %s", strerror(-err));
-	}
 	if (!err && arguments->command) {
 		err = command_hold(&run->command, arguments->command, error);
 		if (!err)
-			err = follow_open(&run->follow, &run->path, run->command.pid, error);
+			err = follow_open(&run->follow, &options->path, run->command.pid, error);
 		if (!err)
 			options->targets_fd = follow_targets_fd(run->follow);
 	}
 	if (!err && (run->command.pid || run->target_pid))
 		err = watch_end_of(run, run->command.pid ? run->command.pid : run->target_pid,
 				   error);
-	if (!err && catch_signals(run))
-		err = error_set(error, -EIO, "signals: %s", strerror(errno));
 	if (!err) {
-		run->deadline.ready = on_deadline;
-		err = timer_open(run->loop, &run->deadline);
+		err = timer_open(run->host.loop, &run->deadline);
+		if (err)
+			error_set(error, err, "--for: %s", strerror(-err));
 	}
 	return err;
 }
 
-static void run_close(struct run *run)
-{
-	script_close(run->script);
-	follow_close(run->follow);
-	command_end(&run->command);
-	watch_close(run->watch);
-	loop_close(run->loop);
-	search_path_clear(&run->path);
-}
-
 static int run(struct run *run, const struct arguments *arguments, struct script_options *options)
 {
-	char file[4096] = "", folder[4096];
+	struct script_source source; /* looked for first: a misspelt name needs no privileges */
+	struct script_options found = *options;
 	struct error error;
-	int err = loop_open(&run->loop);
+	int err = host_open(&run->host, &error), status = STATUS_USAGE;
 
-	if (err) {
-		error_print("loop: %s", strerror(-err));
-		return STATUS_FAILED;
-	}
-	if (arguments->code) {
-		options->text = arguments->code;
-		folder_of("", folder, sizeof(folder));
-		options->folder = folder;
-	} else {
-		err = find_script(&run->path, run->name, file, sizeof(file), &options->text,
-				  &error);
-		if (*file) {
-			options->file = file;
-			folder_of(file, folder, sizeof(folder));
-			options->folder = folder;
-		}
-	}
+	found.name = arguments->name;
+	if (!err)
+		err = script_source_find(&source, &found, &error);
 	if (!err)
 		err = prepare(run, arguments, options, &error);
-	options->path = run->path;
-	if (!err)
-		err = script_open(&run->script, run->loop, options, &script_events, run, &error);
-	if (!err)
-		err = script_start(run->script, &error);
+	if (!err) {
+		run->host.running = on_running;
+		run->host.context = run;
+		err = host_add(&run->host, arguments->name, options, arguments->watching, &error);
+	}
 	if (err) {
 		error_print("%s", error.text);
-		run_close(run);
-		return STATUS_USAGE;
+	} else {
+		status = host_run(&run->host);
+		if (run->status)
+			status = run->status;
+		else
+			host_summary(&run->host, run->follow ? follow_lost(run->follow) : 0,
+				     stdout);
 	}
-	kernel_btf_load(); /* meanwhile the worker starts */
-	err = loop_run(run->loop);
-	if (run->started && run->status != STATUS_USAGE)
-		script_summary(run->script, run->follow ? follow_lost(run->follow) : 0, stdout);
-	run_close(run);
-	return err ? STATUS_FAILED : run->status;
+	host_close(&run->host);
+	follow_close(run->follow);
+	command_end(&run->command);
+	return status;
 }
 
 static int run_main(int argc, char **argv)
@@ -315,13 +210,16 @@ static int run_main(int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	struct run state = {.signals.fd = -1, .deadline.fd = -1, .traced_end.fd = -1};
-	struct script_options options = {.ring_bytes = RING_BYTES, .targets_fd = -1};
+	struct run state = {
+		.deadline = {.fd = -1, .ready = on_deadline},
+		.traced_end = {.fd = -1, .ready = on_traced_end},
+	};
+	struct script_options options = SCRIPT_OPTIONS_PRESET;
 	struct arguments arguments = {0};
 	int letter;
 
 	opterr = 0;
-	setup_path(&state.path);
+	setup_path(&options.path);
 	while ((letter = getopt_long(argc, argv, "+:p:c:e:f:o:I:wqvh", long_options, NULL)) != -1) {
 		switch (letter) {
 		case 'p':
@@ -331,7 +229,7 @@ static int run_main(int argc, char **argv)
 			arguments.command = optarg;
 			break;
 		case 'e':
-			arguments.code = optarg;
+			options.text = optarg;
 			break;
 		case 'f':
 			options.json = parse_format(optarg);
@@ -340,13 +238,13 @@ static int run_main(int argc, char **argv)
 			arguments.output = optarg;
 			break;
 		case 'I':
-			if (search_path_add(&state.path, optarg)) {
+			if (search_path_add(&options.path, optarg)) {
 				error_print("-I: more than %d folders", SEARCH_DIRS);
 				return STATUS_USAGE;
 			}
 			break;
 		case 'w':
-			state.watching = true;
+			arguments.watching = true;
 			break;
 		case 'q':
 			options.quiet = true;
@@ -362,12 +260,7 @@ static int run_main(int argc, char **argv)
 			}
 			break;
 		case 'R':
-			if (size_parse(optarg, &options.ring_bytes) || options.ring_bytes < 4096 ||
-			    options.ring_bytes > 1u << 30 ||
-			    options.ring_bytes & (options.ring_bytes - 1)) {
-				error_print("--ring %s: not a power of two from 4K to 1G", optarg);
-				return STATUS_USAGE;
-			}
+			options.ring_bytes = parse_ring(optarg);
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -386,17 +279,17 @@ static int run_main(int argc, char **argv)
 		error_print("run: -p and -c exclude each other");
 		return STATUS_USAGE;
 	}
-	if (!arguments.code && optind == argc) {
+	if (!options.text && optind == argc) {
 		error_print("run: no script given; moonprobe run --help");
 		return STATUS_USAGE;
 	}
-	state.name = arguments.code ? "-e" : argv[optind++];
-	state.json = options.json;
-	options.name = state.name;
+	arguments.name = options.text ? "-e" : argv[optind++];
 	options.argc = argc - optind;
 	options.argv = argv + optind;
 	setup_libbpf(options.verbose);
-	return run(&state, &arguments, &options);
+	letter = run(&state, &arguments, &options);
+	search_path_clear(&options.path);
+	return letter;
 }
 
 const struct subcommand run_subcommand = {

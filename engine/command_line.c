@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command_line.h"
 
+#include "duration.h"
+#include "privilege.h"
+
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -46,16 +49,6 @@ bool parse_format(const char *text)
 	exit(STATUS_USAGE);
 }
 
-void folder_of(const char *file, char *folder, size_t size)
-{
-	const char *slash = strrchr(file, '/');
-
-	if (slash)
-		snprintf(folder, size, "%.*s", slash == file ? 1 : (int)(slash - file), file);
-	else
-		snprintf(folder, size, ".");
-}
-
 /* Looks at the first bytes: a program or picture given by mistake is told as such. */
 static int check_source(const char *file, struct error *error)
 {
@@ -80,31 +73,75 @@ static int check_source(const char *file, struct error *error)
 	return 0;
 }
 
-int find_script(const struct search_path *path, const char *name, char *file, size_t size,
-		const char **text, struct error *error)
+size_t parse_ring(const char *text)
 {
+	size_t bytes;
+
+	if (size_parse(text, &bytes) || bytes < 4096 || bytes > 1u << 30 || bytes & (bytes - 1)) {
+		error_print("--ring %s: not a power of two from 4K to 1G", text);
+		exit(STATUS_USAGE);
+	}
+	return bytes;
+}
+
+static void set_file(struct script_source *source, struct script_options *options)
+{
+	const char *slash = strrchr(source->file, '/');
+
+	snprintf(source->folder, sizeof(source->folder), "%.*s",
+		 !slash			 ? 1
+		 : slash == source->file ? 1
+					 : (int)(slash - source->file),
+		 slash ? source->file : ".");
+	options->file = source->file;
+	options->folder = source->folder;
+}
+
+int script_source_find(struct script_source *source, struct script_options *options,
+		       struct error *error)
+{
+	const char *name = options->name;
 	const struct asset *embedded;
 	char asset[256], near[64];
-	int fd;
+	int fd, err;
 
-	*text = NULL;
+	if (options->text) {
+		options->folder = ".";
+		return 0;
+	}
 	if (!access(name, F_OK) || strchr(name, '/')) {
-		snprintf(file, size, "%s", name);
-		return check_source(file, error);
+		if ((size_t)snprintf(source->file, sizeof(source->file), "%s", name) >=
+		    sizeof(source->file))
+			return error_set(error, -ENAMETOOLONG, "%.60s...: name too long", name);
+		err = check_source(name, error);
+		set_file(source, options);
+		return err;
 	}
 	snprintf(asset, sizeof(asset), "scripts/%s.lua", name);
-	fd = search_path_open(path, asset, file, size);
+	fd = search_path_open(&options->path, asset, source->file, sizeof(source->file));
 	if (fd >= 0) {
 		close(fd);
+		set_file(source, options);
 		return 0;
 	}
-	file[0] = 0;
 	embedded = asset_embedded(asset);
 	if (embedded) {
-		*text = (const char *)embedded->bytes;
+		options->text = (const char *)embedded->bytes;
 		return 0;
 	}
-	asset_nearest(path, "scripts/", ".lua", name, near, sizeof(near));
+	asset_nearest(&options->path, "scripts/", ".lua", name, near, sizeof(near));
 	return error_set(error, -ENOENT, "no script file and no tool named '%s'%s%s%s", name,
 			 *near ? "; did you mean '" : "", near, *near ? "'?" : "");
+}
+
+int check_kernel(struct error *error)
+{
+	int err = privilege_check(error);
+
+	if (!err && access("/sys/kernel/btf/vmlinux", R_OK))
+		err = error_set(error, -ENOENT,
+				"the kernel has no BTF (/sys/kernel/btf/vmlinux: %s); it needs "
+				"CONFIG_DEBUG_INFO_BTF=y",
+				strerror(errno));
+	return err;
 }

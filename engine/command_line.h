@@ -5,6 +5,7 @@
 
 #include "asset.h"
 #include "error.h"
+#include "script_options.h"
 
 #include <stdbool.h>
 
@@ -21,6 +22,7 @@ struct subcommand {
 
 extern const struct subcommand run_subcommand;
 extern const struct subcommand list_subcommand;
+extern const struct subcommand serve_subcommand;
 extern const struct subcommand check_subcommand;
 extern const struct subcommand doctor_subcommand;
 
@@ -33,12 +35,22 @@ void setup_libbpf(bool verbose);
 /* "-f text" or "-f json": true when it is json; complains and exits with STATUS_USAGE. */
 bool parse_format(const char *text);
 
-/* Finds a script: a file, else a shipped tool of that name. `file` is set to a path or stays
- * empty, then `text` is the embedded source. 0 or -errno with the reason. */
-int find_script(const struct search_path *path, const char *name, char *file, size_t size,
-		const char **text, struct error *error);
+/* "--ring 4M" likewise: bytes. */
+size_t parse_ring(const char *text);
 
-/* The folder a file is in, for its modules. */
-void folder_of(const char *file, char *folder, size_t size);
+/* Where a script's source was found; the strings its options then point to. */
+struct script_source {
+	char file[4096], folder[4096];
+};
+
+/* Finds options->name: a file, else a shipped tool of that name; sets file, text and folder of
+ * the options. With options->text set already there is nothing to find. 0 or -errno with the
+ * reason. */
+int script_source_find(struct script_source *source, struct script_options *options,
+		       struct error *error);
+
+/* Loading and attaching need privileges and BTF; better said before something fails in a
+ * stranger way. */
+int check_kernel(struct error *error);
 
 #endif

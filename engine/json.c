@@ -34,7 +34,8 @@ void json_text(FILE *out, const char *text)
 	int length;
 
 	fputc('"', out);
-	for (const unsigned char *at = (const unsigned char *)text; *at; at += length ? length : 1) {
+	for (const unsigned char *at = (const unsigned char *)text; *at;
+	     at += length ? length : 1) {
 		length = sequence_length(at);
 		if (!length)
 			fputs("\357\277\275", out); /* U+FFFD */

@@ -8,10 +8,7 @@
 #include <string.h>
 
 static const struct subcommand *const subcommands[] = {
-	&run_subcommand,
-	&list_subcommand,
-	&check_subcommand,
-	&doctor_subcommand,
+	&run_subcommand, &serve_subcommand, &list_subcommand, &check_subcommand, &doctor_subcommand,
 };
 
 #define COUNT (sizeof(subcommands) / sizeof(*subcommands))

@@ -16,8 +16,8 @@
 
 struct program {
 	const char *section; /* of the schema */
-	int slot_fd;	     /* prog array of one: the kernel wants the same prototype in all of one */
-	int dispatcher_fd;   /* -1: the program is left out */
+	int slot_fd; /* prog array of one: the kernel wants the same prototype in all of one */
+	int dispatcher_fd; /* -1: the program is left out */
 	int link_fd;
 };
 
@@ -286,6 +286,26 @@ static int map_counters(struct probe *probe)
 	return 0;
 }
 
+/* Slot and dispatcher of one program whose body is loaded. */
+static int make_dispatcher(struct probe *probe, int index, struct error *error)
+{
+	struct program *program = &probe->programs[index];
+	const char *name = probe->schema->programs[index].name;
+	struct error why;
+
+	program->slot_fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "slot", sizeof(uint32_t),
+					  sizeof(uint32_t), 1, NULL);
+	if (program->slot_fd < 0)
+		return error_set(error, -errno, "probe %s: slot of %s: %s", probe->request.name,
+				 name, strerror(errno));
+	program->dispatcher_fd =
+		hook_dispatcher(name, body_fd(probe->schema, index), program->slot_fd, &why);
+	if (program->dispatcher_fd < 0)
+		return error_set(error, program->dispatcher_fd, "probe %s: %s", probe->request.name,
+				 why.text);
+	return 0;
+}
+
 int probe_open(struct probe **out, const struct probe_request *request, int slot,
 	       const struct probe_setting *setting, struct error *error)
 {
@@ -311,6 +331,13 @@ int probe_open(struct probe **out, const struct probe_request *request, int slot
 		probe->programs[i].dispatcher_fd = -1;
 		probe->programs[i].link_fd = -1;
 	}
+	for (int i = 0; i < probe->schema->program_count && !err; i++)
+		if (body_fd(probe->schema, i) >= 0)
+			err = make_dispatcher(probe, i, error);
+	if (!err)
+		err = fill_slots(probe, probe->schema, error);
+	if (err)
+		goto fail;
 	err = map_counters(probe);
 	if (err) {
 		error_set(error, err, "probe %s: counters: %s", request->name, strerror(-err));
@@ -323,40 +350,29 @@ fail:
 	return err;
 }
 
-/* Slot and dispatcher of one program whose body is loaded. */
-static int make_dispatcher(struct probe *probe, int index, struct error *error)
-{
-	struct program *program = &probe->programs[index];
-	const char *name = probe->schema->programs[index].name;
-
-	program->slot_fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "slot", sizeof(uint32_t),
-					  sizeof(uint32_t), 1, NULL);
-	if (program->slot_fd < 0)
-		return error_set(error, -errno, "slot of %s: %s", name, strerror(errno));
-	program->dispatcher_fd =
-		hook_dispatcher(name, body_fd(probe->schema, index), program->slot_fd, error);
-	return program->dispatcher_fd < 0 ? program->dispatcher_fd : 0;
-}
-
 int probe_attach(struct probe *probe, struct error *error)
 {
-	struct error why;
-	int err = 0;
-
-	for (int i = 0; i < probe->schema->program_count && !err; i++)
-		if (body_fd(probe->schema, i) >= 0)
-			err = make_dispatcher(probe, i, &why);
-	if (!err)
-		err = fill_slots(probe, probe->schema, &why);
-	for (int i = 0; i < probe->schema->program_count && !err; i++) {
+	for (int i = 0; i < probe->schema->program_count; i++) {
 		struct program *program = &probe->programs[i];
+		struct error why;
 
-		if (program->dispatcher_fd < 0)
+		if (program->dispatcher_fd < 0 || program->link_fd >= 0)
 			continue;
 		program->link_fd = hook_attach(program->section, program->dispatcher_fd, &why);
-		err = program->link_fd < 0 ? program->link_fd : 0;
+		if (program->link_fd < 0)
+			return error_set(error, program->link_fd, "probe %s: %s",
+					 probe->request.name, why.text);
 	}
-	return err ? error_set(error, err, "probe %s: %s", probe->request.name, why.text) : 0;
+	return 0;
+}
+
+void probe_detach(struct probe *probe)
+{
+	for (int i = 0; i < probe->schema->program_count; i++) {
+		if (probe->programs[i].link_fd >= 0)
+			close(probe->programs[i].link_fd);
+		probe->programs[i].link_fd = -1;
+	}
 }
 
 bool probe_serves(const struct probe *probe, const struct probe_request *request)
@@ -449,28 +465,13 @@ int probe_totals(const struct probe *probe, struct probe_totals *totals)
 	return 0;
 }
 
-int probe_link_ids(const struct probe *probe, uint32_t *ids, int room)
-{
-	int count = 0;
-
-	for (int i = 0; i < probe->schema->program_count && count < room; i++) {
-		struct bpf_link_info info = {0};
-		uint32_t size = sizeof(info);
-
-		if (probe->programs[i].link_fd >= 0 &&
-		    !bpf_obj_get_info_by_fd(probe->programs[i].link_fd, &info, &size))
-			ids[count++] = info.id;
-	}
-	return count;
-}
-
 void probe_close(struct probe *probe)
 {
 	if (!probe)
 		return;
+	if (probe->programs)
+		probe_detach(probe);
 	for (int i = 0; probe->programs && i < probe->schema->program_count; i++) {
-		if (probe->programs[i].link_fd >= 0)
-			close(probe->programs[i].link_fd);
 		if (probe->programs[i].dispatcher_fd >= 0)
 			close(probe->programs[i].dispatcher_fd);
 		if (probe->programs[i].slot_fd >= 0)

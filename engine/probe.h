@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Probe: one script's instance of a probe: its programs, its maps, its counters.
  *
- *   request --probe_open()--> opened -> specialised -> loaded -> slots -> dispatchers -> links
+ *   request --probe_open()--> opened -> specialised -> loaded -> slots -> dispatchers
+ *           --probe_attach()-> links
  *           --probe_adapt()-> a new body, with other fields, in the same slots
  *
  * Specialised means: rodata says which process, which knobs, and which fields somebody
@@ -46,10 +47,11 @@ struct probe_setting {
 
 struct probe;
 
-/* Loads and attaches nothing yet to events of slot `slot`: see probe_attach(). */
+/* Loads it, with events of slot `slot`; probe_attach() makes them flow. */
 int probe_open(struct probe **probe, const struct probe_request *request, int slot,
 	       const struct probe_setting *setting, struct error *error);
-int probe_attach(struct probe *probe, struct error *error);
+int probe_attach(struct probe *probe, struct error *error); /* no-op when attached */
+void probe_detach(struct probe *probe);			    /* can be attached again */
 
 /* True when an instance for `request` could be this one: same probe, same knobs. */
 bool probe_serves(const struct probe *probe, const struct probe_request *request);
@@ -71,10 +73,6 @@ struct probe_totals {
 	uint64_t missed; /* programs not run: they would have interrupted themselves */
 };
 int probe_totals(const struct probe *probe, struct probe_totals *totals);
-
-/* Ids of the attached links, for those who want to see that a reload keeps them. Returns
- * their number, at most `room`. */
-int probe_link_ids(const struct probe *probe, uint32_t *ids, int room);
 
 void probe_close(struct probe *probe); /* detaches; NULL is fine */
 

@@ -74,6 +74,11 @@ FFI void ring_release(struct ring *ring, size_t bytes)
 	__atomic_store_n(ring->consumer, ring->position, __ATOMIC_RELEASE);
 }
 
+FFI void ring_resume(struct ring *ring)
+{
+	ring->position = __atomic_load_n(ring->consumer, __ATOMIC_ACQUIRE);
+}
+
 FFI size_t ring_reserved(const struct ring *ring)
 {
 	return __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE) - ring->position;

@@ -31,6 +31,7 @@ void ring_close(struct ring *ring); /* NULL is fine */
 /* Called from Lua through the FFI. */
 size_t ring_ready(const struct ring *ring, size_t at_most); /* bytes; 0: nothing finished */
 void ring_release(struct ring *ring, size_t bytes);
+void ring_resume(struct ring *ring); /* after another process has read it for a while */
 /* Bytes until where the kernel has reserved by now; what comes later is not included. */
 size_t ring_reserved(const struct ring *ring);
 

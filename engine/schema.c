@@ -65,7 +65,7 @@ static int keep_values(struct schema *schema, const struct btf *btf, const struc
 		values[schema->value_count + i].name = name_of(btf, one->name_off);
 		values[schema->value_count + i].value = one->val;
 	}
-	/* The array may still move: an index until schema_open() is done. */
+	/* The array may still move: an index until place_values(). */
 	field->values = (void *)(uintptr_t)schema->value_count;
 	field->value_count = count;
 	schema->value_count += count;
@@ -270,8 +270,9 @@ static int read_programs(struct schema *schema, const struct btf *btf, struct er
 		schema->programs = programs;
 		one = &programs[schema->program_count++];
 		one->name = name;
-		one->optional = section[0] == '?';
-		one->section = section + one->optional;
+		/* libbpf has taken the `?` off, and turned loading off for it. */
+		one->optional = !bpf_program__autoload(program);
+		one->section = section;
 		one->only_with = id > 0 ? tag_of(btf, id, -1, "only_with:") : NULL;
 		if (one->only_with && !schema_knob(schema, one->only_with))
 			return error_set(error, -EINVAL, "probe %s: program %s: no knob named %s",
@@ -287,7 +288,6 @@ static int read_event(struct schema *schema, const struct btf *btf, struct error
 	int stage = btf__find_by_name_kind(btf, "stage_early", BTF_KIND_FUNC);
 	const struct btf_type *proto, *pointer;
 	uint32_t event;
-	int err;
 
 	if (stage < 0)
 		return error_set(error, -EINVAL,
@@ -302,10 +302,16 @@ static int read_event(struct schema *schema, const struct btf *btf, struct error
 	if (!schema->about || !schema->blind)
 		return error_set(error, -EINVAL, "probe %s: PROBE() lacks its sentences",
 				 schema->name);
-	err = read_members(schema, btf, event, 0, error);
-	for (int i = 0; i < schema->field_count && !err; i++)
-		schema->fields[i].values = schema->values + (uintptr_t)schema->fields[i].values;
-	return err;
+	return read_members(schema, btf, event, 0, error);
+}
+
+/* Fields and knobs that are enums have all been read: their values stay where they are. */
+static void place_values(struct schema *schema)
+{
+	for (int i = 0; i < schema->field_count; i++)
+		if (schema->fields[i].value_count)
+			schema->fields[i].values =
+				schema->values + (uintptr_t)schema->fields[i].values;
 }
 
 int schema_open(struct schema **out, const char *name, const void *bytes, size_t size,
@@ -314,6 +320,7 @@ int schema_open(struct schema **out, const char *name, const void *bytes, size_t
 	DECLARE_LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
 	struct schema *schema = calloc(1, sizeof(*schema));
 	const struct btf *btf;
+	char why[128];
 	int err;
 
 	if (!schema)
@@ -321,8 +328,9 @@ int schema_open(struct schema **out, const char *name, const void *bytes, size_t
 	snprintf(schema->name, sizeof(schema->name), "%s", name);
 	schema->object = bpf_object__open_mem(bytes, size, &options);
 	if (!schema->object) {
-		err = error_set(error, -errno, "probe %s: not a BPF object: %s", name,
-				strerror(errno));
+		err = -errno;
+		libbpf_strerror(err, why, sizeof(why)); /* knows its own numbers too */
+		error_set(error, err, "probe %s: not a BPF object: %s", name, why);
 		goto fail;
 	}
 	btf = bpf_object__btf(schema->object);
@@ -338,6 +346,7 @@ int schema_open(struct schema **out, const char *name, const void *bytes, size_t
 		err = read_programs(schema, btf, error);
 	if (err)
 		goto fail;
+	place_values(schema);
 	*out = schema;
 	return 0;
 fail:

@@ -1,59 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "script.h"
 
-#include "child.h"
 #include "json.h"
-#include "message.h"
-#include "record.h"
+#include "kernel_side.h"
+#include "version.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define PROBES 32
-
-/* One version of the script: its process and what it declared. */
-struct version {
-	struct child *child;
-	struct probe_request *requests;
-	int request_count;
-	struct probe *probes[PROBES]; /* request i is served by probes[i] */
-	bool ready;
-};
-
-struct retired {
-	char name[64];
-	struct probe_totals totals;
-};
-
-struct script_reloads {
-	int count;
-	double pause_ns, longest_ns; /* together, and the worst */
-};
+#define SECOND 1000000000ull
+#define LOAD_SECONDS 10	       /* to load a version, to hand over, to finish */
+#define FAILURES 5	       /* in a minute, then quarantine */
+#define PAUSE_NS (SECOND / 10) /* before the first restart; doubles */
 
 struct script {
 	struct script_options options;
 	struct loop *loop;
 	const struct script_events *events;
 	void *context;
-	int ring_fd, settings_fd;
-	struct probe *probes[PROBES]; /* by slot */
-	bool attached[PROBES];
-	struct retired *retired; /* totals of probes that a reload dropped */
-	int retired_count;
-	struct version active, candidate; /* child is NULL: none */
-	bool yielding, finishing;
-	int state_fd;	   /* what the old version handed over; -1: nothing */
-	double stopped_ns; /* when it stopped */
-	struct script_reloads reloads;
-	int status; /* to report when the last worker has ended */
+	struct kernel_side kernel;
+	struct version *active, *candidate, *previous;
+	struct loop_source pulse;     /* every second: is everybody alive? */
+	struct loop_source probation; /* when it ends, `previous` is let go */
+	struct loop_source restart;
+	bool yielding, finishing, over;
+	bool stale; /* the source changed while a switch was under way */
+	int waited; /* seconds for a candidate, a handover or the end */
+	int failures;
+	time_t first_failure;
+	int status;
+	struct {
+		int count, rollbacks, restarts;
+		double pause_ns, longest_ns; /* nothing handled: together, and the worst */
+	} history;
 };
 
 static void say(const struct script *script, const char *format, ...)
@@ -74,537 +57,385 @@ static void say(const struct script *script, const char *format, ...)
 		error_print("%s: %s", script->options.name, line);
 }
 
-/* Kernel side. */
+/* Bookkeeping after versions have changed. */
 
-static int create_maps(struct script *script, struct error *error)
+static bool is_used(const void *context, const struct probe *probe)
 {
-	uint32_t ring_bytes = script->options.ring_bytes;
+	const struct script *script = context;
 
-	script->ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, ring_bytes, NULL);
-	if (script->ring_fd < 0)
-		return error_set(
-			error, -errno, "ring of %u bytes: %s%s", ring_bytes, strerror(errno),
-			errno == EINVAL ? "; it must be a power of two of at least a page" : "");
-	script->settings_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "settings", sizeof(uint32_t),
-					     sizeof(struct script_settings), 1, NULL);
-	if (script->settings_fd < 0)
-		return error_set(error, -errno, "settings map: %s", strerror(errno));
-	return 0;
+	return version_uses(script->active, probe) || version_uses(script->candidate, probe) ||
+	       version_uses(script->previous, probe);
 }
 
-/* Own processes are not traced: their output would cause output. */
-static void tell_own_pids(struct script *script)
+static void versions_changed(struct script *script)
 {
-	struct script_settings settings = {.own_pids = {getpid()}};
-	uint32_t first = 0;
+	const struct version *versions[] = {script->active, script->candidate, script->previous};
+	pid_t pids[4] = {getpid()};
 
-	if (script->settings_fd < 0)
+	if (script->options.check)
 		return;
-	if (script->active.child)
-		settings.own_pids[1] = child_pid(script->active.child);
-	if (script->candidate.child)
-		settings.own_pids[2] = child_pid(script->candidate.child);
-	bpf_map_update_elem(script->settings_fd, &first, &settings, BPF_ANY);
+	for (int i = 0; i < 3; i++)
+		if (versions[i])
+			pids[1 + i] = version_pid(versions[i]);
+	kernel_side_own_pids(&script->kernel, pids, 4);
+	kernel_side_release(&script->kernel, is_used, script);
 }
 
-static bool used_by(const struct version *version, const struct probe *probe)
+static void drop(struct script *script, struct version **version)
 {
-	for (int i = 0; i < version->request_count; i++)
-		if (version->probes[i] == probe)
-			return true;
-	return false;
-}
-
-static void retire(struct script *script, int slot)
-{
-	struct retired *retired =
-		reallocarray(script->retired, script->retired_count + 1, sizeof(*retired));
-
-	if (retired) {
-		struct retired *one = &retired[script->retired_count++];
-
-		script->retired = retired;
-		snprintf(one->name, sizeof(one->name), "%s", probe_name(script->probes[slot]));
-		probe_totals(script->probes[slot], &one->totals);
-	}
-	probe_close(script->probes[slot]);
-	script->probes[slot] = NULL;
-	script->attached[slot] = false;
-}
-
-/* Closes the probes that neither version uses. */
-static void retire_unused(struct script *script)
-{
-	for (int slot = 0; slot < PROBES; slot++)
-		if (script->probes[slot] && !used_by(&script->active, script->probes[slot]) &&
-		    !used_by(&script->candidate, script->probes[slot]))
-			retire(script, slot);
-}
-
-static int find_or_open(struct script *script, struct version *version, int index,
-			struct error *error)
-{
-	const struct probe_request *request = &version->requests[index];
-	struct probe_setting setting = {
-		.path = &script->options.path,
-		.ring_fd = script->ring_fd,
-		.settings_fd = script->settings_fd,
-		.targets_fd = script->options.targets_fd,
-		.target_pid = script->options.target_pid,
-		.target_by_map = script->options.targets_fd >= 0,
-	};
-	int slot;
-
-	for (slot = 0; slot < PROBES; slot++) {
-		struct probe *probe = script->probes[slot];
-
-		if (probe && probe_serves(probe, request) && !used_by(version, probe)) {
-			version->probes[index] = probe;
-			/* Events in flight keep their fields until the old version is done. */
-			return probe_adapt(probe, request, false, error);
-		}
-	}
-	for (slot = 0; slot < PROBES && script->probes[slot]; slot++)
-		;
-	if (slot == PROBES)
-		return error_set(error, -E2BIG, "more than %d probes in one script", PROBES);
-	if (probe_open(&script->probes[slot], request, slot, &setting, error))
-		return -EINVAL;
-	version->probes[index] = script->probes[slot];
-	return 0;
-}
-
-/* Versions. */
-
-static void version_close(struct version *version)
-{
-	child_close(version->child);
-	free(version->requests);
-	memset(version, 0, sizeof(*version));
-}
-
-static void drop_candidate(struct script *script)
-{
-	version_close(&script->candidate);
-	script->yielding = false;
-	retire_unused(script);
-	tell_own_pids(script);
+	version_close(*version);
+	*version = NULL;
+	versions_changed(script);
 }
 
 static void end(struct script *script, int status)
 {
+	if (script->over)
+		return;
+	script->over = true;
 	script->status = status;
+	timer_set(&script->pulse, 0);
+	timer_set(&script->probation, 0);
+	timer_set(&script->restart, 0);
 	script->events->ended(script->context, status);
 }
 
-/* The candidate could not take over. Without an older version that is the end. */
+/* The candidate cannot take over. Without a running version that is the end. */
 static void refuse(struct script *script, const char *why)
 {
-	bool first = !script->active.child;
-
-	say(script, "%s%s", why, first ? "" : "; the running version stays");
-	drop_candidate(script);
-	if (first)
+	drop(script, &script->candidate);
+	script->yielding = false;
+	if (script->active) {
+		say(script, "%s; the running version stays", why);
+	} else {
+		say(script, "%s", why);
 		end(script, 2);
-}
-
-static int send_simple(struct version *version, const char *name)
-{
-	struct message *message = malloc(sizeof(*message));
-	int err = -ENOMEM;
-
-	if (message) {
-		message_start(message, name);
-		err = child_send(version->child, message);
 	}
-	free(message);
-	return err;
 }
 
-static int send_run(struct script *script, struct version *version)
+/* Attaches what `version` uses and detaches what only the previous one does. */
+static int attach(struct script *script, struct version *version, struct error *error)
 {
-	struct message *message = malloc(sizeof(*message));
-	int err = -ENOMEM;
-
-	if (!message)
-		return err;
-	message_start(message, "run");
-	message_number(message, script->state_fd >= 0 ? script->stopped_ns : 0);
-	if (script->state_fd >= 0)
-		message_fd(message, script->state_fd);
 	for (int i = 0; i < version->request_count; i++) {
-		message_number(message, probe_slot(version->probes[i]));
-		message_fd(message, probe_counters_fd(version->probes[i]));
+		int err = probe_attach(version->probes[i], error);
+
+		if (err)
+			return err;
 	}
-	err = child_send(version->child, message);
-	free(message);
-	return err;
+	for (int slot = 0; slot < KERNEL_SIDE_PROBES; slot++) {
+		struct probe *probe = script->kernel.probes[slot];
+
+		if (probe && !version_uses(version, probe))
+			probe_detach(probe);
+	}
+	return 0;
 }
 
-/* The switch: nobody reads the ring now. Attach what is new, start the new version, detach
- * what is no longer used. */
-static void switch_over(struct script *script)
+/* The switch: nobody reads the ring now. `state_fd` is what the old version handed over. */
+static void switch_over(struct script *script, int state_fd, double stopped_ns)
 {
+	struct version *version = script->candidate;
 	struct error error;
-	int err = 0;
+	int err = attach(script, version, &error);
 
-	for (int slot = 0; slot < PROBES && !err; slot++) {
-		if (!script->probes[slot] || script->attached[slot])
-			continue;
-		err = probe_attach(script->probes[slot], &error);
-		script->attached[slot] = !err;
-	}
 	if (!err) {
-		err = send_run(script, &script->candidate);
+		err = version_run(version, state_fd, stopped_ns);
 		if (err)
-			error_set(&error, err, "worker does not answer: %s", strerror(-err));
+			error_set(&error, err, "its worker does not listen: %s", strerror(-err));
 	}
 	if (err) {
+		if (script->active) {
+			struct error ignored;
+
+			attach(script, script->active, &ignored);
+			version_resume(script->active);
+		}
 		refuse(script, error.text);
 		return;
 	}
-	version_close(&script->active);
-	script->active = script->candidate;
-	memset(&script->candidate, 0, sizeof(script->candidate));
-	if (script->state_fd >= 0)
-		close(script->state_fd);
-	script->state_fd = -1;
+	version_close(script->previous);
+	script->previous = script->active;
+	script->active = version;
+	script->candidate = NULL;
 	script->yielding = false;
-	retire_unused(script);
-	tell_own_pids(script);
-	/* The old version's fields cost something: leave those out that nobody reads now. */
-	for (int i = 0; i < script->active.request_count; i++)
-		if (probe_adapt(script->active.probes[i], &script->active.requests[i], true,
-				&error))
-			say(script, "%s", error.text);
+	versions_changed(script);
+	timer_set(&script->probation, script->previous ? script->options.probation_ns : 0);
+	timer_set(&script->pulse, SECOND);
+	script->waited = 0;
 	script->events->running(script->context);
+	if (script->stale && script_reload(script, &error))
+		say(script, "%s; the running version stays", error.text);
 }
 
-static void on_ready(struct script *script, struct version *version)
+static void on_ready(struct version *version)
 {
+	struct script *script = version->owner;
 	struct error error;
 
-	if (version != &script->candidate || version->ready)
-		return;
-	version->ready = true;
 	if (script->options.check)
 		return; /* its end says the rest */
-	for (int i = 0; i < version->request_count; i++)
-		if (find_or_open(script, version, i, &error)) {
+	for (int i = 0; i < version->request_count; i++) {
+		version->probes[i] = kernel_side_find(&script->kernel, &version->requests[i],
+						      version->probes, i, &error);
+		if (!version->probes[i]) {
 			refuse(script, error.text);
 			return;
 		}
-	if (!script->active.child) {
-		switch_over(script);
-	} else if (send_simple(&script->active, "yield")) {
-		refuse(script, "the running version does not answer");
+	}
+	if (!script->active) {
+		switch_over(script, -1, 0);
+	} else if (version_yield(script->active)) {
+		refuse(script, "the running version does not listen");
 	} else {
 		script->yielding = true;
+		script->waited = 0;
 	}
 }
 
-/* Messages. A worker is not trusted: what does not parse ends it. */
-
-static void reply_file(struct child *child, const char *name, int fd, const char *found)
+static void on_yielded(struct version *version, int state_fd, double stopped_ns)
 {
-	struct message *reply = malloc(sizeof(*reply));
+	struct script *script = version->owner;
 
-	if (reply) {
-		message_start(reply, name);
-		message_text(reply, fd >= 0 ? found : "");
-		if (fd >= 0)
-			message_fd(reply, fd);
-		child_send(child, reply);
+	if (version == script->active && script->yielding && script->candidate)
+		switch_over(script, state_fd, stopped_ns);
+	else
+		version_kill(version, "it yielded unasked");
+	if (state_fd >= 0)
+		close(state_fd);
+}
+
+static void on_running(struct version *version, double pause_ns)
+{
+	struct script *script = version->owner;
+
+	if (version != script->active || pause_ns <= 0)
+		return;
+	script->history.count++;
+	script->history.pause_ns += pause_ns;
+	if (pause_ns > script->history.longest_ns)
+		script->history.longest_ns = pause_ns;
+	if (!script->options.quiet)
+		say(script, "reloaded, nothing handled for %.1f ms", pause_ns / 1e6);
+}
+
+static void on_wants_stop(struct version *version)
+{
+	script_finish(version->owner);
+}
+
+static void on_report(struct version *version, const char *line)
+{
+	say(version->owner, "%s", line);
+}
+
+static void on_used_file(struct version *version, const char *file)
+{
+	struct script *script = version->owner;
+
+	script->events->used_file(script->context, file);
+}
+
+/* Failures of a version that was running. */
+
+static void roll_back(struct script *script, const char *how)
+{
+	struct version *previous = script->previous;
+	struct error error;
+
+	say(script, "the new version failed: %s; back to the one before", how);
+	script->history.rollbacks++;
+	drop(script, &script->active);
+	script->active = previous;
+	script->previous = NULL;
+	timer_set(&script->probation, 0);
+	if (attach(script, previous, &error)) {
+		say(script, "%s", error.text);
+		end(script, 1);
+	} else if (version_resume(previous)) {
+		version_kill(previous, "it does not listen");
 	}
-	free(reply);
-	if (fd >= 0)
-		close(fd);
+	versions_changed(script);
 }
 
-static bool ends_with(const char *text, const char *end)
+static void restart_later(struct script *script, const char *how)
 {
-	size_t length = strlen(text), tail = strlen(end);
+	time_t now = time(NULL);
 
-	return length >= tail && !strcmp(text + length - tail, end);
-}
-
-/* asset NAME -> asset PATH + fd, or asset "" when only the embedded one exists */
-static bool on_asset(struct script *script, struct child *child, struct message *message)
-{
-	char found[4096];
-	const char *name;
-	int fd;
-
-	if (!message_next_text(message, &name))
-		return false;
-	if (!ends_with(name, ".lua") && !ends_with(name, ".bpf.o") && !ends_with(name, ".h"))
-		return false;
-	fd = search_path_open(&script->options.path, name, found, sizeof(found));
-	if (fd >= 0)
-		script->events->used_file(script->context, found);
-	reply_file(child, "asset", fd, found);
-	return true;
-}
-
-/* module NAME.lua -> the user's module, beside the script or on the search path */
-static bool on_module(struct script *script, struct child *child, struct message *message)
-{
-	struct search_path path = script->options.path;
-	char found[4096];
-	const char *name;
-	int fd;
-
-	if (!message_next_text(message, &name) || !ends_with(name, ".lua"))
-		return false;
-	if (script->options.folder) {
-		if (path.count == SEARCH_DIRS)
-			path.count--;
-		memmove(path.dirs + 1, path.dirs, path.count * sizeof(*path.dirs));
-		path.dirs[0] = (char *)script->options.folder;
-		path.count++;
+	drop(script, &script->active);
+	if (!script->failures || now - script->first_failure > 60) {
+		script->failures = 0;
+		script->first_failure = now;
 	}
-	fd = search_path_open(&path, name, found, sizeof(found));
-	if (fd >= 0)
-		script->events->used_file(script->context, found);
-	reply_file(child, "module", fd, found);
-	return true;
-}
-
-static bool copy_text(struct message *message, char *to, size_t size)
-{
-	const char *text;
-
-	return message_next_text(message, &text) && (size_t)snprintf(to, size, "%s", text) < size;
-}
-
-static bool parse_request(struct message *message, struct probe_request *request)
-{
-	const char *what;
-
-	memset(request, 0, sizeof(*request));
-	if (!copy_text(message, request->name, sizeof(request->name)))
-		return false;
-	for (const char *at = request->name; *at; at++)
-		if (*at == '/' || *at == '.')
-			return false; /* it becomes part of a file name */
-	while (!message_at_end(message)) {
-		if (!message_next_text(message, &what))
-			return false;
-		if (!strcmp(what, "field")) {
-			if (request->field_count == PROBE_FIELDS ||
-			    !copy_text(message, request->fields[request->field_count++], 64))
-				return false;
-		} else if (!strcmp(what, "knob")) {
-			int index = request->knob_count++;
-
-			if (index == PROBE_KNOBS || !copy_text(message, request->knobs[index].name,
-							       sizeof(request->knobs[index].name)))
-				return false;
-			request->knobs[index].is_text = message_next_kind(message) == 's';
-			if (request->knobs[index].is_text
-				    ? !copy_text(message, request->knobs[index].text,
-						 sizeof(request->knobs[index].text))
-				    : !message_next_number(message, &request->knobs[index].number))
-				return false;
-		} else {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* declare PROBE (knob NAME VALUE | field NAME)* */
-static bool on_declare(struct version *version, struct message *message)
-{
-	struct probe_request *requests;
-
-	if (version->ready || version->request_count == PROBES)
-		return false;
-	requests = reallocarray(version->requests, version->request_count + 1, sizeof(*requests));
-	if (!requests)
-		return false;
-	version->requests = requests;
-	return parse_request(message, &requests[version->request_count++]);
-}
-
-/* state WHEN + fd: the old version has stopped; this is what the new one inherits. */
-static bool on_state(struct script *script, struct version *version, struct message *message)
-{
-	if (version != &script->active || !script->yielding ||
-	    !message_next_number(message, &script->stopped_ns))
-		return false;
-	script->state_fd = message_take_fd(message, 0);
-	switch_over(script);
-	return true;
-}
-
-/* running PAUSE: handles events; for PAUSE ns nobody did. */
-static bool on_running(struct script *script, struct version *version, struct message *message)
-{
-	double pause_ns;
-
-	if (version != &script->active || !message_next_number(message, &pause_ns))
-		return false;
-	if (pause_ns > 0) {
-		script->reloads.count++;
-		script->reloads.pause_ns += pause_ns;
-		if (pause_ns > script->reloads.longest_ns)
-			script->reloads.longest_ns = pause_ns;
-		if (!script->options.quiet)
-			say(script, "reloaded, nothing handled for %.1f ms", pause_ns / 1e6);
-	}
-	return true;
-}
-
-static void on_message(struct child *child, struct message *message)
-{
-	struct script *script = child_owner(child);
-	struct version *version =
-		child == script->active.child ? &script->active : &script->candidate;
-	const char *name = "", *text;
-	bool understood = false;
-
-	if (message_next_text(message, &name)) {
-		if (!strcmp(name, "asset")) {
-			understood = on_asset(script, child, message);
-		} else if (!strcmp(name, "module")) {
-			understood = on_module(script, child, message);
-		} else if (!strcmp(name, "declare")) {
-			understood = on_declare(version, message);
-		} else if (!strcmp(name, "ready")) {
-			understood = true;
-			on_ready(script, version);
-		} else if (!strcmp(name, "state")) {
-			understood = on_state(script, version, message);
-		} else if (!strcmp(name, "running")) {
-			understood = on_running(script, version, message);
-		} else if (!strcmp(name, "report")) {
-			understood = message_next_text(message, &text);
-			if (understood)
-				say(script, "%s", text);
-		} else if (!strcmp(name, "stop")) {
-			understood = true;
-			script_finish(script);
-		}
-	}
-	if (!understood) {
-		say(script, "its worker sent a malformed message ('%.20s'); ended", name);
-		child_kill(child);
-	}
-}
-
-static void on_ended(struct child *child, int status)
-{
-	struct script *script = child_owner(child);
-	bool was_candidate = child == script->candidate.child;
-	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-
-	if (!WIFEXITED(status) && !(script->finishing && WTERMSIG(status) == SIGKILL))
-		say(script, "its worker was ended by signal %d (%s)", WTERMSIG(status),
-		    strsignal(WTERMSIG(status)));
-	if (was_candidate) {
-		bool first = !script->active.child;
-
-		if (!first && code)
-			say(script, "the new version was not started; the running version stays");
-		drop_candidate(script);
-		if (first)
-			end(script, code);
+	if (++script->failures == FAILURES) {
+		say(script,
+		    "%s; failed %d times within a minute: quarantined, it is not started again",
+		    how, FAILURES);
+		end(script, 1);
 		return;
 	}
-	version_close(&script->active);
-	if (script->candidate.child) /* it died while yielding: go on with the new one */
-		drop_candidate(script);
-	end(script, code);
+	say(script, "%s; its state is lost, it is started again", how);
+	timer_set(&script->pulse, 0);
+	timer_set(&script->restart, PAUSE_NS << (script->failures - 1));
 }
 
-static const struct child_events child_events = {.message = on_message, .ended = on_ended};
-
-/* Source as a descriptor: the worker may not be allowed to open it. */
-static int open_source(const struct script *script, struct error *error)
+static void on_restart(struct loop_source *source)
 {
-	const struct script_options *options = &script->options;
-	int fd;
+	struct script *script = container_of(source, struct script, restart);
+	struct error error;
 
-	if (options->file) {
-		fd = open(options->file, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return error_set(error, -errno, "%s: %s", options->file, strerror(errno));
-		script->events->used_file(script->context, options->file);
-		return fd;
+	timer_read(source);
+	script->history.restarts++;
+	if (script_start(script, &error)) {
+		say(script, "%s", error.text);
+		end(script, 1);
 	}
-	fd = memfd_create("source", MFD_CLOEXEC);
-	if (fd < 0 ||
-	    write(fd, options->text, strlen(options->text)) != (ssize_t)strlen(options->text))
-		return error_set(error, -EIO, "%s: cannot be handed over", options->name);
-	return fd;
 }
 
-static int send_start(struct script *script, int source, struct error *error)
+static void candidate_ended(struct script *script, int code, const char *how)
 {
-	const struct script_options *options = &script->options;
-	struct message *message = malloc(sizeof(*message));
-	int err = -ENOMEM;
+	bool restarted = script->history.restarts > 0;
 
-	if (!message)
-		return error_set(error, err, "no memory");
-	message_start(message, "start");
-	message_text(message, options->name);
-	message_text(message, options->file ? options->file : "");
-	message_text(message, options->json ? "json" : "text");
-	message_number(message, options->check);
-	message_number(message, options->quiet);
-	message_number(message, options->verbose);
-	message_number(message, options->path.count);
-	message_number(message, options->ring_bytes);
-	message_number(message, libbpf_num_possible_cpus());
-	for (int i = 0; i < options->argc; i++)
-		message_text(message, options->argv[i]);
-	message_fd(message, source);
-	if (!options->check)
-		message_fd(message, script->ring_fd);
-	err = child_send(script->candidate.child, message);
-	free(message);
-	return err ? error_set(error, err, "worker: %s", strerror(-err)) : 0;
+	drop(script, &script->candidate);
+	script->yielding = false;
+	if (how)
+		say(script, "not started: %s%s", how,
+		    script->active ? "; the running version stays" : "");
+	else if (script->active && code)
+		say(script, "the new version was not started; the running version stays");
+	if (!script->active)
+		end(script, how || restarted ? 1 : code);
+}
+
+static void on_ended(struct version *version, int code, const char *how)
+{
+	struct script *script = version->owner;
+
+	if (version == script->candidate) {
+		candidate_ended(script, code, how);
+	} else if (version == script->previous) {
+		drop(script, &script->previous);
+	} else if (script->finishing) {
+		if (how)
+			say(script, "%s while it was to finish", how);
+		drop(script, &script->active);
+		end(script, how ? 1 : code);
+	} else {
+		char exited[64];
+
+		if (!how) {
+			snprintf(exited, sizeof(exited), "its worker exited by itself, status %d",
+				 code);
+			how = exited;
+		}
+		if (script->candidate && script->yielding) {
+			/* Its successor is ready: go on with that one, without the state. */
+			say(script, "%s while it handed over; its state is lost", how);
+			drop(script, &script->active);
+			switch_over(script, -1, 0);
+		} else if (script->previous) {
+			roll_back(script, how);
+		} else {
+			restart_later(script, how);
+		}
+	}
+}
+
+static const struct version_events version_events = {
+	.ready = on_ready,
+	.running = on_running,
+	.yielded = on_yielded,
+	.wants_stop = on_wants_stop,
+	.report = on_report,
+	.used_file = on_used_file,
+	.ended = on_ended,
+};
+
+/* Once a second: whoever has been waited for too long is ended, which says what is next. */
+static void on_pulse(struct loop_source *source)
+{
+	struct script *script = container_of(source, struct script, pulse);
+	int missed;
+
+	timer_read(source);
+	timer_set(source, SECOND);
+	if (script->candidate && !script->candidate->ready && ++script->waited >= LOAD_SECONDS) {
+		if (script->waited == LOAD_SECONDS)
+			version_interrupt(script->candidate);
+		else
+			version_kill(script->candidate, "it took more than 10 s to load");
+		return;
+	}
+	if (!script->active)
+		return;
+	missed = version_ping(script->active);
+	if (missed == script->options.patience)
+		version_interrupt(script->active);
+	else if (missed > script->options.patience)
+		version_kill(script->active, "hung in compiled code: it did not answer for 5 s");
+	else if ((script->finishing || script->yielding) && ++script->waited > LOAD_SECONDS)
+		version_kill(script->active, script->finishing ? "not finished after 10 s"
+							       : "not handed over after 10 s");
+}
+
+static void on_probation(struct loop_source *source)
+{
+	struct script *script = container_of(source, struct script, probation);
+	struct error error;
+
+	timer_read(source);
+	if (script->previous)
+		drop(script, &script->previous);
+	/* The old version's fields cost something: leave those out that nobody reads now. */
+	for (int i = 0; script->active && !script->candidate && i < script->active->request_count;
+	     i++)
+		if (probe_adapt(script->active->probes[i], &script->active->requests[i], true,
+				&error))
+			say(script, "%s", error.text);
 }
 
 int script_start(struct script *script, struct error *error)
 {
-	int source = open_source(script, error), err;
+	int err = version_start(&script->candidate, script->loop, &script->options,
+				script->options.check ? -1 : script->kernel.setting.ring_fd,
+				&version_events, script, error);
 
-	if (source < 0)
-		return source;
-	err = child_start(&script->candidate.child, script->loop, &child_events, script, error);
-	if (!err) {
-		tell_own_pids(script);
-		err = send_start(script, source, error);
-	}
-	close(source);
-	return err;
+	if (err)
+		return err;
+	versions_changed(script);
+	script->waited = 0;
+	timer_set(&script->pulse, SECOND);
+	return 0;
 }
 
 int script_reload(struct script *script, struct error *error)
 {
-	if (script->finishing || script->yielding)
+	if (script->finishing || script->over)
 		return 0;
-	if (!script->active.child && script->candidate.child)
-		return 0; /* still starting for the first time; the next change will do */
-	if (script->candidate.child)
-		drop_candidate(script); /* overtaken by a newer version */
+	script->stale = script->yielding || (!script->active && script->candidate);
+	if (script->stale)
+		return 0; /* when that is done */
+	if (script->candidate)
+		drop(script, &script->candidate); /* overtaken by a newer version */
+	timer_set(&script->restart, 0);
 	return script_start(script, error);
 }
 
 void script_finish(struct script *script)
 {
-	if (script->finishing)
+	if (script->finishing || script->over)
 		return;
 	script->finishing = true;
-	if (script->candidate.child && script->active.child)
-		drop_candidate(script);
-	if (script->active.child && !send_simple(&script->active, "finish"))
-		return;
-	/* Not running yet, or it does not listen. */
-	child_kill(script->active.child ? script->active.child : script->candidate.child);
+	script->waited = 0;
+	if (script->candidate && script->active)
+		drop(script, &script->candidate);
+	if (script->previous)
+		drop(script, &script->previous);
+	if (script->candidate)
+		version_kill(script->candidate, "ended while it was loading");
+	else if (!script->active)
+		end(script, 0); /* between two restarts */
+	else if (version_finish(script->active))
+		version_kill(script->active, "it does not listen");
 }
 
 int script_open(struct script **out, struct loop *loop, const struct script_options *options,
@@ -614,43 +445,63 @@ int script_open(struct script **out, struct loop *loop, const struct script_opti
 	int err = 0;
 
 	if (!script)
-		return error_set(error, -ENOMEM, "no memory");
+		return error_set(error, -ENOMEM, "%s: no memory", options->name);
 	script->options = *options;
 	script->loop = loop;
 	script->events = events;
 	script->context = context;
-	script->ring_fd = script->settings_fd = script->state_fd = -1;
+	script->kernel.setting.ring_fd = script->kernel.setting.settings_fd = -1;
+	script->pulse = (struct loop_source){.fd = -1, .ready = on_pulse};
+	script->probation = (struct loop_source){.fd = -1, .ready = on_probation};
+	script->restart = (struct loop_source){.fd = -1, .ready = on_restart};
 	if (!options->check)
-		err = create_maps(script, error);
-	if (err) {
+		err = kernel_side_open(&script->kernel, &script->options.path, options->ring_bytes,
+				       options->target_pid, options->targets_fd, error);
+	if (!err && (timer_open(loop, &script->pulse) || timer_open(loop, &script->probation) ||
+		     timer_open(loop, &script->restart)))
+		err = error_set(error, -errno, "%s: timers: %s", options->name, strerror(errno));
+	if (err)
 		script_close(script);
-		return err;
-	}
-	*out = script;
-	return 0;
+	else
+		*out = script;
+	return err;
 }
 
-static uint64_t lost_in(const struct probe_totals *totals)
+/* Summary. */
+
+struct summary {
+	const struct script *script;
+	FILE *out;
+	bool first;
+	struct probe_totals sum;
+};
+
+static void add(struct probe_totals *sum, const struct probe_totals *totals)
 {
-	return totals->lost_ring + totals->lost_map + totals->missed;
+	sum->events += totals->events;
+	sum->received += totals->received;
+	sum->failed += totals->failed;
+	sum->lost_ring += totals->lost_ring;
+	sum->lost_map += totals->lost_map;
+	sum->missed += totals->missed;
 }
 
-/* One probe's part of the summary, as text only when something went wrong. */
-static void probe_summary(const struct script *script, const char *name,
-			  const struct probe_totals *totals, bool first, FILE *out)
+static void json_probe(FILE *out, const char *name, const struct probe_totals *totals)
 {
-	if (script->options.json) {
-		fprintf(out, "%s{\"probe\":", first ? "" : ",");
-		json_text(out, name);
-		fprintf(out,
-			",\"events\":%llu,\"received\":%llu,\"failed\":%llu,\"lost\":{\"ring_"
-			"full\":"
-			"%llu,\"map_full\":%llu,\"recursion\":%llu}}",
-			(unsigned long long)totals->events, (unsigned long long)totals->received,
-			(unsigned long long)totals->failed, (unsigned long long)totals->lost_ring,
-			(unsigned long long)totals->lost_map, (unsigned long long)totals->missed);
-		return;
-	}
+	fprintf(out, "{\"probe\":");
+	json_text(out, name);
+	fprintf(out,
+		",\"events\":%llu,\"received\":%llu,\"failed\":%llu,\"lost\":{\"ring_full\":%llu,"
+		"\"map_full\":%llu,\"recursion\":%llu}}",
+		(unsigned long long)totals->events, (unsigned long long)totals->received,
+		(unsigned long long)totals->failed, (unsigned long long)totals->lost_ring,
+		(unsigned long long)totals->lost_map, (unsigned long long)totals->missed);
+}
+
+/* A line for each thing that went wrong. */
+static void say_probe(const struct script *script, const char *name,
+		      const struct probe_totals *totals)
+{
 	if (totals->lost_ring)
 		say(script, "%s: lost %llu of %llu events, the ring was full; a larger one: --ring",
 		    name, (unsigned long long)totals->lost_ring,
@@ -666,43 +517,38 @@ static void probe_summary(const struct script *script, const char *name,
 		    (unsigned long long)totals->failed);
 }
 
-static void add(struct probe_totals *sum, const struct probe_totals *totals)
+static void summarise(void *context, const char *name, const struct probe_totals *totals)
 {
-	sum->events += totals->events;
-	sum->received += totals->received;
-	sum->failed += totals->failed;
-	sum->lost_ring += totals->lost_ring;
-	sum->lost_map += totals->lost_map;
-	sum->missed += totals->missed;
+	struct summary *summary = context;
+
+	add(&summary->sum, totals);
+	if (!summary->script->options.json) {
+		say_probe(summary->script, name, totals);
+		return;
+	}
+	if (!summary->first)
+		fputc(',', summary->out);
+	summary->first = false;
+	json_probe(summary->out, name, totals);
 }
 
 void script_summary(const struct script *script, uint64_t unfollowed, FILE *out)
 {
-	struct probe_totals totals, sum = {0};
-	bool first = true;
+	struct summary summary = {.script = script, .out = out, .first = true};
+	const struct probe_totals *sum = &summary.sum;
 
 	if (script->options.json) {
 		fprintf(out, "{\"summary\":{\"script\":");
 		json_text(out, script->options.name);
 		fprintf(out,
 			",\"status\":%d,\"unfollowed\":%llu,\"reloads\":{\"count\":%d,"
-			"\"pause_ns\":%.0f,\"longest_ns\":%.0f},\"probes\":[",
-			script->status, (unsigned long long)unfollowed, script->reloads.count,
-			script->reloads.pause_ns, script->reloads.longest_ns);
+			"\"rollbacks\":"
+			"%d,\"restarts\":%d,\"pause_ns\":%.0f,\"longest_ns\":%.0f},\"probes\":[",
+			script->status, (unsigned long long)unfollowed, script->history.count,
+			script->history.rollbacks, script->history.restarts,
+			script->history.pause_ns, script->history.longest_ns);
 	}
-	for (int slot = 0; slot < PROBES; slot++) {
-		if (!script->probes[slot] || probe_totals(script->probes[slot], &totals))
-			continue;
-		probe_summary(script, probe_name(script->probes[slot]), &totals, first, out);
-		add(&sum, &totals);
-		first = false;
-	}
-	for (int i = 0; i < script->retired_count; i++) {
-		probe_summary(script, script->retired[i].name, &script->retired[i].totals, first,
-			      out);
-		add(&sum, &script->retired[i].totals);
-		first = false;
-	}
+	kernel_side_totals(&script->kernel, summarise, &summary);
 	if (script->options.json) {
 		fprintf(out, "]}}\n");
 		fflush(out);
@@ -712,24 +558,24 @@ void script_summary(const struct script *script, uint64_t unfollowed, FILE *out)
 		say(script, "%llu child processes were not followed, the map was full",
 		    (unsigned long long)unfollowed);
 	if (!script->options.quiet)
-		say(script, "%llu events, %llu lost", (unsigned long long)sum.events,
-		    (unsigned long long)lost_in(&sum));
+		say(script, "%llu events, %llu lost", (unsigned long long)sum->events,
+		    (unsigned long long)(sum->lost_ring + sum->lost_map + sum->missed));
 }
 
 void script_close(struct script *script)
 {
+	struct loop_source *const timers[] = {&script->pulse, &script->probation, &script->restart};
+
 	if (!script)
 		return;
-	version_close(&script->active);
-	version_close(&script->candidate);
-	for (int slot = 0; slot < PROBES; slot++)
-		probe_close(script->probes[slot]);
-	if (script->ring_fd >= 0)
-		close(script->ring_fd);
-	if (script->settings_fd >= 0)
-		close(script->settings_fd);
-	if (script->state_fd >= 0)
-		close(script->state_fd);
-	free(script->retired);
+	version_close(script->active);
+	version_close(script->candidate);
+	version_close(script->previous);
+	kernel_side_close(&script->kernel);
+	for (int i = 0; i < 3; i++) {
+		loop_remove(script->loop, timers[i]);
+		if (timers[i]->fd >= 0)
+			close(timers[i]->fd);
+	}
 	free(script);
 }

@@ -1,42 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Script: a script as its host runs it: one ring, its probes, and the worker that reads it.
+/* Script: a script as its host runs it: its kernel side, and the versions that read it.
  *
- *              declarations                 run
- *   candidate ------------> probes opened ------> active        first start
- *   candidate ------------> probes opened, yield -> old active
- *                           old active: drains, state, ends
- *                           probes attached, run -> candidate    reload
+ *   candidate  loaded, checked, its probes opened
+ *   active     reads the ring
+ *   previous   has yielded to the active one, and waits out its probation
  *
- * The kernel side (ring, links, maps, counters) belongs to the script and outlives its
- * workers, so a new version takes over where the old one stopped. */
+ *   start:    candidate -> active
+ *   reload:   active yields; candidate -> active, active -> previous
+ *   rollback: the active one fails within its probation; previous resumes
+ *   restart:  the active one fails later: a new worker, after a pause that doubles
+ *   quarantine: it failed too often in a minute; the script has ended, the host goes on */
 #ifndef MOONPROBE_SCRIPT_H
 #define MOONPROBE_SCRIPT_H
 
-#include "asset.h"
 #include "error.h"
 #include "loop.h"
-#include "probe.h"
+#include "script_options.h"
 
-#include <stdbool.h>
 #include <stdio.h>
-#include <sys/types.h>
-
-#define RING_BYTES (1 << 20)
-
-struct script_options {
-	const char *name;	 /* what messages call it */
-	const char *file;	 /* source, or NULL: `text` */
-	const char *text;	 /* source given on the command line */
-	const char *folder;	 /* of the file: its modules are found there */
-	struct search_path path; /* borrowed strings */
-	bool check;		 /* only load it: nothing is attached */
-	bool json, quiet, verbose;
-	int argc; /* the script's own arguments */
-	char **argv;
-	size_t ring_bytes; /* a power of two of at least a page */
-	pid_t target_pid;
-	int targets_fd; /* -1: not limited to a command's processes */
-};
 
 struct script;
 
@@ -47,13 +28,15 @@ struct script_events {
 	void (*used_file)(void *context, const char *file); /* a source that was read */
 };
 
+/* The options are copied, their strings are not. */
 int script_open(struct script **script, struct loop *loop, const struct script_options *options,
 		const struct script_events *events, void *context, struct error *error);
 int script_start(struct script *script, struct error *error);  /* the first worker */
 int script_reload(struct script *script, struct error *error); /* a new version */
 void script_finish(struct script *script); /* handle what is in the ring, report, end */
 
-/* What each probe sent and lost, a line or a JSON object. */
+/* What each probe sent and lost: lines to stderr, or one JSON object to `out`. `unfollowed`
+ * is the number of child processes that found the targets map full. */
 void script_summary(const struct script *script, uint64_t unfollowed, FILE *out);
 
 void script_close(struct script *script); /* NULL is fine */

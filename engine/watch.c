@@ -90,7 +90,8 @@ int watch_add(struct watch *watch, const char *path)
 		memcpy(folder, path, length);
 		folder[length] = 0;
 	}
-	descriptor = inotify_add_watch(watch->inotify.fd, folder, IN_CLOSE_WRITE | IN_MOVED_TO);
+	descriptor = inotify_add_watch(watch->inotify.fd, folder,
+				       IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR);
 	if (descriptor < 0)
 		return -errno;
 	for (file = watch->files; file; file = file->next)

@@ -4,6 +4,7 @@
 #include "asset.h"
 #include "error.h"
 #include "lua_engine.h"
+#include "message.h"
 #include "privilege.h"
 
 #include <lauxlib.h>
@@ -13,6 +14,31 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+
+static lua_State *state; /* for the signal handler */
+
+/* The host has waited for an answer for too long: tells where Lua is, and ends. */
+static void tell_and_end(lua_State *lua, lua_Debug *activation)
+{
+	static struct message message;
+
+	(void)activation;
+	lua_sethook(lua, NULL, 0, 0);
+	message_start(&message, "stuck");
+	/* The innermost line of a file, not of the pipeline that calls it. */
+	luaL_where(lua, 0);
+	message_text(&message, lua_tostring(lua, -1));
+	message_send(WORKER_SOCKET, &message);
+	_exit(1);
+}
+
+/* Allowed in a handler: the hook comes with the next instruction. Compiled code has no
+ * hooks; then the host ends us. */
+static void on_interrupt(int signal)
+{
+	(void)signal;
+	lua_sethook(state, tell_and_end, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
 
 static int traceback(lua_State *lua)
 {
@@ -57,6 +83,8 @@ int worker_main(void)
 		error_print("worker: no memory for Lua");
 		return 1;
 	}
+	state = lua;
+	signal(SIGUSR1, on_interrupt);
 	luaL_openlibs(lua);
 	status = boot(lua);
 	lua_close(lua);

@@ -20,6 +20,7 @@ struct ring {
 };
 size_t ring_ready(const struct ring *ring, size_t at_most);
 void ring_release(struct ring *ring, size_t bytes);
+void ring_resume(struct ring *ring);
 size_t ring_reserved(const struct ring *ring);
 ]]
 
@@ -33,7 +34,7 @@ local record_pointer = ffi.typeof 'const struct ring_record *'
 local header_pointer = ffi.typeof 'const struct event_header *'
 local counters_pointer = ffi.typeof 'struct event_counters *'
 
-local drain = {}
+local drain = { BATCH = BATCH }
 
 local ring, cpus
 local handlers = {} -- [slot] = function(pointer to the event)
@@ -100,6 +101,11 @@ local function guarded_batch(offset, bytes, on_error)
     offset = failed_at
   end
   return events
+end
+
+--- Goes on where another version has left the ring.
+function drain.resume()
+  C.ring_resume(ring)
 end
 
 --- Handles what is finished, at most `at_most` bytes; returns events and bytes.

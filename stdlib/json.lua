@@ -66,8 +66,9 @@ function encode(value)
   local kind = type(value)
   if kind == 'number' then
     if value ~= value or value == math.huge or value == -math.huge then return 'null' end
-    if value == math.floor(value) and math.abs(value) < 2 ^ 53 then return ('%d'):format(value) end
-    return ('%.14g'):format(value)
+    if value == math.floor(value) and math.abs(value) <= 2 ^ 53 then return ('%d'):format(value) end
+    local short = ('%.14g'):format(value)
+    return tonumber(short) == value and short or ('%.17g'):format(value)
   elseif kind == 'string' then
     return text_of(value)
   elseif kind == 'boolean' then

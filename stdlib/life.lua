@@ -2,7 +2,8 @@
 --- Life: what a worker does from loading its script to its end.
 ---
 ---   load -> declare*, ready -> run -> (timers, drain, flush, wait)* -> finish
----                                                                  -> yield: state, then killed
+---                                    ^                              -> yield: state, wait
+---                                    '---------- resume ----------------'
 
 local aggregate = require 'moonprobe.aggregate'
 local drain = require 'moonprobe.drain'
@@ -128,20 +129,26 @@ local function yield()
   output.flush()
   local fd = engine.memory(state.save())
   host.send_fd(fd, 'state', stopped_ns)
-  repeat until not host.receive() -- the host ends us
-  return 0
+  engine.close(fd)
+  local message
+  repeat message = host.receive() until not message or message[1] == 'resume'
+  if not message then return 0 end
+  drain.resume() -- the new version failed
 end
 
 local function turn()
   timers.run(guarded)
-  local events = drain.once(on_error)
+  -- A batch, then a look at the messages: the host wants its pings answered.
+  local events, bytes = drain.once(on_error, drain.BATCH)
   if not output.flush() and not life.stopping then
     life.stopping = true
     mp.stop() -- nobody reads: `| head` is done
   end
   local wait = host.has_kept() and 0 or timers.wait_ms()
   local said
-  if events >= BUSY then
+  if bytes >= drain.BATCH / 2 then
+    said = engine.wait(0, nil) -- there is more
+  elseif events >= BUSY then
     said = engine.wait((wait >= 0 and wait < GATHER_MS) and wait or GATHER_MS, nil)
   else
     said = engine.wait(wait, job.ring_fd)
@@ -167,7 +174,8 @@ function life.live()
       message = host.receive()
       if not message then return 1 end -- the host is gone
       if message[1] == 'finish' then return finish() end
-      if message[1] == 'yield' then return yield() end
+      if message[1] == 'ping' then host.send 'pong' end
+      if message[1] == 'yield' and yield() then return 0 end
     end
   end
 end

@@ -81,6 +81,7 @@ options.text = valued('text', 'text', function(text) return text end)
 ---@param doc string
 ---@param letter string|nil
 function options.choice(choices, doc, letter)
+  if type(choices) ~= 'table' then blame('choice: needs a list') end
   local function parse(text)
     for _, choice in ipairs(choices) do if choice == text then return text end end
     return nil
@@ -94,6 +95,7 @@ end
 ---@param doc string
 ---@param letter string|nil
 function options.choices(choices, doc, letter)
+  if type(choices) ~= 'table' then blame('choices: needs a list') end
   local known = {}
   for _, choice in ipairs(choices) do known[choice] = true end
   local function parse(text)
@@ -111,6 +113,7 @@ end
 ---@param place integer 1 is the first
 ---@param of table an option that says how it reads
 function options.argument(place, of)
+  if getmetatable(of) ~= Option then blame('argument: needs an option') end
   of.place = place
   return of
 end
@@ -175,7 +178,7 @@ local function refuse(format, ...)
 end
 
 local function find(declared, word)
-  local long = word:match('^%-%-([%w-]+)')
+  local long = word:match('^%-%-([%w-]+)$')
   if long then
     local name = long:gsub('-', '_')
     return declared[name] and not declared[name].place and name or nil
@@ -206,11 +209,11 @@ end
 local function unknown(declared, word)
   local names = {}
   for name, one in pairs(declared) do if not one.place then names[#names + 1] = '--' .. dashed(name) end end
-  local near = nearest(word, names)
-  if near then refuse("unknown option %s; did you mean %s?", word, near) end
   if word:match('^%-[pcfwqvo]$') or word == '--for' then
     refuse('unknown option %s; options of moonprobe run stand before the script', word)
   end
+  local near = nearest(word, names)
+  if near then refuse("unknown option %s; did you mean %s?", word, near) end
   refuse('unknown option %s', word)
 end
 
@@ -218,9 +221,15 @@ end
 ---@param declared { [string]: table }
 ---@return { [string]: any } values
 function options.parse(declared)
-  local values, places, words, at = {}, {}, job.arguments, 1
-  for name, one in pairs(declared) do
+  local values, places, letters, words, at = {}, {}, {}, job.arguments, 1
+  if type(declared) ~= 'table' then blame('options: needs a table') end
+  for _, name in ipairs(sorted(declared)) do
+    local one = declared[name]
     if getmetatable(one) ~= Option then blame(("options: '%s' is not an option"):format(name)) end
+    if one.letter and letters[one.letter] then
+      blame(('options: -%s is both %s and %s'):format(one.letter, letters[one.letter], name))
+    end
+    if one.letter then letters[one.letter] = name end
     values[name] = one.preset
     if one.place then places[one.place] = name end
   end
@@ -229,22 +238,27 @@ function options.parse(declared)
     if value == nil then refuse("%s '%s': needs %s", dashed(name), text, declared[name].expects) end
     values[name] = value
   end
-  local place = 0
+  local place, only_words = 0, false
   while words[at] do
-    local apart = unbundled(declared, words[at])
+    local apart = not only_words and unbundled(declared, words[at])
     if apart then
       table.remove(words, at)
       for i, word in ipairs(apart) do table.insert(words, at + i - 1, word) end
     end
     local word = words[at]
-    if word == '-h' or word == '--help' then
+    if only_words or not word:match('^%-.') or tonumber(word) and not find(declared, word) then
+      place = place + 1
+      if not places[place] then refuse("'%s': one word too many", word) end
+      take(places[place], word)
+    elseif word == '-h' or word == '--help' then
       error(setmetatable({ status = 0, text = help(declared) }, options.Exit), 0)
-    elseif word == '--' then -- luacheck: ignore
-      -- what follows are arguments
-    elseif word:match('^%-.') and (find(declared, word) or not tonumber(word)) then
+    elseif word == '--' then
+      only_words = true
+    else
       local name = find(declared, word:match('^[^=]+'))
       if not name then unknown(declared, word:match('^[^=]+')) end
       if declared[name].kind == 'flag' then
+        if word:find('=', 1, true) then refuse('%s: takes no value', word:match('^[^=]+')) end
         values[name] = true
       else
         local given = word:match('=(.*)$')
@@ -255,10 +269,6 @@ function options.parse(declared)
         if not given then refuse('%s: needs %s', word, declared[name].expects) end
         take(name, given)
       end
-    else
-      place = place + 1
-      if not places[place] then refuse("'%s': one word too many", word) end
-      take(places[place], word)
     end
     at = at + 1
   end

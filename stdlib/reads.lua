@@ -34,7 +34,7 @@ local function reads(fn)
   local source = (info.source or ''):gsub('^[@=]', '')
   if not info.bytecodes then return nil, source end -- not a Lua function
   local found = {}
-  if info.params == 0 then return found, source end
+  if info.params == 0 then return not info.isvararg and found or nil, source end
   for pc = 1, info.bytecodes - 1 do
     local instruction, mode = util.funcbc(fn, pc)
     if not instruction then break end

@@ -8,8 +8,9 @@ local bytes = { [''] = 1, K = 2 ^ 10, M = 2 ^ 20, G = 2 ^ 30 }
 
 local function parse(text, factors)
   local number, unit = tostring(text):match('^(%d+%.?%d*)(%a*)$')
-  local factor = number and factors[unit]
-  return factor and tonumber(number) * factor or nil
+  local value = tonumber(number)
+  local factor = value and factors[unit]
+  return factor and value * factor < 9e18 and value * factor or nil -- as engine/duration.c
 end
 
 --- '5ms' -> 5000000. nil when it is none.

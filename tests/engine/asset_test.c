@@ -31,7 +31,7 @@ static int teardown(void **state)
 
 static void parts_between_colons(void **state)
 {
-	struct search_path parts = { 0 };
+	struct search_path parts = {0};
 
 	(void)state;
 	assert_int_equal(search_path_add(&parts, NULL), 0);
@@ -50,7 +50,7 @@ static void parts_between_colons(void **state)
 
 static void not_more_than_there_is_room_for(void **state)
 {
-	struct search_path parts = { 0 };
+	struct search_path parts = {0};
 
 	(void)state;
 	for (int i = 0; i < SEARCH_DIRS; i++)
@@ -95,8 +95,16 @@ static void the_first_folder_that_has_it(void **state)
 static void names_that_leave_the_folder_are_refused(void **state)
 {
 	static const char *const leave[] = {
-		"",	     "/etc/passwd", "//etc/passwd", "..",	 "../b/secret",
-		"x/../../b/secret", "x/..",	   "x//../secret", "./../b/secret", "x/.././secret",
+		"",
+		"/etc/passwd",
+		"//etc/passwd",
+		"..",
+		"../b/secret",
+		"x/../../b/secret",
+		"x/..",
+		"x//../secret",
+		"./../b/secret",
+		"x/.././secret",
 		"../a/inside",
 	};
 	char found[PATH_MAX];
@@ -113,7 +121,7 @@ static void names_that_leave_the_folder_are_refused(void **state)
 
 static void dots_in_names_are_no_way_out(void **state)
 {
-	static const char *const names[] = { "..x", "x..", "...", "a..b" };
+	static const char *const names[] = {"..x", "x..", "...", "a..b"};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
@@ -161,7 +169,7 @@ static void embedded_files(void **state)
 	(void)state;
 	assert_non_null(boot);
 	assert_true(boot->size > 100);
-	assert_int_equal(boot->bytes[boot->size], 0); /* scripts are used as C strings */
+	assert_int_equal(boot->bytes[boot->size], 0);	 /* scripts are used as C strings */
 	assert_int_equal((uintptr_t)boot->bytes % 8, 0); /* objects are read as structs */
 	assert_null(asset_embedded("stdlib/none.lua"));
 	assert_null(asset_embedded("stdlib/"));
@@ -225,7 +233,7 @@ static int visit(const char *name, void *context)
 
 static void each_name_once_and_sorted(void **state)
 {
-	struct visits visits = { 0 };
+	struct visits visits = {0};
 
 	(void)state;
 	mkdir(scratch_path(folder, "a/zoo"), 0755);
@@ -252,8 +260,8 @@ static void each_name_once_and_sorted(void **state)
 
 static void embedded_and_on_the_path(void **state)
 {
-	struct visits embedded = { 0 }, both = { 0 };
-	struct search_path none = { 0 };
+	struct visits embedded = {0}, both = {0};
+	struct search_path none = {0};
 
 	(void)state;
 	assert_int_equal(asset_each(&none, "stdlib/aggregates/", ".lua", visit, &embedded), 0);
@@ -269,8 +277,8 @@ static void embedded_and_on_the_path(void **state)
 
 static void names_are_of_the_folder_itself(void **state)
 {
-	struct visits visits = { 0 };
-	struct search_path none = { 0 };
+	struct visits visits = {0};
+	struct search_path none = {0};
 
 	(void)state;
 	assert_int_equal(asset_each(&none, "stdlib/", ".lua", visit, &visits), 0);

@@ -21,7 +21,7 @@ static void a_long_line_is_cut(void **state)
 	struct {
 		struct error error;
 		char behind;
-	} guarded = { .behind = 'g' };
+	} guarded = {.behind = 'g'};
 	char text[2 * sizeof(struct error)];
 
 	(void)state;

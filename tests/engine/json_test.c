@@ -21,7 +21,8 @@ static void plain_text(void **state)
 	(void)state;
 	assert_written("", "\"\"");
 	assert_written("a b/c", "\"a b/c\"");
-	assert_written("gr\303\274n \342\202\254 \360\237\220\235", "\"gr\303\274n \342\202\254 \360\237\220\235\"");
+	assert_written("gr\303\274n \342\202\254 \360\237\220\235",
+		       "\"gr\303\274n \342\202\254 \360\237\220\235\"");
 }
 
 static void quotes_and_backslashes(void **state)
@@ -36,7 +37,7 @@ static void control_characters(void **state)
 {
 	(void)state;
 	for (int code = 1; code < 0x20; code++) {
-		const char text[] = { code, 0 };
+		const char text[] = {code, 0};
 		char json[16];
 
 		snprintf(json, sizeof(json), "\"\\u%04x\"", code);
@@ -48,8 +49,8 @@ static void bytes_that_are_no_utf8(void **state)
 {
 	(void)state;
 	assert_written("a\377b", "\"a\357\277\275b\"");
-	assert_written("\303", "\"\357\277\275\""); /* cut short */
-	assert_written("\300\200", "\"\357\277\275\357\277\275\""); /* overlong */
+	assert_written("\303", "\"\357\277\275\"");				    /* cut short */
+	assert_written("\300\200", "\"\357\277\275\357\277\275\"");		    /* overlong */
 	assert_written("\355\240\200", "\"\357\277\275\357\277\275\357\277\275\""); /* surrogate */
 	assert_written("\364\220\200\200", /* above U+10FFFF */
 		       "\"\357\277\275\357\277\275\357\277\275\357\277\275\"");

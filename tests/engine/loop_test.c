@@ -85,7 +85,7 @@ static void on_alarm(struct loop_source *source)
 
 static void alarm_open(struct alarm *alarm)
 {
-	*alarm = (struct alarm){ .loop = loop, .source.ready = on_alarm };
+	*alarm = (struct alarm){.loop = loop, .source.ready = on_alarm};
 	assert_int_equal(timer_open(loop, &alarm->source), 0);
 }
 
@@ -264,7 +264,7 @@ static void more_sources_than_one_batch_holds(void **state)
 
 static void removing_what_is_not_in_use(void **state)
 {
-	struct loop_source unused = { .fd = -1 };
+	struct loop_source unused = {.fd = -1};
 	struct waiter *waiter = waiter_new(NULL);
 
 	(void)state;
@@ -279,7 +279,7 @@ static void removing_what_is_not_in_use(void **state)
 
 static void a_bad_descriptor_is_told(void **state)
 {
-	struct loop_source closed = { .fd = dup(0), .ready = on_ready };
+	struct loop_source closed = {.fd = dup(0), .ready = on_ready};
 
 	(void)state;
 	close(closed.fd);
@@ -350,9 +350,9 @@ static void on_signal(int number)
 
 static void a_signal_does_not_end_the_loop(void **state)
 {
-	struct sigaction action = { .sa_handler = on_signal }, old;
-	struct itimerval when = { .it_value.tv_usec = 5000, .it_interval.tv_usec = 5000 };
-	struct itimerval never = { 0 };
+	struct sigaction action = {.sa_handler = on_signal}, old;
+	struct itimerval when = {.it_value.tv_usec = 5000, .it_interval.tv_usec = 5000};
+	struct itimerval never = {0};
 
 	(void)state;
 	sigaction(SIGALRM, &action, &old);
@@ -382,7 +382,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_hung_up_source_is_called, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_is_called_as_often_as_it_is_ready, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(a_source_may_go_while_it_is_called, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_source_may_go_while_it_is_called, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_source_that_is_ready_too_may_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_removed_source_is_not_called, setup, teardown),
 		cmocka_unit_test_setup_teardown(stopping_leaves_the_rest_of_the_batch, setup,

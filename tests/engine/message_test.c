@@ -40,8 +40,8 @@ static int receive_raw(const void *bytes, size_t length)
 /* Sends bytes and `count` descriptors without the checks of message_send(). */
 static void send_with_fds(const void *bytes, size_t length, int count)
 {
-	char control[CMSG_SPACE(sizeof(int) * 250)] __attribute__((aligned(16))) = { 0 };
-	struct iovec part = { .iov_base = (void *)bytes, .iov_len = length };
+	char control[CMSG_SPACE(sizeof(int) * 250)] __attribute__((aligned(16))) = {0};
+	struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
 	struct msghdr header = {
 		.msg_iov = &part,
 		.msg_iovlen = 1,
@@ -140,8 +140,8 @@ static void strings_survive(void **state)
 
 static void numbers_survive(void **state)
 {
-	static const double numbers[] = { 0,	    -0.0,     1,	-1,	   0.1,
-					  5e-324, 1.7e308, INFINITY, -INFINITY, 9007199254740993.0 };
+	static const double numbers[] = {0,	 -0.0,	  1,	    -1,	       0.1,
+					 5e-324, 1.7e308, INFINITY, -INFINITY, 9007199254740993.0};
 	const char *text;
 	double number;
 

@@ -3,7 +3,8 @@
 
 #include "test.h"
 
-static const char *const names[] = { "latency_ns", "daddr", "dport", "saddr", "sport", "comm", "pid" };
+static const char *const names[] = {"latency_ns", "daddr", "dport", "saddr",
+				    "sport",	  "comm",  "pid"};
 
 static const char *nearest_of(const char *misspelt)
 {
@@ -18,10 +19,10 @@ static const char *nearest_of(const char *misspelt)
 static void a_typing_error_is_found(void **state)
 {
 	(void)state;
-	assert_string_equal(nearest_of("latecy_ns"), "latency_ns"); /* one left out */
+	assert_string_equal(nearest_of("latecy_ns"), "latency_ns");   /* one left out */
 	assert_string_equal(nearest_of("latenccy_ns"), "latency_ns"); /* one too many */
-	assert_string_equal(nearest_of("latensy_ns"), "latency_ns"); /* another one */
-	assert_string_equal(nearest_of("dadrd"), "daddr"); /* two swapped */
+	assert_string_equal(nearest_of("latensy_ns"), "latency_ns");  /* another one */
+	assert_string_equal(nearest_of("dadrd"), "daddr");	      /* two swapped */
 	assert_string_equal(nearest_of("com"), "comm");
 }
 
@@ -31,7 +32,7 @@ static void a_part_of_the_name_is_enough(void **state)
 	assert_string_equal(nearest_of("lat"), "latency_ns");
 	assert_string_equal(nearest_of("latency"), "latency_ns");
 	assert_string_equal(nearest_of("port"), "dport"); /* the first of equals */
-	assert_string_equal(nearest_of("n"), ""); /* one letter says nothing */
+	assert_string_equal(nearest_of("n"), "");	  /* one letter says nothing */
 }
 
 static void another_word_has_none(void **state)

@@ -81,7 +81,7 @@ static void store(uint64_t at, const void *bytes, size_t size)
 /* Reserves a record and fills it with `fill`; returns where it starts. */
 static uint64_t put(uint32_t length, uint32_t flags, int fill)
 {
-	struct ring_record record = { .length = length | flags };
+	struct ring_record record = {.length = length | flags};
 	unsigned char content[BYTES];
 	uint64_t at = *producer();
 
@@ -94,7 +94,7 @@ static uint64_t put(uint32_t length, uint32_t flags, int fill)
 
 static void set_flags(uint64_t at, uint32_t length, uint32_t flags)
 {
-	struct ring_record record = { .length = length | flags };
+	struct ring_record record = {.length = length | flags};
 
 	store(at, &record, sizeof(record));
 }
@@ -267,22 +267,22 @@ static int sender(int map_fd)
 {
 	const struct bpf_insn program[] = {
 		/* *(u64 *)(r10 - 8) = 0x1111111111111111 */
-		{ .code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = 2, .imm = 0x11111111 },
-		{ .imm = 0x11111111 },
-		{ .code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = 10, .src_reg = 2, .off = -8 },
+		{.code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = 2, .imm = 0x11111111},
+		{.imm = 0x11111111},
+		{.code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = 10, .src_reg = 2, .off = -8},
 		/* bpf_ringbuf_output(map, r10 - 8, 8, 0) */
-		{ .code = BPF_LD | BPF_IMM | BPF_DW,
-		  .dst_reg = 1,
-		  .src_reg = BPF_PSEUDO_MAP_FD,
-		  .imm = map_fd },
-		{ 0 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 2, .src_reg = 10 },
-		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = 2, .imm = -8 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3, .imm = 8 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 4, .imm = 0 },
-		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_ringbuf_output },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0 },
-		{ .code = BPF_JMP | BPF_EXIT },
+		{.code = BPF_LD | BPF_IMM | BPF_DW,
+		 .dst_reg = 1,
+		 .src_reg = BPF_PSEUDO_MAP_FD,
+		 .imm = map_fd},
+		{0},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 2, .src_reg = 10},
+		{.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = 2, .imm = -8},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3, .imm = 8},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 4, .imm = 0},
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_ringbuf_output},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT},
 	};
 
 	return bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "sender", "GPL", program,
@@ -291,7 +291,7 @@ static int sender(int map_fd)
 
 static void the_kernel_sees_it_the_same_way(void **state)
 {
-	unsigned char packet[64] = { 0 };
+	unsigned char packet[64] = {0};
 	LIBBPF_OPTS(bpf_test_run_opts, once, .data_in = packet, .data_size_in = sizeof(packet));
 	struct ring *real = NULL;
 	struct error error;

@@ -25,10 +25,10 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 
 /* Ends the test as skipped, and says why. */
-#define SKIP(reason)                                    \
-	do {                                            \
-		print_message("# skipped: " reason "\n"); \
-		skip();                                 \
+#define SKIP(reason)                                                                               \
+	do {                                                                                       \
+		print_message("# skipped: " reason "\n");                                          \
+		skip();                                                                            \
 	} while (0)
 
 /* How many descriptors this process has open. */

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+/* moonprobe serve: many scripts in one host, until it is told to end. */
+#include "command_line.h"
+#include "duration.h"
+#include "host.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+static const char help[] =
+	"usage: moonprobe serve [options] SCRIPT...\n"
+	"\n"
+	"Runs scripts side by side, each in a process of its own. One that fails is started "
+	"again,\n"
+	"after a pause that doubles; after five failures in a minute it is quarantined, and the\n"
+	"others go on. Ends with SIGINT or SIGTERM, or when its last script has ended.\n"
+	"\n"
+	"  -f text|json    format of the rows\n"
+	"  -w              reload a script when it or a module it uses changes on disk\n"
+	"      --ring SIZE room for events that wait, per script (default 1M)\n"
+	"  -I DIR          folder searched before the built-in files\n"
+	"  -q              no headings, no closing summary\n"
+	"  -v              messages of libbpf and the kernel's verifier\n"
+	"\n"
+	"  moonprobe serve -w execsnoop policies/*.lua\n";
+
+static int serve(char **names, int count, const struct script_options *options, bool watching)
+{
+	struct host host;
+	struct error error;
+	int err = host_open(&host, &error), status = STATUS_USAGE;
+
+	if (!err)
+		err = check_kernel(&error);
+	for (int i = 0; i < count && !err; i++)
+		err = host_add(&host, names[i], options, watching, &error);
+	if (err) {
+		error_print("%s", error.text);
+	} else {
+		status = host_run(&host);
+		host_summary(&host, 0, stdout);
+	}
+	host_close(&host);
+	return status;
+}
+
+static int serve_main(int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{"ring", required_argument, NULL, 'R'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	struct script_options options = SCRIPT_OPTIONS_PRESET;
+	bool watching = false;
+	int letter;
+
+	opterr = 0;
+	setup_path(&options.path);
+	while ((letter = getopt_long(argc, argv, ":f:I:wqvh", long_options, NULL)) != -1) {
+		switch (letter) {
+		case 'f':
+			options.json = parse_format(optarg);
+			break;
+		case 'I':
+			if (search_path_add(&options.path, optarg))
+				return STATUS_USAGE;
+			break;
+		case 'R':
+			options.ring_bytes = parse_ring(optarg);
+			break;
+		case 'w':
+			watching = true;
+			break;
+		case 'q':
+			options.quiet = true;
+			break;
+		case 'v':
+			options.verbose = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return STATUS_OK;
+		default:
+			error_print("serve: %s option %s; moonprobe serve --help",
+				    letter == ':' ? "no value for" : "unknown", argv[optind - 1]);
+			return STATUS_USAGE;
+		}
+	}
+	if (optind == argc) {
+		error_print("serve: no script given; moonprobe serve --help");
+		return STATUS_USAGE;
+	}
+	setup_libbpf(options.verbose);
+	letter = serve(argv + optind, argc - optind, &options, watching);
+	search_path_clear(&options.path);
+	return letter;
+}
+
+const struct subcommand serve_subcommand = {
+	.name = "serve",
+	.summary = "run many scripts, restart those that fail",
+	.main = serve_main,
+};

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel_side.h"
+
+#include "record.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct kernel_side_past {
+	char name[64];
+	struct probe_totals totals;
+};
+
+int kernel_side_open(struct kernel_side *side, const struct search_path *path, size_t ring_bytes,
+		     pid_t target_pid, int targets_fd, struct error *error)
+{
+	memset(side, 0, sizeof(*side));
+	side->setting = (struct probe_setting){
+		.path = path,
+		.targets_fd = targets_fd,
+		.target_pid = target_pid,
+		.target_by_map = targets_fd >= 0,
+		.settings_fd = -1,
+	};
+	side->setting.ring_fd =
+		bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, ring_bytes, NULL);
+	if (side->setting.ring_fd < 0)
+		return error_set(
+			error, -errno, "ring of %zu bytes: %s%s", ring_bytes, strerror(errno),
+			errno == EINVAL ? "; it must be a power of two of at least a page" : "");
+	side->setting.settings_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "settings", sizeof(uint32_t),
+						   sizeof(struct script_settings), 1, NULL);
+	if (side->setting.settings_fd < 0)
+		return error_set(error, -errno, "settings map: %s", strerror(errno));
+	return 0;
+}
+
+static bool is_taken(struct probe *const *taken, int count, const struct probe *probe)
+{
+	for (int i = 0; i < count; i++)
+		if (taken[i] == probe)
+			return true;
+	return false;
+}
+
+struct probe *kernel_side_find(struct kernel_side *side, const struct probe_request *request,
+			       struct probe *const *taken, int taken_count, struct error *error)
+{
+	int slot;
+
+	for (slot = 0; slot < KERNEL_SIDE_PROBES; slot++) {
+		struct probe *probe = side->probes[slot];
+
+		if (!probe || !probe_serves(probe, request) || is_taken(taken, taken_count, probe))
+			continue;
+		/* Not exactly these fields: events of the running version are still to come. */
+		return probe_adapt(probe, request, false, error) ? NULL : probe;
+	}
+	for (slot = 0; slot < KERNEL_SIDE_PROBES && side->probes[slot]; slot++)
+		;
+	if (slot == KERNEL_SIDE_PROBES) {
+		error_set(error, -E2BIG, "more than %d probes in one script", KERNEL_SIDE_PROBES);
+		return NULL;
+	}
+	if (probe_open(&side->probes[slot], request, slot, &side->setting, error))
+		return NULL;
+	return side->probes[slot];
+}
+
+void kernel_side_own_pids(struct kernel_side *side, const pid_t *pids, int count)
+{
+	struct script_settings settings = {0};
+	const int room = sizeof(settings.own_pids) / sizeof(*settings.own_pids);
+	uint32_t first = 0;
+
+	for (int i = 0; i < count && i < room; i++)
+		settings.own_pids[i] = pids[i];
+	bpf_map_update_elem(side->setting.settings_fd, &first, &settings, BPF_ANY);
+}
+
+static void release(struct kernel_side *side, int slot)
+{
+	struct kernel_side_past *past =
+		reallocarray(side->past, side->past_count + 1, sizeof(*past));
+
+	if (past) {
+		struct kernel_side_past *one = &past[side->past_count++];
+
+		side->past = past;
+		snprintf(one->name, sizeof(one->name), "%s", probe_name(side->probes[slot]));
+		probe_totals(side->probes[slot], &one->totals);
+	}
+	probe_close(side->probes[slot]);
+	side->probes[slot] = NULL;
+}
+
+void kernel_side_release(struct kernel_side *side,
+			 bool (*used)(const void *context, const struct probe *probe),
+			 const void *context)
+{
+	for (int slot = 0; slot < KERNEL_SIDE_PROBES; slot++)
+		if (side->probes[slot] && !used(context, side->probes[slot]))
+			release(side, slot);
+}
+
+void kernel_side_totals(const struct kernel_side *side,
+			void (*visit)(void *context, const char *name,
+				      const struct probe_totals *totals),
+			void *context)
+{
+	struct probe_totals totals;
+
+	for (int slot = 0; slot < KERNEL_SIDE_PROBES; slot++)
+		if (side->probes[slot] && !probe_totals(side->probes[slot], &totals))
+			visit(context, probe_name(side->probes[slot]), &totals);
+	for (int i = 0; i < side->past_count; i++)
+		visit(context, side->past[i].name, &side->past[i].totals);
+}
+
+void kernel_side_close(struct kernel_side *side)
+{
+	for (int slot = 0; slot < KERNEL_SIDE_PROBES; slot++)
+		probe_close(side->probes[slot]);
+	if (side->setting.ring_fd >= 0)
+		close(side->setting.ring_fd);
+	if (side->setting.settings_fd >= 0)
+		close(side->setting.settings_fd);
+	free(side->past);
+	memset(side, 0, sizeof(*side));
+	side->setting.ring_fd = side->setting.settings_fd = -1;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kernel side: the ring and the probes of one script. It outlives the script's versions.
+ *
+ *   find (opens, or adapts one that fits) -> attach -> detach -> release
+ *
+ * Slots number the probes; a record names its slot, and a probe keeps its slot for life. */
+#ifndef MOONPROBE_KERNEL_SIDE_H
+#define MOONPROBE_KERNEL_SIDE_H
+
+#include "asset.h"
+#include "error.h"
+#include "probe.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define KERNEL_SIDE_PROBES 32
+
+struct kernel_side {
+	struct probe_setting setting;		  /* what the probes share; the ring is in it */
+	struct probe *probes[KERNEL_SIDE_PROBES]; /* by slot */
+	struct kernel_side_past *past;		  /* totals of released probes */
+	int past_count;
+};
+
+/* 0 or -errno with the reason. `path` and `targets_fd` stay the caller's. */
+int kernel_side_open(struct kernel_side *side, const struct search_path *path, size_t ring_bytes,
+		     pid_t target_pid, int targets_fd, struct error *error);
+
+/* The probe that serves `request` and is not in `taken`: one that fits, its body replaced when
+ * it must capture more, else a new one, not attached. NULL with the reason. */
+struct probe *kernel_side_find(struct kernel_side *side, const struct probe_request *request,
+			       struct probe *const *taken, int taken_count, struct error *error);
+
+/* These processes are never traced: their output would cause output. Zeros are ignored. */
+void kernel_side_own_pids(struct kernel_side *side, const pid_t *pids, int count);
+
+/* Closes the probes for which used() is false; their totals are kept. */
+void kernel_side_release(struct kernel_side *side,
+			 bool (*used)(const void *context, const struct probe *probe),
+			 const void *context);
+
+/* Calls visit for each probe that is or was, in the order of slots. */
+void kernel_side_totals(const struct kernel_side *side,
+			void (*visit)(void *context, const char *name,
+				      const struct probe_totals *totals),
+			void *context);
+
+void kernel_side_close(struct kernel_side *side);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Script options: what to run and how, as the command line gives it. Strings are borrowed. */
+#ifndef MOONPROBE_SCRIPT_OPTIONS_H
+#define MOONPROBE_SCRIPT_OPTIONS_H
+
+#include "asset.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define RING_BYTES (1 << 20)
+
+struct script_options {
+	const char *name;   /* what messages call it */
+	const char *file;   /* source, or NULL: `text` */
+	const char *text;   /* source that is no file */
+	const char *folder; /* of the file: its modules are found there */
+	struct search_path path;
+	bool check; /* only load it: nothing is attached */
+	bool json, quiet, verbose;
+	int argc; /* the script's own arguments */
+	char **argv;
+	size_t ring_bytes; /* a power of two of at least a page */
+	pid_t target_pid;
+	int targets_fd;	       /* -1: not limited to a command's processes */
+	uint64_t probation_ns; /* a new version that fails so early gives way to the old one */
+	int patience;	       /* seconds a handler may run; then its worker is ended */
+};
+
+#define SCRIPT_OPTIONS_PRESET                                                                      \
+	{                                                                                          \
+		.targets_fd = -1, .ring_bytes = RING_BYTES, .probation_ns = 10000000000,           \
+		.patience = 5                                                                      \
+	}
+
+#endif

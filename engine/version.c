@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "version.h"
+
+#include "child.h"
+#include "message.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Sending. */
+
+static struct message *message_new(const char *name)
+{
+	struct message *message = malloc(sizeof(*message));
+
+	if (message)
+		message_start(message, name);
+	return message;
+}
+
+/* Sends and frees. */
+static int dispatch(struct version *version, struct message *message)
+{
+	int err = message ? child_send(version->child, message) : -ENOMEM;
+
+	free(message);
+	return err;
+}
+
+int version_run(struct version *version, int state_fd, double stopped_ns)
+{
+	struct message *message = message_new("run");
+
+	if (!message)
+		return -ENOMEM;
+	message_number(message, state_fd >= 0 ? stopped_ns : 0);
+	if (state_fd >= 0)
+		message_fd(message, state_fd);
+	for (int i = 0; i < version->request_count; i++) {
+		message_number(message, probe_slot(version->probes[i]));
+		message_fd(message, probe_counters_fd(version->probes[i]));
+	}
+	version->unanswered = 0;
+	return dispatch(version, message);
+}
+
+int version_yield(struct version *version)
+{
+	return dispatch(version, message_new("yield"));
+}
+
+int version_resume(struct version *version)
+{
+	version->unanswered = 0;
+	return dispatch(version, message_new("resume"));
+}
+
+int version_finish(struct version *version)
+{
+	return dispatch(version, message_new("finish"));
+}
+
+/* Its state as /proc shows it: R runs, S waits, ... */
+static char state_of(pid_t pid)
+{
+	char path[64], text[512] = "";
+	const char *end;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (!fgets(text, sizeof(text), file))
+		text[0] = 0;
+	fclose(file);
+	end = strrchr(text, ')');
+	return end && end[1] ? end[2] : 0;
+}
+
+int version_ping(struct version *version)
+{
+	if (version->unanswered && state_of(version_pid(version)) != 'R')
+		return version->unanswered = 1; /* waits: start counting anew */
+	if (!version->unanswered && dispatch(version, message_new("ping")))
+		return 0;
+	return ++version->unanswered;
+}
+
+void version_interrupt(struct version *version)
+{
+	kill(version_pid(version), SIGUSR1);
+}
+
+/* Files. The worker may not be allowed to open them; we hand descriptors over. */
+
+static void reply_file(struct version *version, const char *kind, int fd, const char *found)
+{
+	struct message *reply = message_new(kind);
+
+	if (fd >= 0)
+		version->events->used_file(version, found);
+	if (reply) {
+		message_text(reply, fd >= 0 ? found : "");
+		if (fd >= 0)
+			message_fd(reply, fd);
+	}
+	dispatch(version, reply);
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), tail = strlen(end);
+
+	return length >= tail && !strcmp(text + length - tail, end);
+}
+
+/* asset NAME -> asset PATH + fd, or asset "" when only the embedded one exists */
+static bool on_asset(struct version *version, struct message *message)
+{
+	char found[4096];
+	const char *name;
+	int fd;
+
+	if (!message_next_text(message, &name))
+		return false;
+	if (!ends_with(name, ".lua") && !ends_with(name, ".bpf.o") && !ends_with(name, ".h"))
+		return false;
+	fd = search_path_open(&version->options->path, name, found, sizeof(found));
+	reply_file(version, "asset", fd, found);
+	return true;
+}
+
+/* module NAME.lua -> the user's module, beside the script or on the search path */
+static bool on_module(struct version *version, struct message *message)
+{
+	struct search_path beside = {.dirs = {(char *)version->options->folder}, .count = 1};
+	char found[4096];
+	const char *name;
+	int fd = -ENOENT;
+
+	if (!message_next_text(message, &name) || !ends_with(name, ".lua"))
+		return false;
+	if (version->options->folder)
+		fd = search_path_open(&beside, name, found, sizeof(found));
+	if (fd < 0)
+		fd = search_path_open(&version->options->path, name, found, sizeof(found));
+	reply_file(version, "module", fd, found);
+	return true;
+}
+
+/* Declarations. */
+
+static bool copy_text(struct message *message, char *to, size_t size)
+{
+	const char *text;
+
+	return message_next_text(message, &text) && (size_t)snprintf(to, size, "%s", text) < size;
+}
+
+static bool parse_knob(struct message *message, struct probe_request *request)
+{
+	int index = request->knob_count;
+
+	if (index == PROBE_KNOBS ||
+	    !copy_text(message, request->knobs[index].name, sizeof(request->knobs[index].name)))
+		return false;
+	request->knob_count++;
+	request->knobs[index].is_text = message_next_kind(message) == 's';
+	if (!request->knobs[index].is_text)
+		return message_next_number(message, &request->knobs[index].number);
+	return copy_text(message, request->knobs[index].text, sizeof(request->knobs[index].text));
+}
+
+static bool parse_field(struct message *message, struct probe_request *request)
+{
+	if (request->field_count == PROBE_FIELDS)
+		return false;
+	return copy_text(message, request->fields[request->field_count++],
+			 sizeof(request->fields[0]));
+}
+
+static bool parse_request(struct message *message, struct probe_request *request)
+{
+	const char *what;
+
+	memset(request, 0, sizeof(*request));
+	if (!copy_text(message, request->name, sizeof(request->name)) ||
+	    strpbrk(request->name, "/.")) /* it becomes part of a file name */
+		return false;
+	while (!message_at_end(message)) {
+		if (!message_next_text(message, &what))
+			return false;
+		if (!strcmp(what, "field") ? !parse_field(message, request)
+					   : strcmp(what, "knob") || !parse_knob(message, request))
+			return false;
+	}
+	return true;
+}
+
+/* declare PROBE (knob NAME VALUE | field NAME)* */
+static bool on_declare(struct version *version, struct message *message)
+{
+	struct probe_request *requests;
+
+	if (version->ready || version->request_count == KERNEL_SIDE_PROBES)
+		return false;
+	requests = reallocarray(version->requests, version->request_count + 1, sizeof(*requests));
+	if (!requests)
+		return false;
+	version->requests = requests;
+	return parse_request(message, &requests[version->request_count++]);
+}
+
+static bool on_ready(struct version *version, struct message *message)
+{
+	(void)message;
+	if (version->ready)
+		return false;
+	version->ready = true;
+	version->events->ready(version);
+	return true;
+}
+
+static bool on_running(struct version *version, struct message *message)
+{
+	double pause_ns;
+
+	if (!version->ready || !message_next_number(message, &pause_ns))
+		return false;
+	version->events->running(version, pause_ns);
+	return true;
+}
+
+/* state WHEN + fd: it has stopped; this is what the next version inherits. */
+static bool on_state(struct version *version, struct message *message)
+{
+	double stopped_ns;
+
+	if (!version->ready || !message_next_number(message, &stopped_ns) || stopped_ns <= 0)
+		return false;
+	version->unanswered = 0;
+	version->events->yielded(version, message_take_fd(message, 0), stopped_ns);
+	return true;
+}
+
+static bool on_pong(struct version *version, struct message *message)
+{
+	(void)message;
+	version->unanswered = 0;
+	return true;
+}
+
+/* stuck WHERE: it was interrupted there, and ends */
+static bool on_stuck(struct version *version, struct message *message)
+{
+	const char *where;
+
+	if (!message_next_text(message, &where))
+		return false;
+	snprintf(version->stuck, sizeof(version->stuck), "hung at %s", where);
+	version->condemned = version->stuck;
+	return true;
+}
+
+static bool on_report(struct version *version, struct message *message)
+{
+	const char *line;
+
+	if (!message_next_text(message, &line))
+		return false;
+	version->events->report(version, line);
+	return true;
+}
+
+static bool on_stop(struct version *version, struct message *message)
+{
+	(void)message;
+	version->events->wants_stop(version);
+	return true;
+}
+
+static void on_message(struct child *child, struct message *message)
+{
+	static const struct {
+		const char *name;
+		bool (*take)(struct version *version, struct message *message);
+	} kinds[] = {
+		{"asset", on_asset},	 {"module", on_module}, {"declare", on_declare},
+		{"ready", on_ready},	 {"state", on_state},	{"pong", on_pong},
+		{"running", on_running}, {"report", on_report}, {"stop", on_stop},
+		{"stuck", on_stuck},
+	};
+	struct version *version = child_owner(child);
+	const char *name;
+
+	if (message_next_text(message, &name))
+		for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+			if (!strcmp(name, kinds[i].name)) {
+				if (kinds[i].take(version, message))
+					return; /* which may have closed the version */
+				break;
+			}
+	version_kill(version, "it sent a malformed message");
+}
+
+static void on_ended(struct child *child, int status)
+{
+	struct version *version = child_owner(child);
+	char how[300];
+
+	if (WIFEXITED(status) && !version->condemned) {
+		version->events->ended(version, WEXITSTATUS(status), NULL);
+		return;
+	}
+	if (version->condemned)
+		snprintf(how, sizeof(how), "%s", version->condemned);
+	else
+		snprintf(how, sizeof(how), "ended by signal %d, %s", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	version->events->ended(version, 1, how);
+}
+
+static const struct child_events child_events = {.message = on_message, .ended = on_ended};
+
+/* Source as a descriptor. */
+static int open_source(struct version *version, struct error *error)
+{
+	const struct script_options *options = version->options;
+	int fd;
+
+	if (options->file) {
+		fd = open(options->file, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return error_set(error, -errno, "%s: %s", options->file, strerror(errno));
+		version->events->used_file(version, options->file);
+		return fd;
+	}
+	fd = memfd_create("source", MFD_CLOEXEC);
+	if (fd < 0 ||
+	    write(fd, options->text, strlen(options->text)) != (ssize_t)strlen(options->text))
+		return error_set(error, -EIO, "%s: cannot be handed over", options->name);
+	return fd;
+}
+
+static int send_start(struct version *version, int source, int ring_fd)
+{
+	const struct script_options *options = version->options;
+	struct message *message = message_new("start");
+
+	if (!message)
+		return -ENOMEM;
+	message_text(message, options->name);
+	message_text(message, options->file ? options->file : "");
+	message_text(message, options->json ? "json" : "text");
+	message_number(message, options->check);
+	message_number(message, options->quiet);
+	message_number(message, options->verbose);
+	message_number(message, options->path.count);
+	message_number(message, options->ring_bytes);
+	message_number(message, libbpf_num_possible_cpus());
+	for (int i = 0; i < options->argc; i++)
+		message_text(message, options->argv[i]);
+	message_fd(message, source);
+	if (ring_fd >= 0)
+		message_fd(message, ring_fd);
+	return dispatch(version, message);
+}
+
+int version_start(struct version **out, struct loop *loop, const struct script_options *options,
+		  int ring_fd, const struct version_events *events, void *owner,
+		  struct error *error)
+{
+	struct version *version = calloc(1, sizeof(*version));
+	int source, err;
+
+	if (!version)
+		return error_set(error, -ENOMEM, "%s: no memory", options->name);
+	version->owner = owner;
+	version->events = events;
+	version->options = options;
+	source = open_source(version, error);
+	err = source < 0 ? source : 0;
+	if (!err)
+		err = child_start(&version->child, loop, &child_events, version, error);
+	if (!err) {
+		err = send_start(version, source, ring_fd);
+		if (err)
+			error_set(error, err, "%s: its worker: %s", options->name, strerror(-err));
+	}
+	if (source >= 0)
+		close(source);
+	if (err)
+		version_close(version);
+	else
+		*out = version;
+	return err;
+}
+
+pid_t version_pid(const struct version *version)
+{
+	return child_pid(version->child);
+}
+
+bool version_uses(const struct version *version, const struct probe *probe)
+{
+	for (int i = 0; version && i < version->request_count; i++)
+		if (version->probes[i] == probe)
+			return true;
+	return false;
+}
+
+void version_kill(struct version *version, const char *why)
+{
+	if (!version->condemned)
+		version->condemned = why;
+	child_kill(version->child);
+}
+
+void version_close(struct version *version)
+{
+	if (!version)
+		return;
+	child_close(version->child);
+	free(version->requests);
+	free(version);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Version: one version of a script: its worker process and what it declared.
+ *
+ *   version_start() -> ready -> version_run() -> running -> version_yield() -> yielded
+ *                                                  ^------- version_resume() ----'
+ *                                             version_finish() -> ended
+ *
+ * The worker's messages are parsed here and nowhere else; one that breaks the protocol is
+ * ended. Callbacks may close the version they are about. */
+#ifndef MOONPROBE_VERSION_H
+#define MOONPROBE_VERSION_H
+
+#include "error.h"
+#include "kernel_side.h"
+#include "loop.h"
+#include "script_options.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct version;
+
+struct version_events {
+	void (*ready)(struct version *version); /* its requests are complete */
+	void (*running)(struct version *version, double pause_ns);
+	/* It has stopped between two events. The descriptor is the callee's; -1: no state. */
+	void (*yielded)(struct version *version, int state_fd, double stopped_ns);
+	void (*wants_stop)(struct version *version);
+	void (*report)(struct version *version, const char *line);
+	void (*used_file)(struct version *version, const char *file);
+	/* `how` is NULL when it exited by itself with `code`, else says what ended it. */
+	void (*ended)(struct version *version, int code, const char *how);
+};
+
+struct version {
+	void *owner;
+	struct probe_request *requests; /* what it declared */
+	int request_count;
+	struct probe *probes[KERNEL_SIDE_PROBES]; /* request i is served by probes[i] */
+	bool ready;
+	/* Below: version.c's own. */
+	const struct version_events *events;
+	const struct script_options *options;
+	struct child *child;
+	int unanswered;	       /* pings while it was computing */
+	const char *condemned; /* why it was killed */
+	char stuck[256];       /* where Lua was when it was interrupted */
+};
+
+/* Starts the worker and gives it the source. `ring_fd` may be -1 for a check. */
+int version_start(struct version **version, struct loop *loop, const struct script_options *options,
+		  int ring_fd, const struct version_events *events, void *owner,
+		  struct error *error);
+pid_t version_pid(const struct version *version);
+bool version_uses(const struct version *version, const struct probe *probe);
+
+/* 0 or -errno. `state_fd` (-1: none) stays the caller's. */
+int version_run(struct version *version, int state_fd, double stopped_ns);
+int version_yield(struct version *version);
+int version_resume(struct version *version); /* one that yielded: goes on where the ring is */
+int version_finish(struct version *version);
+
+/* Asks for a sign of life. Returns how many were not answered while the worker was using a
+ * CPU: one that waits (for a slow reader of its output, say) is not hung. */
+int version_ping(struct version *version);
+
+/* Makes Lua end where it is and tell the line, if it is not in compiled code. */
+void version_interrupt(struct version *version);
+
+void version_kill(struct version *version, const char *why); /* ended() follows; a literal */
+void version_close(struct version *version);		     /* NULL is fine */
+
+#endif

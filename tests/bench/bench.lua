@@ -1,0 +1,231 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Bench: Moonprobe's figures beside bpftrace's, libbpf-tools' and a C program's.
+---
+--- Every round measures all of them, one after the other, so that what disturbs the machine
+--- disturbs all; a figure is the median of its rounds. What is traced is always a process of
+--- our own (tests/bench/load.c). Times of different machines do not compare; the ratios do.
+---
+---   start_to_first_event    from fork() of the tool to the first line about an event that
+---                           happens every 0.5 ms, read from its terminal
+---   resident_memory         of all its processes (host and worker), waiting for an event
+---   idle_cpu                of all its processes, of one CPU, while no event happens
+---   events_per_cpu_second   getppid(2) in a loop, each an event to the consumer, which counts
+---                           by the result: over the CPU time of the process that reads them
+---   events_lost             of those
+---   added_cost_per_syscall  CPU time of a getppid(2) with the tool attached, less that without
+---
+---   ROUNDS=5 IDLE_SECONDS=10 EVENTS=2000000 MOONPROBE=./moonprobe luajit tests/bench/bench.lua
+
+package.path = 'tests/bench/?.lua;' .. package.path
+local process = require 'process'
+local report = require 'report'
+
+local function setting(name, preset)
+  return tonumber(os.getenv(name)) or preset
+end
+
+local ROUNDS = setting('ROUNDS', 5)
+local IDLE_SECONDS = setting('IDLE_SECONDS', 10)
+local EVENTS = setting('EVENTS', 2000000)
+local MOONPROBE = os.getenv('MOONPROBE') or './moonprobe'
+local BUILD = os.getenv('BENCH_BUILD') or 'build/bench'
+local MARK = os.getenv('BENCH_MARK') or 'load' -- name of our process, as no other has it
+local CPUS = setting('BENCH_CPUS', 1)
+local NOBODY = '61184' -- a uid that has no process
+
+process.logs = BUILD
+
+--- The flood has the last CPU for itself, what reads it has the others.
+local FLOOD_CPU = CPUS > 1 and 2 ^ (CPUS - 1) or nil
+local READER_CPUS = CPUS > 1 and 2 ^ (CPUS - 1) - 1 or nil
+
+local function installed(program)
+  return os.execute('command -v ' .. program .. ' >/dev/null 2>&1') == 0
+end
+
+local GETPPID
+for number, name in pairs(dofile('build/stdlib/syscalls.lua')) do
+  if name == 'getppid' then GETPPID = number end
+end
+
+local function note(...)
+  io.stderr:write('bench: ', string.format(...), '\n')
+end
+
+local has = { bpftrace = installed('bpftrace'), execsnoop = installed('execsnoop') }
+for name, there in pairs(has) do
+  if not there then note('%s is not installed: no figures of it', name) end
+end
+
+--- The tools, watching what process `pid` executes.
+local function exec_tools(pid, execsnoop_filter)
+  local tools = {
+    { name = 'moonprobe', MOONPROBE, 'run', '-p', tostring(pid), 'execsnoop' },
+    { name = 'bpftrace', 'bpftrace', '-e', ([[tracepoint:sched:sched_process_exec /pid == %d/ {
+      printf("%%d %%s %%s\n", pid, comm, str(args->filename)) }]]):format(pid) },
+    { name = 'execsnoop', 'execsnoop', unpack(execsnoop_filter) },
+  }
+  local wanted = {}
+  for _, tool in ipairs(tools) do
+    tool.terminal = true
+    if has[tool.name] ~= false then wanted[#wanted + 1] = tool end
+  end
+  return wanted
+end
+
+local function measure_start(figures)
+  local load = process.start { BUILD .. '/' .. MARK, 'exec', log = 'load' }
+  for _ = 1, ROUNDS + 2 do -- they are short
+    for _, options in ipairs(exec_tools(load.pid, { '-n', MARK })) do
+      local tool = process.start(options)
+      local seconds = tool:wait_for(MARK, 10)
+      tool:stop()
+      if seconds then
+        figures:add('start_to_first_event', options.name, seconds * 1000)
+      else
+        note('%s showed no event; see %s', options.name, tool.log)
+      end
+      process.sleep(0.1)
+    end
+  end
+  load:stop()
+end
+
+--- All wait at the same time: they do nothing, so they do not disturb each other.
+local function measure_idle(figures)
+  local load = process.start { BUILD .. '/' .. MARK, 'flood', log = 'load' }
+  local tools = {}
+  for i, options in ipairs(exec_tools(load.pid, { '-u', NOBODY, '-n', MARK })) do
+    tools[i] = { name = options.name, process = process.start(options) }
+  end
+  process.sleep(1)
+  for _, tool in ipairs(tools) do
+    tool.family = tool.process:family()
+    process.settle(tool.family)
+    local rss, pss = process.memory(tool.family)
+    figures:add('resident_memory', tool.name, rss)
+    figures:add('resident_memory_shared_fairly', tool.name, pss)
+  end
+  for _ = 1, 2 do
+    local before, since = {}, process.now()
+    for i, tool in ipairs(tools) do before[i] = process.cpu_ns(tool.family) end
+    process.sleep(IDLE_SECONDS)
+    for i, tool in ipairs(tools) do
+      local used = (process.cpu_ns(tool.family) - before[i]) / 1e9
+      figures:add('idle_cpu', tool.name, 100 * used / (process.now() - since))
+    end
+  end
+  for _, tool in ipairs(tools) do tool.process:stop() end
+  load:stop()
+end
+
+--- CPU ns of `count` calls of getppid.
+local function flood(load, count)
+  load:say(('%d'):format(count))
+  local cpu = load:line(60)
+  return assert(tonumber(cpu and cpu:match('^%d+')), 'the flood did not end')
+end
+
+local SCRIPT = [[
+  local seen = {}
+  probe('syscall', { only_number = %d }):each(function(e)
+    seen[e.result] = (seen[e.result] or 0) + 1
+  end)]]
+
+local function count_lines(path)
+  local lines = 0
+  for line in io.lines(path) do if line:match('^%d+$') then lines = lines + 1 end end
+  os.remove(path)
+  return lines
+end
+
+--- What is attached to the flood; `reader` of its processes is the one that takes the events;
+--- `result(text)` gives the events it got and those it lost.
+local function flood_tools(pid)
+  local printed = BUILD .. '/printed'
+  local tools = {
+    {
+      name = 'moonprobe', MOONPROBE, 'run', '-f', 'json', '-p', tostring(pid),
+      '-e', SCRIPT:format(GETPPID),
+      reader = function(family) return { family[2] } end,
+      result = function(text)
+        return tonumber(text:match('"received":(%d+)')), tonumber(text:match('"ring_full":(%d+)'))
+      end,
+    },
+    {
+      name = 'c', BUILD .. '/consumer', 'build/probes/syscall.bpf.o', tostring(pid), tostring(GETPPID),
+      result = function(text)
+        return tonumber(text:match('"received":(%d+)')), tonumber(text:match('"lost":(%d+)'))
+      end,
+    },
+    {
+      name = 'bpftrace', log = 'bpftrace-printf', 'bpftrace', '-e',
+      ('tracepoint:syscalls:sys_exit_getppid /pid == %d/ { printf("%%d\\n", args->ret) }'):format(pid),
+      events = EVENTS / 10, no_cost = true, file = printed,
+      result = function()
+        local got = count_lines(printed)
+        return got, EVENTS / 10 - got
+      end,
+    },
+    {
+      name = 'bpftrace', log = 'bpftrace-count', 'bpftrace', '-e',
+      ('tracepoint:syscalls:sys_exit_getppid /pid == %d/ { @ = count() }'):format(pid),
+    },
+  }
+  local wanted = {}
+  for _, tool in ipairs(tools) do
+    tool.cpus = READER_CPUS
+    if has[tool.name] ~= false then wanted[#wanted + 1] = tool end
+  end
+  return wanted
+end
+
+local function measure_flood(figures)
+  local load = process.start { BUILD .. '/' .. MARK, 'flood', cpus = FLOOD_CPU, log = 'load' }
+  flood(load, EVENTS / 10)
+  for _ = 1, ROUNDS do
+    for _, options in ipairs(flood_tools(load.pid)) do
+      local events = options.events or EVENTS
+      local plain = flood(load, EVENTS / 2) / (EVENTS / 2)
+      local tool = process.start(options)
+      process.sleep(0.3)
+      local family = tool:family()
+      process.settle(family)
+      local reader = options.reader and options.reader(family) or family
+      local before = process.cpu_ns(reader)
+      local traced = flood(load, events) / events
+      process.settle(reader)
+      local used = (process.cpu_ns(reader) - before) / 1e9
+      local text = tool:stop(20)
+      plain = (plain + flood(load, EVENTS / 2) / (EVENTS / 2)) / 2
+      if not options.no_cost then
+        figures:add('added_cost_per_syscall', options.name, traced - plain)
+      end
+      if options.result then
+        local got, lost = options.result(text)
+        if got and got > 0 then
+          figures:add('events_per_cpu_second', options.name, got / used)
+          figures:add('events_lost', options.name, lost)
+        else
+          note('%s got no events; see %s', options.name, tool.log)
+        end
+      end
+    end
+  end
+  load:stop()
+end
+
+local figures = report.new()
+measure_start(figures)
+measure_idle(figures)
+measure_flood(figures)
+
+figures:define('start_to_first_event', 'ms', { most = 50 })
+figures:define('resident_memory', 'MB', { most = 25 })
+figures:define('resident_memory_shared_fairly', 'MB', {})
+figures:define('idle_cpu', '%', { most = 0.1 })
+figures:define('events_per_cpu_second', '1/s', { least = 10e6, ratio = { c = 0.7, bpftrace = 50 } })
+figures:define('events_lost', '', { most = 0 })
+figures:define('added_cost_per_syscall', 'ns', {})
+figures:print(io.stdout)
+figures:write('build/bench.json')

@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Builds what the benchmark needs and runs it (tests/bench/bench.lua says what it measures).
+# Prints a table and writes build/bench.json. The figures decide nothing: it fails only when
+# it cannot run. As root, from `make bench`; settings are environment variables:
+#
+#   ROUNDS=9 IDLE_SECONDS=30 EVENTS=5000000 make bench
+set -eu
+cd "$(dirname "$0")/../.."
+
+PATH=$PATH:/usr/sbin:/sbin
+BENCH_BUILD=build/bench
+BENCH_CPUS=$(getconf _NPROCESSORS_ONLN)
+BENCH_MARK=mpload$$ # what our load is called, so that execsnoop -n can find it
+export PATH BENCH_BUILD BENCH_CPUS BENCH_MARK
+
+if [ "$(id -u)" != 0 ]; then
+	echo 'bench: tracing needs root: sudo make bench' >&2
+	exit 1
+fi
+mkdir -p "$BENCH_BUILD"
+build() {
+	out=$BENCH_BUILD/$1 source=tests/bench/$1.c
+	shift
+	[ "$out" -nt "$source" ] || "${CC:-gcc}" -O2 -g -std=gnu11 -Wall -Wextra -Ibpf/include -o "$out" "$source" "$@"
+}
+build load -static
+build consumer -Wl,-Bstatic -lbpf -Wl,-Bdynamic -lelf -lz
+
+trap 'rm -f "$BENCH_BUILD/$BENCH_MARK" "$BENCH_BUILD/printed"' EXIT
+trap 'exit 130' INT TERM HUP
+ln -f "$BENCH_BUILD/load" "$BENCH_BUILD/$BENCH_MARK"
+luajit tests/bench/bench.lua
