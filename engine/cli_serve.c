@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* moonprobe serve: many scripts in one host, until it is told to end. */
 #include "command_line.h"
-#include "duration.h"
-#include "host.h"
+#include "session.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -15,6 +14,8 @@ static const char help[] =
 	"after a pause that doubles; after five failures in a minute it is quarantined, and the\n"
 	"others go on. Ends with SIGINT or SIGTERM, or when its last script has ended.\n"
 	"\n"
+	"  -p PID          only this process\n"
+	"  -c 'CMD ARGS'   run the command, trace only it and its descendants, end with it\n"
 	"  -f text|json    format of the rows\n"
 	"  -w              reload a script when it or a module it uses changes on disk\n"
 	"      --ring SIZE room for events that wait, per script (default 1M)\n"
@@ -24,26 +25,6 @@ static const char help[] =
 	"\n"
 	"  moonprobe serve -w execsnoop policies/*.lua\n";
 
-static int serve(char **names, int count, const struct script_options *options, bool watching)
-{
-	struct host host;
-	struct error error;
-	int err = host_open(&host, &error), status = STATUS_USAGE;
-
-	if (!err)
-		err = check_kernel(&error);
-	for (int i = 0; i < count && !err; i++)
-		err = host_add(&host, names[i], options, watching, &error);
-	if (err) {
-		error_print("%s", error.text);
-	} else {
-		status = host_run(&host);
-		host_summary(&host, 0, stdout);
-	}
-	host_close(&host);
-	return status;
-}
-
 static int serve_main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
@@ -52,13 +33,19 @@ static int serve_main(int argc, char **argv)
 		{NULL, 0, NULL, 0},
 	};
 	struct script_options options = SCRIPT_OPTIONS_PRESET;
-	bool watching = false;
+	struct session_options session = {0};
 	int letter;
 
 	opterr = 0;
 	setup_path(&options.path);
-	while ((letter = getopt_long(argc, argv, ":f:I:wqvh", long_options, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, ":p:c:f:I:wqvh", long_options, NULL)) != -1) {
 		switch (letter) {
+		case 'p':
+			session.pid = optarg;
+			break;
+		case 'c':
+			session.command = optarg;
+			break;
 		case 'f':
 			options.json = parse_format(optarg);
 			break;
@@ -70,7 +57,7 @@ static int serve_main(int argc, char **argv)
 			options.ring_bytes = parse_ring(optarg);
 			break;
 		case 'w':
-			watching = true;
+			session.watching = true;
 			break;
 		case 'q':
 			options.quiet = true;
@@ -92,7 +79,7 @@ static int serve_main(int argc, char **argv)
 		return STATUS_USAGE;
 	}
 	setup_libbpf(options.verbose);
-	letter = serve(argv + optind, argc - optind, &options, watching);
+	letter = session_run(&session, &options, argv + optind, argc - optind);
 	search_path_clear(&options.path);
 	return letter;
 }

@@ -49,20 +49,29 @@ static void on_used_file(void *context, const char *file)
 		error_print("%s: changes of %s cannot be watched", one->options.name, file);
 }
 
+/* Tells when nobody is still loading, and ends when nobody is left. */
+static void take_stock(struct host *host)
+{
+	bool loading = false, left = false;
+
+	for (struct host_script *one = host->scripts; one; one = one->next) {
+		loading |= !one->ran && !one->ended;
+		left |= !one->ended;
+	}
+	if (!left)
+		loop_stop(host->loop);
+	if (!left || loading)
+		return;
+	kernel_btf_release();
+	host->running(host->context);
+}
+
 static void on_running(void *context)
 {
 	struct host_script *one = context;
 
-	struct host *host = one->host;
-	bool loading = false;
-
 	one->ran = true;
-	for (one = host->scripts; one; one = one->next)
-		loading |= !one->ran && !one->ended;
-	if (!loading)
-		kernel_btf_release();
-	if (host->running)
-		host->running(host->context);
+	take_stock(one->host);
 }
 
 static void on_ended(void *context, int status)
@@ -72,10 +81,7 @@ static void on_ended(void *context, int status)
 	one->ended = true;
 	if (status > one->host->status)
 		one->host->status = status;
-	for (one = one->host->scripts; one; one = one->next)
-		if (!one->ended)
-			return;
-	loop_stop(((struct host_script *)context)->host->loop);
+	take_stock(one->host);
 }
 
 static const struct script_events script_events = {

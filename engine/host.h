@@ -19,7 +19,7 @@ struct host_script;
 
 struct host {
 	struct loop *loop;
-	void (*running)(void *context); /* a version started to handle events; may be NULL */
+	void (*running)(void *context); /* every script that has not ended handles events */
 	void *context;
 	/* host.c's own. */
 	struct loop_source signals;

@@ -452,6 +452,8 @@ int probe_totals(const struct probe *probe, struct probe_totals *totals)
 		totals->received += row->received;
 		totals->failed += row->failed;
 	}
+	if (totals->events > totals->received + totals->lost_ring)
+		totals->unhandled = totals->events - totals->received - totals->lost_ring;
 	for (int i = 0; i < probe->schema->program_count; i++) {
 		struct bpf_prog_info info = {0};
 		uint32_t size = sizeof(info);

@@ -70,7 +70,8 @@ int probe_counters_fd(const struct probe *probe); /* map of struct event_counter
 struct probe_totals {
 	uint64_t events, received, failed;
 	uint64_t lost_ring, lost_map;
-	uint64_t missed; /* programs not run: they would have interrupted themselves */
+	uint64_t unhandled; /* neither received nor lost: still in the ring when the script ended */
+	uint64_t missed;    /* programs not run: they would have interrupted themselves */
 };
 int probe_totals(const struct probe *probe, struct probe_totals *totals);
 

@@ -354,7 +354,7 @@ static const struct version_events version_events = {
 static void on_pulse(struct loop_source *source)
 {
 	struct script *script = container_of(source, struct script, pulse);
-	int missed;
+	int missed, patience;
 
 	timer_read(source);
 	timer_set(source, SECOND);
@@ -367,11 +367,12 @@ static void on_pulse(struct loop_source *source)
 	}
 	if (!script->active)
 		return;
+	patience = script->finishing ? 1 : script->options.patience;
 	missed = version_ping(script->active);
-	if (missed == script->options.patience)
+	if (missed == patience)
 		version_interrupt(script->active);
-	else if (missed > script->options.patience)
-		version_kill(script->active, "hung in compiled code: it did not answer for 5 s");
+	else if (missed > patience)
+		version_kill(script->active, "hung in compiled code: it did not answer");
 	else if ((script->finishing || script->yielding) && ++script->waited > LOAD_SECONDS)
 		version_kill(script->active, script->finishing ? "not finished after 10 s"
 							       : "not handed over after 10 s");
@@ -483,6 +484,7 @@ static void add(struct probe_totals *sum, const struct probe_totals *totals)
 	sum->failed += totals->failed;
 	sum->lost_ring += totals->lost_ring;
 	sum->lost_map += totals->lost_map;
+	sum->unhandled += totals->unhandled;
 	sum->missed += totals->missed;
 }
 
@@ -492,10 +494,11 @@ static void json_probe(FILE *out, const char *name, const struct probe_totals *t
 	json_text(out, name);
 	fprintf(out,
 		",\"events\":%llu,\"received\":%llu,\"failed\":%llu,\"lost\":{\"ring_full\":%llu,"
-		"\"map_full\":%llu,\"recursion\":%llu}}",
+		"\"map_full\":%llu,\"recursion\":%llu,\"unhandled\":%llu}}",
 		(unsigned long long)totals->events, (unsigned long long)totals->received,
 		(unsigned long long)totals->failed, (unsigned long long)totals->lost_ring,
-		(unsigned long long)totals->lost_map, (unsigned long long)totals->missed);
+		(unsigned long long)totals->lost_map, (unsigned long long)totals->missed,
+		(unsigned long long)totals->unhandled);
 }
 
 /* A line for each thing that went wrong. */
@@ -512,6 +515,9 @@ static void say_probe(const struct script *script, const char *name,
 	if (totals->missed)
 		say(script, "%s: missed %llu times, it would have interrupted itself", name,
 		    (unsigned long long)totals->missed);
+	if (totals->unhandled)
+		say(script, "%s: %llu events not handled, the script ended before", name,
+		    (unsigned long long)totals->unhandled);
 	if (totals->failed)
 		say(script, "%s: %llu events skipped, their handler raised an error", name,
 		    (unsigned long long)totals->failed);
@@ -559,7 +565,8 @@ void script_summary(const struct script *script, uint64_t unfollowed, FILE *out)
 		    (unsigned long long)unfollowed);
 	if (!script->options.quiet)
 		say(script, "%llu events, %llu lost", (unsigned long long)sum->events,
-		    (unsigned long long)(sum->lost_ring + sum->lost_map + sum->missed));
+		    (unsigned long long)(sum->lost_ring + sum->lost_map + sum->missed +
+					 sum->unhandled));
 }
 
 void script_close(struct script *script)

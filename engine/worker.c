@@ -21,13 +21,18 @@ static lua_State *state; /* for the signal handler */
 static void tell_and_end(lua_State *lua, lua_Debug *activation)
 {
 	static struct message message;
+	const char *where = "";
+	size_t length = 0;
 
 	(void)activation;
 	lua_sethook(lua, NULL, 0, 0);
 	message_start(&message, "stuck");
-	/* The innermost line of a file, not of the pipeline that calls it. */
-	luaL_where(lua, 0);
-	message_text(&message, lua_tostring(lua, -1));
+	/* The innermost line: C functions have none. */
+	for (int level = 0; level < 10 && !length; level++) {
+		luaL_where(lua, level);
+		where = lua_tolstring(lua, -1, &length);
+	}
+	message_string(&message, where, length > 2 ? length - 2 : length); /* ends in ": " */
 	message_send(WORKER_SOCKET, &message);
 	_exit(1);
 }

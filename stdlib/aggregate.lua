@@ -70,9 +70,11 @@ function aggregate.new(kind, about)
     if #self.names > 0 then self.name = self.name .. ' by ' .. table.concat(self.names, ', ') end
   end
   -- The same aggregate of the next version inherits the cells; twins are told by their order.
-  local twins = (made_by_signature[self.name] or 0) + 1
-  made_by_signature[self.name] = twins
-  state.part(('aggregate %s #%d'):format(self.name, twins), function()
+  -- Cells of another kind mean something else, whatever the name.
+  local signature = kind.name .. ' ' .. self.name
+  local twins = (made_by_signature[signature] or 0) + 1
+  made_by_signature[signature] = twins
+  state.part(('aggregate %s #%d'):format(signature, twins), function()
     return { cells = self.cells, notes = self.notes, size = self.size, overflow = self.overflow }
   end, function(old)
     for key, cell in pairs(old.cells) do self.cells[key] = cell end
@@ -83,6 +85,12 @@ function aggregate.new(kind, about)
   return self
 end
 
+--- What a value is as a key: equal values must be one key, which 64-bit cdata is not.
+local function as_key(value)
+  if value == nil then return '-' end
+  return type(value) == 'cdata' and output.text(value) or value
+end
+
 --- The sink for a stream.
 ---@param getters (fun(event): any)[]|nil the key's parts
 ---@param value (fun(event): any)|nil
@@ -90,8 +98,12 @@ end
 function Aggregate:taker(getters, value, note)
   local add = self.kind.add
   local function put(key, event)
-    local cells = self.cells
+    local cells, amount = self.cells, 1
     local cell = cells[key]
+    if value then
+      amount = tonumber(value(event))
+      if not amount then error(('%s: a value is not a number'):format(self.name), 0) end
+    end
     if cell == nil then
       if self.size >= self.max_keys then
         self.overflow = self.overflow + 1
@@ -100,17 +112,13 @@ function Aggregate:taker(getters, value, note)
       self.size = self.size + 1
       if note then self.notes[key] = note(event) end
     end
-    cells[key] = add(cell, value and tonumber(value(event)) or 1)
+    cells[key] = add(cell, amount)
   end
   if not getters then
     return function(event) put(true, event) end
   elseif #getters == 1 then
     local get = getters[1]
-    return function(event)
-      local key = get(event)
-      if key == nil then key = '-' elseif type(key) == 'cdata' then key = tostring(key) end
-      put(key, event)
-    end
+    return function(event) put(as_key(get(event)), event) end
   end
   return function(event)
     local parts = {}
@@ -123,7 +131,7 @@ end
 ---@param value number
 ---@param key any|nil
 function Aggregate:add(value, key)
-  key = key == nil and true or key
+  if key == nil then key = true else key = as_key(key) end
   if self.cells[key] == nil then
     if self.size >= self.max_keys then
       self.overflow = self.overflow + 1
@@ -138,9 +146,9 @@ function Aggregate:clear()
   self.cells, self.notes, self.size, self.overflow = {}, {}, 0, 0
 end
 
-local function key_parts(key)
-  if key == true then return {} end
-  if type(key) ~= 'string' then return { key } end
+local function key_parts(self, key)
+  if key == true and #self.names == 0 then return {} end
+  if #self.names < 2 then return { key } end
   local parts = {}
   for part in (key .. SEPARATOR):gmatch('(.-)' .. SEPARATOR) do parts[#parts + 1] = part end
   return parts
@@ -154,7 +162,7 @@ function Aggregate:rows(limit)
   self.shown = true
   local rows, rank = {}, self.kind.rank or self.kind.value
   for key, cell in pairs(self.cells) do
-    rows[#rows + 1] = { key = key, parts = key_parts(key), note = self.notes[key],
+    rows[#rows + 1] = { key = key, parts = key_parts(self, key), note = self.notes[key],
       value = self.kind.value(cell), rank = rank(cell), cell = cell }
   end
   table.sort(rows, function(a, b)

@@ -122,20 +122,21 @@ local function enum_getter(raw, values)
 end
 
 --- Text that says its own length has zero bytes inside: one after each part.
-local function parts_getter(raw, length)
+local function parts_getter(raw, length, bytes)
   return function(event)
-    return (ffi.string(event[raw], event[length]):gsub('%z$', ''):gsub('%z', ' '))
+    return (ffi.string(event[raw], math.min(event[length], bytes)):gsub('%z$', ''):gsub('%z', ' '))
   end
 end
 
 --- The same as a table of the parts.
 ---@param name string of the text field
+---@param bytes integer its room
 ---@return fun(event: ffi.cdata*): string[]
-function fields.list_getter(name)
+function fields.list_getter(name, bytes)
   local raw, length = '_' .. name, name .. '_bytes'
   return function(event)
     local parts = {}
-    local text = ffi.string(event[raw], event[length]):gsub('%z$', '')
+    local text = ffi.string(event[raw], math.min(event[length], bytes)):gsub('%z$', '')
     for part in (text .. '\0'):gmatch('(%Z*)%z') do parts[#parts + 1] = part end
     return parts
   end
@@ -150,29 +151,30 @@ end
 local exact = 2LL ^ 53LL
 
 --- The member is declared signed: that conversion is one instruction.
+local function unsigned_value(value)
+  if value >= 0 and value <= exact then return tonumber(value) end
+  return ffi.cast('uint64_t', value)
+end
+
+local function signed_value(value)
+  if value >= -exact and value <= exact then return tonumber(value) end
+  return value
+end
+
 local function unsigned_getter(raw)
-  return function(event)
-    local value = event[raw]
-    if value >= 0 and value <= exact then return tonumber(value) end
-    return ffi.cast('uint64_t', value)
-  end
+  return function(event) return unsigned_value(event[raw]) end
 end
 
 local function signed_getter(raw)
-  return function(event)
-    local value = event[raw]
-    if value >= -exact and value <= exact then return tonumber(value) end
-    return value
-  end
+  return function(event) return signed_value(event[raw]) end
 end
 
 local function array_getter(raw, field)
+  local wide = field.element_bytes == 8 and (field.kind == 'u' and unsigned_value or signed_value)
   return function(event)
     local values, members = {}, event[raw]
     for i = 0, field.elements - 1 do
-      local value = members[i]
-      if type(value) == 'cdata' and value >= 0 and value <= exact then value = tonumber(value) end
-      values[i + 1] = value
+      values[i + 1] = wide and wide(members[i]) or members[i]
     end
     return values
   end
@@ -193,7 +195,7 @@ function fields.of(field, has)
   if field.kind == 'c' then
     local length = field.name .. '_bytes'
     return ('char %s[%d];'):format(raw, field.bytes),
-      has(length) and parts_getter(raw, length) or text_getter(raw, field.bytes)
+      has(length) and parts_getter(raw, length, field.bytes) or text_getter(raw, field.bytes)
   elseif field.kind == 's' then
     local convert = by_type[field.type]
     if not convert then error('field ' .. field.name .. ': no reader for struct ' .. field.type, 0) end

@@ -12,7 +12,10 @@ local function escape(char)
 end
 
 --- Length of the well-formed UTF-8 sequence at `at`, or nil (Unicode 15, table 3-7).
-local function sequence(text, at)
+---@param text string
+---@param at integer
+---@return integer|nil
+function json.sequence(text, at)
   local a, b, c, d = text:byte(at, at + 3)
   local function tail(byte, low, high) return byte and byte >= (low or 0x80) and byte <= (high or 0xbf) end
   if a < 0x80 then return 1 end
@@ -29,7 +32,7 @@ end
 local function repair(text)
   local parts, at = {}, 1
   while at <= #text do
-    local length = sequence(text, at)
+    local length = json.sequence(text, at)
     parts[#parts + 1] = length and text:sub(at, at + length - 1) or '\239\191\189'
     at = at + (length or 1)
   end

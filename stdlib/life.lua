@@ -19,8 +19,12 @@ local timers = require 'moonprobe.timers'
 
 local life = {}
 
-local BUSY = 64 -- events in one turn that make the next one wait for more
-local GATHER_MS = 1 -- how long it then waits, instead of being woken by every event
+-- Being woken costs as much as hundreds of events. So the worker lets them gather after a turn
+-- with many, and also when it was woken only just before: a fast flow of events shows itself
+-- as few each time, because each time is soon.
+local BUSY = 64 -- events
+local GATHER_MS = 1
+local woken_at = 0
 
 --- Errors of handlers and timers: each is told once, all are counted.
 local told, told_count = {}, 0
@@ -127,7 +131,9 @@ local function yield()
   drain.all(on_error)
   local stopped_ns = engine.monotonic()
   output.flush()
-  local fd = engine.memory(state.save())
+  local bytes, problems = state.save()
+  if problems then host.report('not handed over to the new version: %s', problems) end
+  local fd = engine.memory(bytes)
   host.send_fd(fd, 'state', stopped_ns)
   engine.close(fd)
   local message
@@ -146,12 +152,13 @@ local function turn()
   end
   local wait = host.has_kept() and 0 or timers.wait_ms()
   local said
-  if bytes >= drain.BATCH / 2 then
-    said = engine.wait(0, nil) -- there is more
-  elseif events >= BUSY then
+  if bytes >= math.min(drain.BATCH, job.ring_bytes / 4) then
+    said = engine.wait(0, nil) -- there is more, or the ring fills fast
+  elseif events >= BUSY or events > 0 and engine.monotonic() - woken_at < GATHER_MS * 1e6 then
     said = engine.wait((wait >= 0 and wait < GATHER_MS) and wait or GATHER_MS, nil)
   else
     said = engine.wait(wait, job.ring_fd)
+    woken_at = engine.monotonic()
   end
   return said or host.has_kept()
 end

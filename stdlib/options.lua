@@ -223,9 +223,11 @@ end
 function options.parse(declared)
   local values, places, letters, words, at = {}, {}, {}, job.arguments, 1
   if type(declared) ~= 'table' then blame('options: needs a table') end
+  for name, one in pairs(declared) do
+    if getmetatable(one) ~= Option then blame(("options: '%s' is not an option"):format(name)) end
+  end
   for _, name in ipairs(sorted(declared)) do
     local one = declared[name]
-    if getmetatable(one) ~= Option then blame(("options: '%s' is not an option"):format(name)) end
     if one.letter and letters[one.letter] then
       blame(('options: -%s is both %s and %s'):format(one.letter, letters[one.letter], name))
     end

@@ -44,18 +44,32 @@ local function escape(char)
   return ('\\x%02x'):format(char:byte())
 end
 
+--- Beyond ASCII: what is not UTF-8, and U+0080 to U+009F, which control terminals too.
+local function escape_high(text)
+  local parts, at = {}, 1
+  while at <= #text do
+    local length = json.sequence(text, at)
+    local part = text:sub(at, at + (length or 1) - 1)
+    if not length or part:find('^\194[\128-\159]') then part = part:gsub('.', escape) end
+    parts[#parts + 1] = part
+    at = at + (length or 1)
+  end
+  return table.concat(parts)
+end
+
 --- A value as people read it. Control bytes from traced programs must not reach a terminal.
 ---@param value any
 ---@return string
 function output.text(value)
   if value == nil then return '-' end
   if type(value) == 'number' then
-    if value == math.floor(value) and math.abs(value) < 2 ^ 53 then return ('%d'):format(value) end
+    if value == math.floor(value) and math.abs(value) <= 2 ^ 53 then return ('%d'):format(value) end
     return ('%.3f'):format(value)
   elseif type(value) == 'cdata' then
     return (tostring(value):gsub('U?LL$', ''))
   end
-  return (tostring(value):gsub('[%z\1-\31\127]', escape))
+  local text = tostring(value):gsub('[%z\1-\31\127]', escape)
+  return text:find('[\128-\255]') and escape_high(text) or text
 end
 
 --- Seconds since 1970 as local time of day.

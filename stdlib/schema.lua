@@ -54,7 +54,7 @@ local function define(self)
     getters[field.name] = getter
     if field.kind == 'c' and by_name[field.name .. '_bytes'] then
       self.readable[field.name .. '_list'] = field.name
-      getters[field.name .. '_list'] = fields.list_getter(field.name)
+      getters[field.name .. '_list'] = fields.list_getter(field.name, field.bytes)
     end
   end
   for name, one in pairs(derived) do
@@ -81,11 +81,8 @@ local function define(self)
       if getter then return getter(event) end
       error(schema.unknown_field(self, name), 2)
     end,
-    __newindex = function(_, name)
-      error(('%s.%s: events cannot be changed'):format(self.name, tostring(name)), 2)
-    end,
   })
-  self.pointer = ffi.typeof(struct .. ' *')
+  self.pointer = ffi.typeof('const ' .. struct .. ' *') -- a store would end the worker
 end
 
 --- The schema of a probe; nil and a message when there is no such probe.

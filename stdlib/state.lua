@@ -19,11 +19,22 @@ function state.part(name, save, restore)
   parts[name] = { save = save, restore = restore }
 end
 
+--- Parts that cannot be encoded (functions, cycles) are left out and told.
 ---@return string bytes
+---@return string|nil problems
 function state.save()
-  local saved = {}
+  local saved, problems = {}, {}
   for name, part in pairs(parts) do saved[name] = part.save() end
-  return buffer.encode(saved)
+  local ok, bytes = pcall(buffer.encode, saved)
+  if ok then return bytes end
+  for name, value in pairs(saved) do
+    local fine, problem = pcall(buffer.encode, value)
+    if not fine then
+      saved[name] = nil
+      problems[#problems + 1] = ('%s: %s'):format(name, problem)
+    end
+  end
+  return buffer.encode(saved), table.concat(problems, '; ')
 end
 
 --- Gives every part that both versions have its value back. Parts the new version dropped are

@@ -5,13 +5,15 @@ local engine = require 'moonprobe.engine'
 
 local timers = {}
 
-local waiting = {} -- { at = ns, every = ns or nil, run = function }
+local waiting = {} -- { at = ns, every = ns or nil, number = order of adding, run = function }
+local added = 0
 
 ---@param in_ns number
 ---@param every boolean
 ---@param run function
 function timers.add(in_ns, every, run)
-  local timer = { after = in_ns, every = every and in_ns or nil, run = run }
+  added = added + 1
+  local timer = { after = in_ns, every = every and in_ns or nil, number = added, run = run }
   timer.at = engine.monotonic() + in_ns
   waiting[#waiting + 1] = timer
 end
@@ -22,21 +24,38 @@ function timers.start()
   for _, timer in ipairs(waiting) do timer.at = now + timer.after end
 end
 
---- Runs what is due. A timer that was late runs once, and then at its next regular time.
+local function earlier(a, b)
+  if a.at ~= b.at then return a.at < b.at end
+  return a.number < b.number
+end
+
+local function remove(timer)
+  for i, one in ipairs(waiting) do
+    if one == timer then table.remove(waiting, i) end
+  end
+end
+
+--- Runs what is due, the earliest first. A timer that was late runs once, and then at its next
+--- regular time.
 ---@param guarded fun(run: function) calls it; an error must not get out
 function timers.run(guarded)
   if #waiting == 0 then return end
-  local now = engine.monotonic()
-  for i = #waiting, 1, -1 do
-    local timer = waiting[i]
+  local now, due = engine.monotonic(), nil
+  for _, timer in ipairs(waiting) do
     if timer.at <= now then
-      if timer.every then
-        timer.at = timer.at + timer.every * (1 + math.floor((now - timer.at) / timer.every))
-      else
-        table.remove(waiting, i)
-      end
-      guarded(timer.run)
+      due = due or {}
+      due[#due + 1] = timer
     end
+  end
+  if not due then return end
+  table.sort(due, earlier)
+  for _, timer in ipairs(due) do
+    if timer.every then
+      timer.at = timer.at + timer.every * (1 + math.floor((now - timer.at) / timer.every))
+    else
+      remove(timer)
+    end
+    guarded(timer.run)
   end
 end
 

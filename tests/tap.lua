@@ -40,7 +40,9 @@ function tap.ok(ok, name, ...)
     if where.source:match('tap%.lua$') then where = debug.getinfo(3, 'Sl') end
     io.write(('# at %s:%d\n'):format(where.short_src, where.currentline))
     for i = 1, select('#', ...) do
-      io.write('# ', (show((select(i, ...))):gsub('\n', '\n# ')), '\n')
+      local text = show((select(i, ...)))
+      if #text > 3000 then text = text:sub(1, 1500) .. ' [...] ' .. text:sub(-1500) end
+      io.write('# ', (text:gsub('\n', '\n# ')), '\n')
     end
   end
   io.flush()
@@ -115,6 +117,9 @@ end
 function tap.quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
+
+--- True where the machine is emulated: rates and repetitions are lower there.
+tap.slow = os.getenv('MOONPROBE_SLOW') ~= nil
 
 tap.binary = os.getenv('MOONPROBE') or './moonprobe'
 tap.workload = os.getenv('WORKLOAD') or 'build/tests/workload'

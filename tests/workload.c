@@ -7,7 +7,6 @@
  * prints nothing unless it fails. Link it statically: a dynamic loader would open, read and
  * map files of its own before main(). Exit status: 0, 1 when something went wrong, 2 for
  * a wrong command line. */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -224,6 +223,24 @@ static void run_syscall(char **arguments)
 {
 	for (long i = number(arguments[0]); i > 0; i--)
 		syscall(SYS_getppid);
+}
+
+/* In portions of a millisecond; what a busy machine holds up is made up for. */
+static void run_pace(char **arguments)
+{
+	long count = number(arguments[0]), rate = number(arguments[1]), done = 0;
+	struct timespec start, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (done < count) {
+		double due;
+
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		due = rate * (now.tv_sec - start.tv_sec + (now.tv_nsec - start.tv_nsec) / 1e9);
+		for (; done < count && done < due; done++)
+			syscall(SYS_getppid);
+		usleep(1000);
+	}
 }
 
 static void pass_byte(int from, int to)
@@ -692,6 +709,7 @@ static const struct command {
 	{"sleep", 2, "N MS", "N times nanosleep", run_sleep},
 	{"spin", 1, "MS", "MS of CPU time", run_spin},
 	{"syscall", 1, "N", "N times getppid", run_syscall},
+	{"pace", 2, "N PER_SECOND", "the same, evenly in time", run_pace},
 	{"switch", 1, "N", "N round trips between two processes on one CPU", run_switch},
 	{"fault", 1, "N", "N page faults, beside those of the start", run_fault},
 	{"eat-memory", 1, "MB", "touch MB of memory and keep it", run_eat_memory},

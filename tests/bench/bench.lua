@@ -14,7 +14,7 @@
 ---   events_lost             of those
 ---   added_cost_per_syscall  CPU time of a getppid(2) with the tool attached, less that without
 ---
----   ROUNDS=5 IDLE_SECONDS=10 EVENTS=2000000 MOONPROBE=./moonprobe luajit tests/bench/bench.lua
+---   ROUNDS=5 IDLE_SECONDS=10 EVENTS=2000000 tests/bench/run.sh [start] [idle] [flood]
 
 package.path = 'tests/bench/?.lua;' .. package.path
 local process = require 'process'
@@ -216,9 +216,10 @@ local function measure_flood(figures)
 end
 
 local figures = report.new()
-measure_start(figures)
-measure_idle(figures)
-measure_flood(figures)
+local parts = { start = measure_start, idle = measure_idle, flood = measure_flood }
+for _, part in ipairs(#arg > 0 and arg or { 'start', 'idle', 'flood' }) do
+  assert(parts[part], 'start, idle or flood, not ' .. part)(figures)
+end
 
 figures:define('start_to_first_event', 'ms', { most = 50 })
 figures:define('resident_memory', 'MB', { most = 25 })

@@ -5,6 +5,7 @@
 # it cannot run. As root, from `make bench`; settings are environment variables:
 #
 #   ROUNDS=9 IDLE_SECONDS=30 EVENTS=5000000 make bench
+#   tests/bench/run.sh flood        only that part; the others are start and idle
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -30,4 +31,4 @@ build consumer -Wl,-Bstatic -lbpf -Wl,-Bdynamic -lelf -lz
 trap 'rm -f "$BENCH_BUILD/$BENCH_MARK" "$BENCH_BUILD/printed"' EXIT
 trap 'exit 130' INT TERM HUP
 ln -f "$BENCH_BUILD/load" "$BENCH_BUILD/$BENCH_MARK"
-luajit tests/bench/bench.lua
+luajit tests/bench/bench.lua "$@"

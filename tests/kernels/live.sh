@@ -6,7 +6,7 @@
 #   live.sh SECONDS tests/live/NAME_test.lua..
 seconds=$1
 shift
-export MOONPROBE=./moonprobe
+export MOONPROBE=./moonprobe MOONPROBE_SLOW=1
 
 # A cgroup for the test, so that what it leaves running can be named and ended. Lines are
 # flushed, so that a test which is killed has said how far it came.

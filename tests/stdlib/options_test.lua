@@ -180,7 +180,7 @@ misuse(function() mp.duration('5ms') end, 'duration: needs a sentence for %-%-he
 misuse(function() mp.flag() end, 'flag: needs a sentence', 'a flag without one')
 misuse(function() mp.choice({ 'a' }) end, 'choice: needs a sentence', 'a choice without one')
 misuse(function() mp.options { over = '5ms' } end, "options: 'over' is not an option", 'a value that is no option')
-misuse(function() mp.options { 5 } end, "options: '1' is not an option", 'a list')
+misuse(function() mp.options { 5, 6, x = 7 } end, "options: '%w' is not an option", 'a list')
 misuse(function() mp.options('x') end, 'options: needs a table', 'no table')
 misuse(function() mp.argument(1, 'x') end, 'argument: needs an option', 'an argument that is no option')
 misuse(function() mp.choice('a', 'x') end, 'choice: needs a list', 'a choice among nothing')

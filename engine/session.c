@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session.h"
+
+#include "command.h"
+#include "command_line.h"
+#include "follow.h"
+#include "host.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct session {
+	struct host host;
+	struct follow *follow;
+	struct command command;
+	struct loop_source deadline, traced_end;
+	pid_t target_pid;
+	uint64_t for_ns;
+	bool started;
+	int status;
+};
+
+static void on_deadline(struct loop_source *source)
+{
+	struct session *session = container_of(source, struct session, deadline);
+
+	timer_read(source);
+	host_finish(&session->host);
+}
+
+static void on_traced_end(struct loop_source *source)
+{
+	struct session *session = container_of(source, struct session, traced_end);
+
+	loop_remove(session->host.loop, source);
+	if (session->command.pid)
+		command_reap(&session->command);
+	host_finish(&session->host);
+}
+
+static void on_running(void *context)
+{
+	struct session *session = context;
+	struct error error;
+
+	if (session->started)
+		return;
+	session->started = true;
+	if (session->for_ns)
+		timer_set(&session->deadline, session->for_ns);
+	if (session->command.pid && command_go(&session->command, &error)) {
+		error_print("%s", error.text);
+		session->status = STATUS_USAGE;
+	}
+}
+
+static int watch_end_of(struct session *session, pid_t pid, struct error *error)
+{
+	session->traced_end.fd = syscall(SYS_pidfd_open, pid, 0);
+	if (session->traced_end.fd < 0)
+		return error_set(error, -errno, "process %d: %s", pid, strerror(errno));
+	fcntl(session->traced_end.fd, F_SETFD, FD_CLOEXEC);
+	return loop_add(session->host.loop, &session->traced_end);
+}
+
+/* The kernel numbers threads and processes alike; programs know processes. */
+static int parse_pid(const char *text, pid_t *pid, struct error *error)
+{
+	char path[64], line[128];
+	char *end;
+	long number = strtol(text, &end, 10);
+	int group = 0;
+	FILE *status;
+
+	if (*end || !isdigit((unsigned char)*text) || number <= 0 || number > 1 << 22)
+		return error_set(error, -EINVAL, "-p %s: not a process id", text);
+	snprintf(path, sizeof(path), "/proc/%ld/status", number);
+	status = fopen(path, "re");
+	if (!status)
+		return error_set(error, -ESRCH, "-p %ld: no such process", number);
+	while (fgets(line, sizeof(line), status))
+		if (sscanf(line, "Tgid: %d", &group) == 1)
+			break;
+	fclose(status);
+	if (group != number)
+		return error_set(error, -EINVAL, "-p %ld: is a thread of process %d; use -p %d",
+				 number, group, group);
+	*pid = (pid_t)number;
+	return 0;
+}
+
+static int redirect(const char *file, struct error *error)
+{
+	int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0)
+		return error_set(error, -errno, "-o %s: %s", file, strerror(errno));
+	close(fd);
+	return 0;
+}
+
+/* What is traced, and what ends the run. */
+static int prepare(struct session *session, const struct session_options *wanted,
+		   struct script_options *options, struct error *error)
+{
+	int err = 0;
+
+	if (wanted->pid && wanted->command)
+		return error_set(error, -EINVAL, "-p and -c exclude each other");
+	if (wanted->output)
+		err = redirect(wanted->output, error);
+	if (!err && wanted->pid)
+		err = parse_pid(wanted->pid, &session->target_pid, error);
+	options->target_pid = session->target_pid;
+	if (!err)
+		err = check_kernel(error);
+	if (!err && wanted->command) {
+		err = command_hold(&session->command, wanted->command, error);
+		if (!err)
+			err = follow_open(&session->follow, &options->path, session->command.pid,
+					  error);
+		if (!err)
+			options->targets_fd = follow_targets_fd(session->follow);
+	}
+	if (!err && (session->command.pid || session->target_pid))
+		err = watch_end_of(
+			session, session->command.pid ? session->command.pid : session->target_pid,
+			error);
+	if (!err) {
+		err = timer_open(session->host.loop, &session->deadline);
+		if (err)
+			error_set(error, err, "--for: %s", strerror(-err));
+	}
+	return err;
+}
+
+int session_run(const struct session_options *wanted, const struct script_options *options,
+		char *const *names, int count)
+{
+	struct session session = {
+		.deadline = {.fd = -1, .ready = on_deadline},
+		.traced_end = {.fd = -1, .ready = on_traced_end},
+		.for_ns = wanted->for_ns,
+	};
+	struct script_options shared = *options;
+	struct error error;
+	int err = host_open(&session.host, &error), status = STATUS_USAGE;
+
+	/* Sources first: a misspelt name needs no privileges to be told. */
+	for (int i = 0; i < count && !err; i++) {
+		struct script_options found = *options;
+		struct script_source source;
+
+		found.name = names[i];
+		err = script_source_find(&source, &found, &error);
+	}
+	if (!err)
+		err = prepare(&session, wanted, &shared, &error);
+	session.host.running = on_running;
+	session.host.context = &session;
+	for (int i = 0; i < count && !err; i++)
+		err = host_add(&session.host, names[i], &shared, wanted->watching, &error);
+	if (err) {
+		error_print("%s", error.text);
+	} else {
+		status = host_run(&session.host);
+		if (session.status)
+			status = session.status;
+		else
+			host_summary(&session.host,
+				     session.follow ? follow_lost(session.follow) : 0, stdout);
+	}
+	host_close(&session.host);
+	follow_close(session.follow);
+	command_end(&session.command);
+	return status;
+}

@@ -1,0 +1,202 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- stdlib/drain.lua on a ring in memory that the test fills as the kernel would
+--- (tests/engine/ring_test.c proves that the kernel does).
+local tap = require 'tap'
+local ffi = require 'ffi'
+local bit = require 'bit'
+local drain = require 'moonprobe.drain'
+local engine = require 'moonprobe.engine'
+
+ffi.cdef [[
+struct drain_test_event { struct event_header header; uint64_t number; };
+long sysconf(int name);
+]]
+
+local PAGE = tonumber(ffi.C.sysconf(30)) -- _SC_PAGESIZE
+local CPUS = 2
+local BUSY, DISCARDED = 0x80000000, 0x40000000
+local EVENT = ffi.typeof 'const struct drain_test_event *'
+
+local bytes, base, consumer, producer, data
+
+--- A new ring, mapped by drain. `position`: where it starts.
+local function open(size, position)
+  bytes = size
+  local fd = assert(engine.memory(('\0'):rep(2 * PAGE + 2 * bytes)))
+  base = ffi.cast('uint8_t *', assert(engine.map(fd, 2 * PAGE + 2 * bytes)))
+  consumer, producer = ffi.cast('uint64_t *', base), ffi.cast('uint64_t *', base + PAGE)
+  data = base + 2 * PAGE
+  consumer[0], producer[0] = position or 0, position or 0
+  drain.open(fd, bytes, CPUS)
+end
+
+--- Bytes at a place of the ring; in the kernel both copies are the same memory.
+local function store(at, source, length)
+  source = ffi.cast('const uint8_t *', source)
+  for i = 0, length - 1 do
+    local offset = (at + i) % bytes
+    data[offset], data[offset + bytes] = source[i], source[i]
+  end
+end
+
+--- Adds an event; returns where its record starts.
+local function put(number, options)
+  options = options or {}
+  local at = tonumber(producer[0])
+  local record = ffi.new('struct ring_record', { length = bit.bor(options.length or 16, options.flags or 0) })
+  local event = ffi.new('struct drain_test_event', { { number, options.cpu or 0, options.slot or 0 }, number })
+  store(at, record, 8)
+  store(at + 8, event, 16)
+  producer[0] = at + bit.band((options.length or 16) + 15, -8)
+  return at
+end
+
+--- Counters of a slot: the memory both sides see.
+local function counters(slot, handler)
+  local size = ffi.sizeof('struct event_counters') * CPUS
+  local fd = assert(engine.memory(('\0'):rep(size)))
+  local rows = ffi.cast('struct event_counters *', assert(engine.map(fd, size)))
+  drain.handle(slot, EVENT, handler, fd)
+  return rows
+end
+
+local seen, errors = {}, {}
+local function keep(event) seen[#seen + 1] = tonumber(event.number) end
+local function on_error(message) errors[#errors + 1] = message end
+local function once(at_most)
+  seen, errors = {}, {}
+  return drain.once(on_error, at_most)
+end
+
+-- An empty ring, and a few events.
+open(4096)
+local rows = counters(0, keep)
+tap.is({ once() }, { 0, 0 }, 'an empty ring')
+for i = 1, 3 do put(i) end
+tap.is({ once() }, { 3, 72 }, 'events and bytes')
+tap.is(seen, { 1, 2, 3 }, 'in their order')
+tap.is(tonumber(consumer[0]), 72, 'the room is given back')
+tap.is(tonumber(rows[0].received), 3, 'received is counted')
+tap.is({ once() }, { 0, 0 }, 'once each')
+
+-- CPUs and slots.
+local other = {}
+local rows_of_7 = counters(7, function(event) other[#other + 1] = tonumber(event.number) end)
+put(10, { cpu = 1 })
+put(11, { slot = 7, cpu = 1 })
+put(12, { slot = 9 })
+put(13)
+tap.is(once(), 3, 'an event of a slot that nobody handles is passed over')
+tap.is({ seen, other }, { { 10, 13 }, { 11 } }, 'each to its handler')
+tap.is({ tonumber(rows[0].received), tonumber(rows[1].received) }, { 4, 1 }, 'counted by CPU')
+tap.is(tonumber(rows_of_7[1].received), 1, 'and by slot')
+put(14, { slot = 300 })
+put(15, { slot = 65535 })
+put(16)
+tap.is({ once(), seen[1] }, { 1, 16 }, 'a slot that cannot be is passed over')
+
+-- Discarded and unfinished records.
+put(20)
+put(21, { flags = DISCARDED })
+put(22)
+local busy = put(23, { flags = BUSY })
+put(24)
+tap.is(once(), 2, 'up to the one that is being written')
+tap.is(seen, { 20, 22 }, 'without the discarded one')
+tap.is(once(), 0, 'it is waited for')
+store(busy, ffi.new('struct ring_record', { length = 16 }), 8)
+once()
+tap.is(seen, { 23, 24 }, 'and comes in its turn')
+
+-- Around the end, record by record, with every alignment of the end.
+local expected = 0
+local right, count_ok = true, true
+for round = 1, 600 do
+  local count = 1 + round % 5
+  for _ = 1, count do
+    expected = expected + 1
+    put(expected, { length = 16 + 8 * (expected % 9) })
+  end
+  count_ok = count_ok and once() == count
+  for i, number in ipairs(seen) do right = right and number == expected - count + i end
+end
+tap.ok(tonumber(consumer[0]) > 10 * bytes, 'many times around the ring')
+tap.ok(right and count_ok, 'every event once and in order')
+tap.is(consumer[0], producer[0], 'nothing is left')
+
+-- Handlers that raise.
+open(4096)
+rows = counters(0, function(event)
+  if event.number == 2 or event.number == 3 or event.number == 6 then error('number ' .. tonumber(event.number), 0) end
+  keep(event)
+end)
+for i = 1, 6 do put(i) end
+local _, done = once()
+tap.is(seen, { 1, 4, 5 }, 'one that raises costs its event only')
+tap.is(errors, { 'number 2', 'number 3', 'number 6' }, 'each is told')
+tap.is(done, 6 * 24, 'and passed over')
+tap.is(tonumber(rows[0].received), 6, 'it was received')
+tap.is(tonumber(rows[0].failed), 3, 'and has failed')
+tap.is({ once() }, { 0, 0 }, 'and does not come again')
+put(2, { cpu = 1 })
+once()
+tap.is(tonumber(rows[0].failed + rows[1].failed), 4, 'on any CPU')
+
+-- A limit.
+open(4096)
+counters(0, keep)
+for i = 1, 4 do put(i) end
+tap.is({ once(30) }, { 2, 48 }, 'at most so many bytes, to the end of a record')
+tap.is({ once(24) }, { 1, 24 }, 'exactly one')
+tap.is({ once(0) }, { 0, 0 }, 'none')
+tap.is({ once() }, { 1, 24 }, 'the rest')
+
+-- More than a batch.
+open(262144)
+rows = counters(0, keep)
+local total = 262144 / 24 - 1
+total = math.floor(total)
+for i = 1, total do put(i) end
+tap.is({ once() }, { total, total * 24 }, 'a full ring, in several batches')
+tap.is({ seen[1], seen[total], #seen }, { 1, total, total }, 'all of it')
+tap.is(tonumber(rows[0].received), total, 'all counted')
+
+-- Where another process has stopped, and far on.
+open(4096, 2 ^ 40 + 4096 - 24)
+counters(0, keep)
+put(1)
+put(2)
+once()
+tap.is(seen, { 1, 2 }, 'a position of more than 32 bits')
+tap.is(tonumber(consumer[0]), 2 ^ 40 + 4096 + 24, 'and its end')
+
+-- Everything that is there by now.
+put(3)
+put(4)
+seen = {}
+drain.all(on_error)
+tap.is(seen, { 3, 4 }, 'all takes what is there')
+busy = put(5, { flags = BUSY })
+put(6)
+seen = {}
+local start = engine.monotonic()
+drain.all(on_error)
+local waited = engine.monotonic() - start
+tap.ok(waited >= 1e8 and waited < 3e9, 'all waits for one that is being written, not for ever', waited)
+tap.is(seen, {}, 'and takes nothing behind it')
+store(busy, ffi.new('struct ring_record', { length = 16 }), 8)
+drain.all(on_error)
+tap.is(seen, { 5, 6 }, 'until it is there')
+local fed = 0
+counters(0, function(event)
+  keep(event)
+  if fed < 100 then -- the handler's own doing makes more events
+    fed = fed + 1
+    put(1000 + fed)
+  end
+end)
+put(7)
+seen = {}
+drain.all(on_error)
+tap.is(seen, { 7 }, 'what comes while it works is not waited for')
+tap.done()
