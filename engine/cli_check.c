@@ -5,11 +5,12 @@
 #include "script.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 static const char help[] =
-	"usage: moonprobe check SCRIPT... \n"
+	"usage: moonprobe check [--allow WHAT] [-I DIR] SCRIPT...\n"
 	"\n"
 	"Loads each script without attaching anything: finds syntax errors, unknown probes,\n"
 	"misspelt fields and knobs, bad options; names file, line and the nearest right name.\n"
@@ -47,7 +48,7 @@ static const struct script_events events = {
 	.used_file = on_used_file,
 };
 
-static int check_one(const struct search_path *path, const char *name)
+static int check_one(const struct search_path *path, const char *allow, const char *name)
 {
 	struct script_options options = SCRIPT_OPTIONS_PRESET;
 	struct check check = {0};
@@ -58,6 +59,7 @@ static int check_one(const struct search_path *path, const char *name)
 
 	options.name = name;
 	options.check = true;
+	options.allow = allow;
 	options.path = *path;
 	err = script_source_find(&source, &options, &error);
 	if (!err) {
@@ -84,23 +86,42 @@ static int check_one(const struct search_path *path, const char *name)
 
 static int check_main(int argc, char **argv)
 {
+	static const struct option long_options[] = {
+		{"allow", required_argument, NULL, 'A'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
 	struct search_path path = {0};
-	int status = STATUS_OK;
+	const char *allow = NULL;
+	int letter, status = STATUS_OK;
 
-	if (argc == 2 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))) {
-		fputs(help, stdout);
-		return STATUS_OK;
+	opterr = 0;
+	setup_path(&path);
+	while ((letter = getopt_long(argc, argv, ":I:h", long_options, NULL)) != -1) {
+		switch (letter) {
+		case 'A':
+			allow = parse_allow(optarg);
+			break;
+		case 'I':
+			if (search_path_add(&path, optarg))
+				return STATUS_USAGE;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return STATUS_OK;
+		default:
+			error_print("check: %s option %s; moonprobe check --help",
+				    letter == ':' ? "no value for" : "unknown", argv[optind - 1]);
+			return STATUS_USAGE;
+		}
 	}
-	if (argc < 2 || argv[1][0] == '-') {
-		error_print(argc < 2 ? "check: no script given; moonprobe check --help"
-				     : "check: unknown option %s; moonprobe check --help",
-			    argv[1]);
+	if (optind == argc) {
+		error_print("check: no script given; moonprobe check --help");
 		return STATUS_USAGE;
 	}
 	setup_libbpf(false);
-	setup_path(&path);
-	for (int i = 1; i < argc; i++)
-		if (check_one(&path, argv[i]))
+	for (int i = optind; i < argc; i++)
+		if (check_one(&path, allow, argv[i]))
 			status = STATUS_USAGE;
 	search_path_clear(&path);
 	return status;

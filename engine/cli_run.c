@@ -23,6 +23,8 @@ static const char help[] =
 	"      --ring SIZE room for events that wait, a power of two (default 1M)\n"
 	"  -I DIR          folder searched for modules, probes, stdlib files before the built-in\n"
 	"                  ones; also MOONPROBE_PATH=DIR:DIR\n"
+	"      --allow WHAT grant a script more: ffi, debug, os.execute, io.popen,\n"
+	"                  package.loadlib; with commas between\n"
 	"  -q              no headings, no closing summary\n"
 	"  -v              messages of libbpf and the kernel's verifier\n"
 	"  -h              this help; SCRIPT --help shows the script's options\n"
@@ -39,6 +41,7 @@ static int run_main(int argc, char **argv)
 	static const struct option long_options[] = {
 		{"for", required_argument, NULL, 'F'},
 		{"ring", required_argument, NULL, 'R'},
+		{"allow", required_argument, NULL, 'A'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -71,6 +74,9 @@ static int run_main(int argc, char **argv)
 				error_print("-I: more than %d folders", SEARCH_DIRS);
 				return STATUS_USAGE;
 			}
+			break;
+		case 'A':
+			options.allow = parse_allow(optarg);
 			break;
 		case 'w':
 			session.watching = true;

@@ -20,6 +20,8 @@ static const char help[] =
 	"  -w              reload a script when it or a module it uses changes on disk\n"
 	"      --ring SIZE room for events that wait, per script (default 1M)\n"
 	"  -I DIR          folder searched before the built-in files\n"
+	"      --allow WHAT grant a script more: ffi, debug, os.execute, io.popen,\n"
+	"                  package.loadlib; with commas between\n"
 	"  -q              no headings, no closing summary\n"
 	"  -v              messages of libbpf and the kernel's verifier\n"
 	"\n"
@@ -29,6 +31,7 @@ static int serve_main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{"ring", required_argument, NULL, 'R'},
+		{"allow", required_argument, NULL, 'A'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -55,6 +58,9 @@ static int serve_main(int argc, char **argv)
 			break;
 		case 'R':
 			options.ring_bytes = parse_ring(optarg);
+			break;
+		case 'A':
+			options.allow = parse_allow(optarg);
 			break;
 		case 'w':
 			session.watching = true;

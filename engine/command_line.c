@@ -73,6 +73,28 @@ static int check_source(const char *file, struct error *error)
 	return 0;
 }
 
+const char *parse_allow(const char *text)
+{
+	/* What each opens: stdlib/environment.lua. */
+	static const char *const grants[] = {"ffi",	 "debug",	    "os.execute",
+					     "io.popen", "package.loadlib", "stdlib"};
+
+	for (const char *word = text; *word;) {
+		size_t length = strcspn(word, ","), i = 0;
+
+		while (i < 6 && (strlen(grants[i]) != length || strncmp(word, grants[i], length)))
+			i++;
+		if (i == 6) {
+			error_print("--allow %.*s: nothing that can be granted; ffi, debug, "
+				    "os.execute, io.popen and package.loadlib can",
+				    (int)length, word);
+			exit(STATUS_USAGE);
+		}
+		word += length + (word[length] == ',');
+	}
+	return text;
+}
+
 size_t parse_ring(const char *text)
 {
 	size_t bytes;

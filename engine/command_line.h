@@ -35,6 +35,9 @@ void setup_libbpf(bool verbose);
 /* "-f text" or "-f json": true when it is json; complains and exits with STATUS_USAGE. */
 bool parse_format(const char *text);
 
+/* "--allow ffi,debug" likewise: the text, when every word of it is a grant. */
+const char *parse_allow(const char *text);
+
 /* "--ring 4M" likewise: bytes. */
 size_t parse_ring(const char *text);
 

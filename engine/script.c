@@ -318,7 +318,7 @@ static void on_ended(struct version *version, int code, const char *how)
 		if (how)
 			say(script, "%s while it was to finish", how);
 		drop(script, &script->active);
-		end(script, how ? 1 : code);
+		end(script, how || code > 2 ? 1 : code);
 	} else {
 		char exited[64];
 

@@ -20,7 +20,8 @@ struct script_options {
 	struct search_path path;
 	bool check; /* only load it: nothing is attached */
 	bool json, quiet, verbose;
-	int argc; /* the script's own arguments */
+	const char *allow; /* what the script may do beside the usual, with commas between */
+	int argc;	   /* the script's own arguments */
 	char **argv;
 	size_t ring_bytes; /* a power of two of at least a page */
 	pid_t target_pid;

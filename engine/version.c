@@ -369,6 +369,7 @@ static int send_start(struct version *version, int source, int ring_fd)
 	message_number(message, options->path.count);
 	message_number(message, options->ring_bytes);
 	message_number(message, libbpf_num_possible_cpus());
+	message_text(message, options->allow ? options->allow : "");
 	for (int i = 0; i < options->argc; i++)
 		message_text(message, options->argv[i]);
 	message_fd(message, source);

@@ -9,8 +9,8 @@
 local engine = ...
 
 --- Modules. `moonprobe.NAME` is stdlib/NAME.lua, from a folder on the search path when one
---- has it, else embedded. Anything else is the user's: beside the script, or on the path.
---- The host opens files, for it may read them and we may not.
+--- has it, else embedded. The user's own lie beside the script, or on the path; they are loaded
+--- by stdlib/environment.lua. The host opens files, for it may read them and we may not.
 
 local overridden = false -- true when there is a search path
 local own_sources = {} -- [chunk name] = true: the stdlib's, never to blame
@@ -51,20 +51,22 @@ local function load_stdlib(module)
   return assert(loadstring(source, '@' .. path))
 end
 
-local function load_user_module(module)
+--- A user's module as a function, or nil and why there is none.
+local function user_module(module)
   local file = module:gsub('%.', '/') .. '.lua'
   local source, path = ask_for_file('module', file)
-  if not source then return '\n\tno ' .. file .. ' beside the script or on the search path' end
-  local chunk, message = loadstring(source, '@' .. path)
+  if not source then return nil, 'no ' .. file .. ' beside the script or on the search path' end
+  local chunk, message = load(source, '@' .. path, 't')
   if not chunk then error(message, 0) end
   return chunk
 end
 
-package.loaders = { package.loaders[1], load_stdlib, load_user_module }
+package.loaders = { package.loaders[1], load_stdlib, package.loaders[3] }
 
 -- The stdlib reaches the C side as a module of its own; user code is not given it.
 package.preload['moonprobe.engine'] = function() return engine end
 package.preload['moonprobe.own_sources'] = function() return own_sources end
+package.preload['moonprobe.user_module'] = function() return user_module end
 package.preload['moonprobe.asset'] = function() return asset end
 
 local start = assert(engine.receive())
@@ -77,12 +79,14 @@ local job = {
   verbose = start[7] == 1,
   ring_bytes = start[9],
   cpus = start[10],
+  allowed = {}, -- [what the user granted] = true
   arguments = {},
   source = engine.read(start.fds[1]),
   ring_fd = start.fds[2],
 }
 overridden = start[8] > 0
-for i = 11, #start do job.arguments[#job.arguments + 1] = start[i] end
+for name in start[11]:gmatch('[^,]+') do job.allowed[name] = true end
+for i = 12, #start do job.arguments[#job.arguments + 1] = start[i] end
 package.preload['moonprobe.job'] = function() return job end
 
 return require('moonprobe.life').live()

@@ -8,6 +8,7 @@
 local aggregate = require 'moonprobe.aggregate'
 local drain = require 'moonprobe.drain'
 local engine = require 'moonprobe.engine'
+local environment = require 'moonprobe.environment'
 local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
 local mp = require 'moonprobe'
@@ -41,39 +42,25 @@ local function guarded(fn)
   if not ok then on_error(message) end
 end
 
---- Globals of user code: a table of its own over the usual ones. One-liners (-e) also find
---- the API there. A misspelt name is an error, not nil.
-local function environment()
-  local globals = {}
-  for name, value in pairs(_G) do globals[name] = value end
-  if not job.file and job.name == '-e' then
-    for name, value in pairs(mp) do
-      if name:sub(1, 1) ~= '_' then globals[name] = value end
-    end
-    globals.mp = mp
+--- One-liners (-e) find the API among their globals.
+local function one_liner_globals()
+  local also = {}
+  if job.file or job.name ~= '-e' then return also end
+  for name, value in pairs(mp) do
+    if name:sub(1, 1) ~= '_' then also[name] = value end
   end
-  -- In the order of rows, which are gathered too.
-  globals.print = function(...)
-    local words = { ... }
-    for i = 1, select('#', ...) do words[i] = tostring(words[i]) end
-    output.line(table.concat(words, '\t'))
-  end
-  globals._G = globals
-  return setmetatable(globals, {
-    __index = function(_, name)
-      error(("no variable named '%s'"):format(tostring(name)), 2)
-    end,
-  })
+  also.mp = mp
+  return also
 end
 
 --- Runs the user's file. Returns nil, or the exit status when there is nothing to run.
 local function load_script()
-  local chunk, message = loadstring(job.source, job.file and '@' .. job.file or '=' .. job.name)
+  local chunk, message = load(job.source, job.file and '@' .. job.file or '=' .. job.name, 't')
   if not chunk then
     host.report('%s', message)
     return 2
   end
-  setfenv(chunk, environment())
+  setfenv(chunk, environment.make(one_liner_globals()))
   local ok, problem = pcall(chunk)
   if ok then ok, problem = pcall(options.finish) end
   if ok then

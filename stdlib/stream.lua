@@ -61,7 +61,7 @@ local function check_knobs(self, knobs)
     known[knob.name] = knob
   end
   for name, value in pairs(knobs) do
-    local knob = known[name]
+    local knob = type(name) == 'string' and known[name]
     if not knob then
       local near = nearest(tostring(name), known)
       blame(("probe %s has no knob '%s'%s"):format(self.name, tostring(name),
@@ -154,7 +154,21 @@ local function key_of(source, by)
   return getters, names
 end
 
+local OPTIONS = { 'by', 'label', 'max_keys', 'name', 'note' }
+for _, name in ipairs(OPTIONS) do OPTIONS[name] = true end
+
+local function check_options(kind, options)
+  for name in pairs(options) do
+    if type(name) ~= 'string' or not OPTIONS[name] then
+      local near = nearest(tostring(name), OPTIONS)
+      blame(("%s: no option '%s'; %s"):format(kind.name, tostring(name), near
+        and ("did you mean '%s'?"):format(near) or 'it has ' .. table.concat(OPTIONS, ', ')))
+    end
+  end
+end
+
 local function add_aggregate(self, kind, field, options)
+  check_options(kind, options)
   if stream.frozen then blame(kind.name .. ': aggregates are added while the script is loaded') end
   local value
   if kind.takes_value then
@@ -189,11 +203,11 @@ local function aggregate_method(kind)
   return function(self, field, ...)
     if not kind.takes_value then
       local by = { field, ... }
-      local options = type(field) == 'table' and field.by and field or { by = #by > 0 and by or nil }
+      local options = type(field) == 'table' and field or { by = #by > 0 and by or nil }
       return add_aggregate(self, kind, nil, options)
     end
     local options = ... or {}
-    if type(options) ~= 'table' then options = { by = options } end
+    if type(options) ~= 'table' then options = { by = { ... } } end
     return add_aggregate(self, kind, field, options)
   end
 end
@@ -212,18 +226,17 @@ Stream.__index = function(_, name)
     near and ("; did you mean '%s'?"):format(near) or ''))
 end
 
---- One function for all sinks of a source. It is generated, so that every source has code of
---- its own, which the trace compiler can specialise.
----@param source table
----@return fun(event)
-function stream.pipeline(source)
+local MOST_BOUND = 50 -- a Lua function has at most 60 upvalues
+
+--- One function for some sinks.
+local function compiled(sinks)
   local names, values, body = {}, {}, {}
   local function bind(value)
     values[#values + 1] = value
     names[#values] = 'f' .. #values
     return names[#values]
   end
-  for _, sink in ipairs(source.sinks) do
+  for _, sink in ipairs(sinks) do
     local tests = {}
     for i, filter in ipairs(sink.filters) do tests[i] = bind(filter) .. '(e)' end
     local call = bind(sink.take) .. '(e)'
@@ -235,6 +248,23 @@ function stream.pipeline(source)
   local code = ('local %s = ... return function(e) %s end')
     :format(#names > 0 and table.concat(names, ', ') or '_', table.concat(body, ' '))
   return assert(loadstring(code, '=pipeline'))(unpack(values))
+end
+
+--- One function for all sinks of a source. It is generated, so that every source has code of
+--- its own, which the trace compiler can specialise.
+---@param source table
+---@return fun(event)
+function stream.pipeline(source)
+  local groups, bound = { {} }, 0
+  for _, sink in ipairs(source.sinks) do
+    bound = bound + #sink.filters + 1
+    if bound > MOST_BOUND then groups[#groups + 1], bound = {}, #sink.filters + 1 end
+    table.insert(groups[#groups], sink)
+  end
+  if #groups == 1 then return compiled(groups[1]) end
+  local sinks = {}
+  for i, group in ipairs(groups) do sinks[i] = { filters = {}, take = compiled(group) } end
+  return stream.pipeline { sinks = sinks }
 end
 
 return stream

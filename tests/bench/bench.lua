@@ -8,10 +8,12 @@
 ---   start_to_first_event    from fork() of the tool to the first line about an event that
 ---                           happens every 0.5 ms, read from its terminal
 ---   resident_memory         of all its processes (host and worker), waiting for an event
+---   resident_memory_share   the same, a page in several processes divided among them (PSS)
 ---   idle_cpu                of all its processes, of one CPU, while no event happens
 ---   events_per_cpu_second   getppid(2) in a loop, each an event to the consumer, which counts
 ---                           by the result: over the CPU time of the process that reads them
----   events_lost             of those
+---   events_per_second       how fast they came: as fast as one CPU can while it is traced
+---   events_lost             of those; the tools' buffers are as large as they are by default
 ---   added_cost_per_syscall  CPU time of a getppid(2) with the tool attached, less that without
 ---
 ---   ROUNDS=5 IDLE_SECONDS=10 EVENTS=2000000 tests/bench/run.sh [start] [idle] [flood]
@@ -104,7 +106,7 @@ local function measure_idle(figures)
     process.settle(tool.family)
     local rss, pss = process.memory(tool.family)
     figures:add('resident_memory', tool.name, rss)
-    figures:add('resident_memory_shared_fairly', tool.name, pss)
+    figures:add('resident_memory_share', tool.name, pss)
   end
   for _ = 1, 2 do
     local before, since = {}, process.now()
@@ -119,11 +121,12 @@ local function measure_idle(figures)
   load:stop()
 end
 
---- CPU ns of `count` calls of getppid.
+--- CPU ns of `count` calls of getppid, and how many it made a second.
 local function flood(load, count)
   load:say(('%d'):format(count))
-  local cpu = load:line(60)
-  return assert(tonumber(cpu and cpu:match('^%d+')), 'the flood did not end')
+  local cpu, wall = (load:line(60) or ''):match('^(%d+) (%d+)$')
+  assert(cpu, 'the flood did not end')
+  return tonumber(cpu), count / tonumber(wall) * 1e9
 end
 
 local SCRIPT = [[
@@ -193,19 +196,20 @@ local function measure_flood(figures)
       process.settle(family)
       local reader = options.reader and options.reader(family) or family
       local before = process.cpu_ns(reader)
-      local traced = flood(load, events) / events
+      local traced, rate = flood(load, events)
       process.settle(reader)
       local used = (process.cpu_ns(reader) - before) / 1e9
       local text = tool:stop(20)
       plain = (plain + flood(load, EVENTS / 2) / (EVENTS / 2)) / 2
       if not options.no_cost then
-        figures:add('added_cost_per_syscall', options.name, traced - plain)
+        figures:add('added_cost_per_syscall', options.name, traced / events - plain)
       end
       if options.result then
         local got, lost = options.result(text)
         if got and got > 0 then
           figures:add('events_per_cpu_second', options.name, got / used)
           figures:add('events_lost', options.name, lost)
+          figures:add('events_per_second', options.name, rate)
         else
           note('%s got no events; see %s', options.name, tool.log)
         end
@@ -223,10 +227,11 @@ end
 
 figures:define('start_to_first_event', 'ms', { most = 50 })
 figures:define('resident_memory', 'MB', { most = 25 })
-figures:define('resident_memory_shared_fairly', 'MB', {})
+figures:define('resident_memory_share', 'MB', {})
 figures:define('idle_cpu', '%', { most = 0.1 })
 figures:define('events_per_cpu_second', '1/s', { least = 10e6, ratio = { c = 0.7, bpftrace = 50 } })
-figures:define('events_lost', '', { most = 0 })
+figures:define('events_per_second', '1/s', {})
+figures:define('events_lost', 'events', { most = 0 })
 figures:define('added_cost_per_syscall', 'ns', {})
 figures:print(io.stdout)
 figures:write('build/bench.json')

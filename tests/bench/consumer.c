@@ -24,8 +24,8 @@
 #include <unistd.h>
 
 #define RING_BYTES (1u << 20)
-#define BATCH 65536 /* bytes between two releases */
-#define BUSY 64	    /* events in one turn that make the next one gather more ... */
+#define BATCH 262144 /* bytes between two releases */
+#define BUSY 64	     /* events in one turn that make the next one gather more ... */
 #define GATHER_US 1000
 
 /* As in bpf/probes/syscall.bpf.c. */
@@ -86,8 +86,10 @@ static void set(struct bpf_object *object, const char *variable, int64_t value)
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, object)
+	{
 		if (strstr(bpf_map__name(map), ".rodata"))
 			break;
+	}
 	for (int i = 0; map && i < btf_vlen(section); i++) {
 		const struct btf_var_secinfo *place = btf_var_secinfos(section) + i;
 		const struct btf_type *type = btf__type_by_id(btf, place->type);
@@ -122,8 +124,10 @@ static struct bpf_object *open_probe(char **argv)
 	if (bpf_object__load(object))
 		die("load");
 	bpf_object__for_each_program(program, object)
+	{
 		if (!bpf_program__attach(program))
 			die("attach");
+	}
 	return object;
 }
 

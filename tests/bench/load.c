@@ -4,7 +4,7 @@
  *   load exec     executes itself again every half millisecond, always as the same process
  *   load flood    "N\n" on stdin: N times getppid(2), then "CPU_NS WALL_NS\n" on stdout
  *
- * It ends with its stdin, or when it is killed. */
+ * exec goes on until it is killed; flood ends with its stdin. */
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>

@@ -66,11 +66,12 @@ function Figures:entries()
       for i = 1, math.min(#own, #theirs) do pairwise[#pairwise + 1] = ratio(own[i], theirs[i]) end
       local wanted = target.ratio and target.ratio[peer]
       local found = ratio(value, median(theirs))
+      local paired = found and median(pairwise) -- nothing lost is no ratio
       local fulfilled
       if wanted and found then fulfilled = found >= wanted end
       table.insert(entries, {
         name = one.name, unit = one.unit, value = value, peer = peer, peer_value = median(theirs),
-        ratio = found, pair_ratio = median(pairwise), target = wanted, met = fulfilled,
+        ratio = found, pair_ratio = paired, target = wanted, met = fulfilled,
         rounds = #theirs, sign = '>=',
       })
     end
@@ -87,7 +88,7 @@ local function short(number)
 end
 
 function Figures:print(out)
-  local row = '%-30s %8s %-4s %-10s %8s %7s  %s\n'
+  local row = '%-24s %7s %-6s %-9s %7s %6s  %s\n'
   out:write(row:format('FIGURE', 'VALUE', '', 'PEER', 'PEER', 'RATIO', 'TARGET'))
   for _, entry in ipairs(self:entries()) do
     local target = ''

@@ -23,7 +23,7 @@ mkdir -p "$BENCH_BUILD"
 build() {
 	out=$BENCH_BUILD/$1 source=tests/bench/$1.c
 	shift
-	[ "$out" -nt "$source" ] || "${CC:-gcc}" -O2 -g -std=gnu11 -Wall -Wextra -Ibpf/include -o "$out" "$source" "$@"
+	"${CC:-gcc}" -O2 -g -std=gnu11 -Wall -Wextra -Ibpf/include -o "$out" "$source" "$@"
 }
 build load -static
 build consumer -Wl,-Bstatic -lbpf -Wl,-Bdynamic -lelf -lz

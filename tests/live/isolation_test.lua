@@ -11,7 +11,7 @@ local function file(name, body)
   return tap.spit(folder .. '/' .. name, "local mp = require 'moonprobe'\n" .. body)
 end
 
-local options = ''
+local options = '--allow ffi'
 local victim = file('victim.lua', "mp.probe('process_exec'):each(function(e) mp.row('victim', e.comm) end)")
 
 --- Serves the victim and a hostile script over a workload of `seconds`; the victim must see
@@ -41,7 +41,7 @@ err, run = beside_victim('error() in a handler', on_exec:format("error('no')"), 
 tap.like(err, 'hostile.lua:2: no\n[^\n]*17 events skipped', 'errors are told once and counted')
 tap.is(run.status, 0, 'and are no reason to end')
 
-err, run = beside_victim('os.exit', on_exec:format("os.exit(7)"), 3)
+err, run = beside_victim('os.exit', on_exec:format("os.exit(7)"), tap.slow and 12 or 3)
 tap.like(err, 'exited by itself, status 7; its state is lost, it is started again', 'os.exit is told')
 tap.like(err, 'failed 5 times within a minute: quarantined', 'and ends in quarantine')
 tap.is(run.status, 1, 'which the exit status shows')
