@@ -440,6 +440,39 @@ int probe_counters_fd(const struct probe *probe)
 	return bpf_object__find_map_fd_by_name(probe->schema->object, "counters");
 }
 
+static void find_losers(const struct probe *probe, struct probe_totals *totals)
+{
+	int map = bpf_object__find_map_fd_by_name(probe->schema->object, "senders"), count = 0;
+	const int room = PROBE_LOSERS;
+	struct probe_loser *losers = totals->losers;
+	uint32_t pid, *previous = NULL;
+
+	while (!bpf_map_get_next_key(map, previous, &pid)) {
+		struct event_sender sender;
+		struct probe_loser loser = {.pid = pid};
+		int place = count;
+
+		previous = &pid;
+		if (bpf_map_lookup_elem(map, &pid, &sender) ||
+		    sender.lost_ring + sender.refused == 0)
+			continue;
+		loser.lost_ring = sender.lost_ring;
+		loser.refused = sender.refused;
+		memcpy(loser.comm, sender.comm, sizeof(loser.comm) - 1);
+		/* Insertion into the few that are wanted, largest first. */
+		while (place && losers[place - 1].lost_ring + losers[place - 1].refused <
+					loser.lost_ring + loser.refused) {
+			if (place < room)
+				losers[place] = losers[place - 1];
+			place--;
+		}
+		if (place < room)
+			losers[place] = loser;
+		count += count < room;
+	}
+	totals->loser_count = count;
+}
+
 int probe_totals(const struct probe *probe, struct probe_totals *totals)
 {
 	memset(totals, 0, sizeof(*totals));
@@ -449,6 +482,7 @@ int probe_totals(const struct probe *probe, struct probe_totals *totals)
 		totals->events += row->events;
 		totals->lost_ring += row->lost_ring;
 		totals->lost_map += row->lost_map;
+		totals->refused += row->refused;
 		totals->received += row->received;
 		totals->failed += row->failed;
 	}
@@ -464,6 +498,8 @@ int probe_totals(const struct probe *probe, struct probe_totals *totals)
 			return -errno;
 		totals->missed += info.recursion_misses;
 	}
+	if (totals->lost_ring || totals->refused)
+		find_losers(probe, totals);
 	return 0;
 }
 

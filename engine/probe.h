@@ -67,11 +67,22 @@ int probe_slot(const struct probe *probe);
 int probe_counters_fd(const struct probe *probe); /* map of struct event_counters, a row a CPU */
 
 /* What was lost and where, summed over CPUs. */
+#define PROBE_LOSERS 3
+
+/* A process that lost events: to a full ring, or to its quota. */
+struct probe_loser {
+	uint32_t pid; /* 0: no process in particular */
+	char comm[16];
+	uint64_t lost_ring, refused;
+};
+
 struct probe_totals {
 	uint64_t events, received, failed;
-	uint64_t lost_ring, lost_map;
+	uint64_t lost_ring, lost_map, refused;
 	uint64_t unhandled; /* neither received nor lost: still in the ring when the script ended */
 	uint64_t missed;    /* programs not run: they would have interrupted themselves */
+	struct probe_loser losers[PROBE_LOSERS]; /* those that lost most */
+	int loser_count;
 };
 int probe_totals(const struct probe *probe, struct probe_totals *totals);
 

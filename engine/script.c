@@ -484,6 +484,7 @@ static void add(struct probe_totals *sum, const struct probe_totals *totals)
 	sum->failed += totals->failed;
 	sum->lost_ring += totals->lost_ring;
 	sum->lost_map += totals->lost_map;
+	sum->refused += totals->refused;
 	sum->unhandled += totals->unhandled;
 	sum->missed += totals->missed;
 }
@@ -494,11 +495,20 @@ static void json_probe(FILE *out, const char *name, const struct probe_totals *t
 	json_text(out, name);
 	fprintf(out,
 		",\"events\":%llu,\"received\":%llu,\"failed\":%llu,\"lost\":{\"ring_full\":%llu,"
-		"\"map_full\":%llu,\"recursion\":%llu,\"unhandled\":%llu}}",
+		"\"map_full\":%llu,\"quota\":%llu,\"recursion\":%llu,\"unhandled\":%llu},"
+		"\"losers\":[",
 		(unsigned long long)totals->events, (unsigned long long)totals->received,
 		(unsigned long long)totals->failed, (unsigned long long)totals->lost_ring,
-		(unsigned long long)totals->lost_map, (unsigned long long)totals->missed,
-		(unsigned long long)totals->unhandled);
+		(unsigned long long)totals->lost_map, (unsigned long long)totals->refused,
+		(unsigned long long)totals->missed, (unsigned long long)totals->unhandled);
+	for (int i = 0; i < totals->loser_count; i++) {
+		fprintf(out, "%s{\"pid\":%u,\"comm\":", i ? "," : "", totals->losers[i].pid);
+		json_text(out, totals->losers[i].comm);
+		fprintf(out, ",\"ring_full\":%llu,\"quota\":%llu}",
+			(unsigned long long)totals->losers[i].lost_ring,
+			(unsigned long long)totals->losers[i].refused);
+	}
+	fprintf(out, "]}");
 }
 
 /* A line for each thing that went wrong. */
@@ -509,6 +519,14 @@ static void say_probe(const struct script *script, const char *name,
 		say(script, "%s: lost %llu of %llu events, the ring was full; a larger one: --ring",
 		    name, (unsigned long long)totals->lost_ring,
 		    (unsigned long long)totals->events);
+	if (totals->refused)
+		say(script, "%s: %llu events refused, more than their process's quota", name,
+		    (unsigned long long)totals->refused);
+	for (int i = 0; i < totals->loser_count; i++)
+		say(script, "%s: of these, %llu of pid %u%s%s%s", name,
+		    (unsigned long long)(totals->losers[i].lost_ring + totals->losers[i].refused),
+		    totals->losers[i].pid, *totals->losers[i].comm ? " (" : "",
+		    totals->losers[i].comm, *totals->losers[i].comm ? ")" : "");
 	if (totals->lost_map)
 		say(script, "%s: lost %llu starts, its map was full", name,
 		    (unsigned long long)totals->lost_map);
@@ -565,8 +583,8 @@ void script_summary(const struct script *script, uint64_t unfollowed, FILE *out)
 		    (unsigned long long)unfollowed);
 	if (!script->options.quiet)
 		say(script, "%llu events, %llu lost", (unsigned long long)sum->events,
-		    (unsigned long long)(sum->lost_ring + sum->lost_map + sum->missed +
-					 sum->unhandled));
+		    (unsigned long long)(sum->lost_ring + sum->lost_map + sum->refused +
+					 sum->missed + sum->unhandled));
 }
 
 void script_close(struct script *script)

@@ -6,8 +6,9 @@
 ---   moonprobe run tcpconnect -x              only those that failed, and why
 ---   moonprobe run --for 1m tcpconnect -c     count by address and port
 ---
---- Overhead: one event per connection opened; accepted ones are not touched. Small beside
---- the handshake.
+--- Overhead: one event per connection opened; accepted ones cost a look-up. With its row and
+--- the wake-up of the tool up to 100 us, more than a handshake over loopback and less than
+--- one over most networks.
 --- Cannot see: UDP; an attempt before it is over (a SYN without answer takes minutes, a
 --- namesake would show it at once); connections that were open before.
 

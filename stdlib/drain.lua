@@ -105,6 +105,21 @@ local function guarded_batch(offset, bytes, on_error)
   return events
 end
 
+--- What a slot's probe has seen, lost and handled so far, over all CPUs: `events` happened,
+--- `lost` of them never reached the ring.
+---@return { events: number, received: number, failed: number, lost: number }
+function drain.totals(slot)
+  local sum = { events = 0, received = 0, failed = 0, lost = 0 }
+  for cpu = 0, cpus - 1 do
+    local row = counters[slot][cpu]
+    sum.events = sum.events + tonumber(row.events + row.lost_map + row.refused)
+    sum.received = sum.received + tonumber(row.received)
+    sum.failed = sum.failed + tonumber(row.failed)
+    sum.lost = sum.lost + tonumber(row.lost_ring + row.lost_map + row.refused)
+  end
+  return sum
+end
+
 --- Goes on where another version has left the ring.
 function drain.resume()
   C.ring_resume(ring)

@@ -47,7 +47,7 @@ local function one_liner_globals()
   local also = {}
   if job.file or job.name ~= '-e' then return also end
   for name, value in pairs(mp) do
-    if name:sub(1, 1) ~= '_' then also[name] = value end
+    if name:sub(1, 1) ~= '_' and name ~= 'print' then also[name] = value end
   end
   also.mp = mp
   return also
@@ -93,7 +93,8 @@ local function begin(message)
   local fds, stopped_ns = message.fds, message[2]
   local first = stopped_ns > 0 and 2 or 1
   for i, source in ipairs(stream.sources) do
-    drain.handle(message[2 + i], source.schema.pointer, stream.pipeline(source), fds[first + i - 1])
+    source.slot = message[2 + i]
+    drain.handle(source.slot, source.schema.pointer, stream.pipeline(source), fds[first + i - 1])
   end
   if stopped_ns > 0 then
     local ok, problem = pcall(state.restore, assert(engine.read(fds[1])))

@@ -9,11 +9,13 @@
 ---   mp.intervals(opt, print)     prints in intervals, as vmstat does
 ---   mp.finally(fn)               runs when the script ends
 ---   mp.state(name, table)        survives a reload
+---   mp.completeness()            what was lost, by the kernel's counters
 ---   mp.stop()                    ends the run
 ---
 --- Expected failures return nil, message; misuse raises with the caller's line.
 
 local blame = require 'moonprobe.blame'
+local drain = require 'moonprobe.drain'
 local engine = require 'moonprobe.engine'
 local fields = require 'moonprobe.fields'
 local host = require 'moonprobe.host'
@@ -130,6 +132,22 @@ end
 --- Ends the run, as Ctrl-C would: what has happened is still handled, mp.finally runs.
 function mp.stop()
   if job.running then host.send('stop') else job.stop_at_once = true end
+end
+
+--- How complete the script's picture is, by the kernel's own counters: `events` happened, `lost`
+--- of them cannot be seen, `failed` had a handler that raised. What still waits in the ring
+--- is not lost. `ratio` is 1 when nothing was lost.
+---@return { ratio: number, events: number, lost: number, failed: number, probes: table[] }
+function mp.completeness()
+  local all = { events = 0, lost = 0, failed = 0, probes = {} }
+  for i, source in ipairs(stream.sources) do
+    local one = source.slot and drain.totals(source.slot) or { events = 0, received = 0, failed = 0, lost = 0 }
+    one.probe = source.schema.name
+    all.probes[i] = one
+    for _, name in ipairs { 'events', 'lost', 'failed' } do all[name] = all[name] + one[name] end
+  end
+  all.ratio = all.events > 0 and (all.events - all.lost) / all.events or 1
+  return all
 end
 
 --- Seconds since 1970.

@@ -108,6 +108,16 @@ struct {
 	__type(value, struct event_counters);
 } counters SEC(".maps");
 
+/* Processes that had a quota or lost events; those not seen for longest are forgotten. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 512);
+	__type(key, __u32);
+	__type(value, struct event_sender);
+} senders SEC(".maps");
+
+const volatile __u32 quota KNOB("at most so many events a second of one process, 0: all") = 0;
+
 /* Set by the engine before loading. */
 const volatile __u16 probe_slot = 0;
 const volatile __u32 target_pid = 0;	   /* -p: only this process */
@@ -171,6 +181,44 @@ static __always_inline struct event_counters *counters_here(void)
 	return bpf_map_lookup_elem(&counters, &cpu);
 }
 
+static __always_inline struct event_sender *sender_of(const struct event_context *context)
+{
+	__u32 pid = context->pid;
+	struct event_sender *sender = bpf_map_lookup_elem(&senders, &pid);
+	struct event_sender fresh = {};
+
+	if (sender)
+		return sender;
+	__builtin_memcpy(fresh.comm, context->comm, sizeof(fresh.comm));
+	bpf_map_update_elem(&senders, &pid, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&senders, &pid);
+}
+
+/* May this process send one more in this second? What it may not is counted. */
+static __always_inline bool quota_left(const struct event_context *context,
+				       struct event_counters *count)
+{
+	struct event_sender *sender;
+	__u64 now;
+
+	if (!quota)
+		return true;
+	sender = sender_of(context);
+	if (!sender)
+		return true;
+	now = bpf_ktime_get_ns();
+	/* Two CPUs may begin a second at once: then it is a little more than the quota. */
+	if (now - sender->second_ns >= 1000000000) {
+		sender->second_ns = now;
+		sender->used = 0;
+	}
+	if (__sync_fetch_and_add(&sender->used, 1) < quota)
+		return true;
+	__sync_fetch_and_add(&sender->refused, 1);
+	__sync_fetch_and_add(&count->refused, 1);
+	return false;
+}
+
 static __always_inline void event_stamp(struct event_header *header, struct event_counters *count)
 {
 	header->sequence = __sync_fetch_and_add(&count->events, 1);
@@ -184,11 +232,16 @@ static __always_inline void event_send(struct event_header *header, __u64 bytes)
 {
 	struct event_counters *count = counters_here();
 
-	if (!count)
-		return; /* cannot be: one row per possible CPU */
+	if (!count || !quota_left((struct event_context *)header, count))
+		return;
 	event_stamp(header, count);
-	if (bpf_ringbuf_output(&ring, header, bytes, 0))
+	if (bpf_ringbuf_output(&ring, header, bytes, 0)) {
+		struct event_sender *sender = sender_of((struct event_context *)header);
+
 		__sync_fetch_and_add(&count->lost_ring, 1);
+		if (sender)
+			__sync_fetch_and_add(&sender->lost_ring, 1);
+	}
 }
 
 /* Room in the ring for an event too large for the stack (512 bytes); NULL when the ring is
@@ -213,8 +266,11 @@ static __always_inline void event_submit(struct event_header *header)
 {
 	struct event_counters *count = counters_here();
 
-	if (count)
-		event_stamp(header, count);
+	if (!count || !quota_left((struct event_context *)header, count)) {
+		bpf_ringbuf_discard(header, 0);
+		return;
+	}
+	event_stamp(header, count);
 	bpf_ringbuf_submit(header, 0);
 }
 

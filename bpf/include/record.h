@@ -30,10 +30,20 @@ struct event_counters {
 	__u64 events;	 /* offered to the ring; numbers the records */
 	__u64 lost_ring; /* not written: the ring was full */
 	__u64 lost_map;	 /* starts not remembered: a map of the probe was full */
-	__u64 kernel_spare[5];
+	__u64 refused;	 /* not offered: their process had used up its quota */
+	__u64 kernel_spare[4];
 	__u64 received; /* read from the ring by a worker */
 	__u64 failed;	/* received, but the script's handler raised an error */
 	__u64 worker_spare[6];
+};
+
+/* One per probe and process that had a quota or lost events: a flood tells its name. */
+struct event_sender {
+	__u64 second_ns; /* when the second that is counted began */
+	__u64 used;	 /* events in it */
+	__u64 refused;
+	__u64 lost_ring;
+	char comm[16];
 };
 
 /* One per script. Changed while programs run, so it is a map and not rodata. */

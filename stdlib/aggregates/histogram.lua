@@ -3,7 +3,8 @@
 
 local frexp = math.frexp
 
-local STARS = 40
+-- Digits of a bound and stars of a line, for 80 columns: 2^34 - 1 is the first bound too long.
+local NARROW, WIDE = { digits = 10, stars = 40 }, { digits = 20, stars = 20 }
 
 local function from_of(slot) return slot == 0 and 0 or 2 ^ (slot - 1) end
 
@@ -52,11 +53,13 @@ return {
   text = function(cell, label)
     local list, most = buckets(cell), 0
     for _, bucket in ipairs(list) do most = math.max(most, bucket.count) end
-    local lines = { ('%24s : %-9s distribution'):format(label, 'count') }
+    local size = list[#list].to < 1e10 and NARROW or WIDE
+    local lines = { ('%' .. 2 * size.digits + 4 .. 's : %-9s distribution'):format(label, 'count') }
+    local line = ('%%%d.0f -> %%-%d.0f : %%-9d |%%s%%s|'):format(size.digits, size.digits)
     for _, bucket in ipairs(list) do
-      local stars = math.floor(bucket.count * STARS / most + 0.5)
-      lines[#lines + 1] = ('%10.0f -> %-10.0f : %-9d |%s%s|'):format(bucket.from, bucket.to,
-        bucket.count, ('*'):rep(stars), (' '):rep(STARS - stars))
+      local stars = math.floor(bucket.count * size.stars / most + 0.5)
+      lines[#lines + 1] = line:format(bucket.from, bucket.to, bucket.count, ('*'):rep(stars),
+        (' '):rep(size.stars - stars))
     end
     return table.concat(lines, '\n')
   end,

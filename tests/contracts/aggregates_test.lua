@@ -89,7 +89,8 @@ local function check_merge(kind, file)
       local at = 1 + random(#few - 1)
       local both = kind.merge(fold(kind, few, 1, at), fold(kind, few, at + 1))
       if json.encode(kind.value(both)) ~= json.encode(kind.value(fold(kind, few))) then
-        tap.is(kind.value(both), kind.value(fold(kind, few)), ('%s: few values, round %d: %s'):format(file, round, tap.show(few)))
+        tap.is(kind.value(both), kind.value(fold(kind, few)), ('%s: few values, round %d: %s'):format(file, round,
+          tap.show(few)))
       end
     end
   end
@@ -115,7 +116,8 @@ end
 local function check_hand_over(kind, file)
   local values = some(100)
   local cell = copy(fold(kind, values, 1, 50))
-  tap.is(kind.value(fold(kind, values, 51, 100, cell)), kind.value(fold(kind, values)), file .. ': a cell survives a reload')
+  tap.is(kind.value(fold(kind, values, 51, 100, cell)), kind.value(fold(kind, values)),
+    file .. ': a cell survives a reload')
 end
 
 local function check_shown(kind, file)

@@ -85,7 +85,8 @@ for word in ('s sec secs second seconds msec millis milliseconds usec micros mic
   .. 'byte b kb mb gb kib mib kilobytes megabytes min minutes hz percent pct jiffies ticks'):gmatch('%w+') do
   OTHER_UNITS[word] = true
 end
-local TYPES = { u8 = true, u16 = true, u32 = true, u64 = true, i8 = true, i16 = true, i32 = true, i64 = true, bool = true,
+local TYPES = { u8 = true, u16 = true, u32 = true, u64 = true, i8 = true, i16 = true, i32 = true, i64 = true,
+  bool = true,
   text = true }
 
 local function snake_case(name) return name:find('^%l[%l%d_]*$') ~= nil and not name:find('__', 1, true) end
@@ -100,17 +101,19 @@ end
 local function check_about(probe, name)
   tap.like(probe.about, '^%u[^.]*%.$', name .. ': about is one sentence, ending with a full stop')
   tap.ok(probe.about and #probe.about <= 100, name .. ': about is short', probe.about)
-  tap.like(probe.blind, '^%u.*%.$', name .. ': blind says what it cannot see')
+  tap.like(probe.blind, '^%a.*%.$', name .. ': blind says what it cannot see')
   tap.ok(not (probe.about .. probe.blind):find('TODO', 1, true), name .. ': and is finished')
 end
 
 local function check_fields(probe, name)
   local fields, seen, twice = probe.fields, {}, {}
-  tap.is({ fields[1].name, fields[2].name, fields[3].name }, { 'sequence', 'cpu', 'probe' }, name .. ': starts with the header')
+  tap.is({ fields[1].name, fields[2].name, fields[3].name }, { 'sequence', 'cpu', 'probe' },
+    name .. ': starts with the header')
   tap.is({ fields[4].name, fields[5].name, fields[6].name, fields[7].name }, { 'time_ns', 'pid', 'tid', 'comm' },
     name .. ': then the context')
   tap.ok(#fields > 7, name .. ': and has fields of its own')
-  tap.is(wrong(fields, function(one) return HEADER[one.name] or #one.doc > 0 end), '', name .. ': every field is documented')
+  tap.is(wrong(fields, function(one) return HEADER[one.name] or #one.doc > 0 end), '',
+    name .. ': every field is documented')
   tap.is(wrong(fields, function(one) return not one.doc:find('%.$') and not one.doc:find('^%s') end), '',
     name .. ': docs are no sentences')
   tap.is(wrong(fields, function(one) return snake_case(one.name) end), '', name .. ': names are snake_case')
@@ -144,9 +147,11 @@ local function check_source(name)
   local path = 'bpf/probes/' .. name .. '.bpf.c'
   local source = tap.slurp(path)
   if not tap.ok(source ~= '', name .. ': its source is ' .. path) then return end
-  tap.like(source, '^// SPDX%-License%-Identifier: GPL%-2%.0%-only OR BSD%-2%-Clause\n', name .. ': its license comes first')
-  tap.like(source, '^[^\n]*\n/%* ' .. name .. ': %l', name .. ': then what it is about')
-  tap.like(source, '\nstruct ' .. name .. '_event {\n\tstruct event_context context;', name .. ': its event is named after the file')
+  tap.like(source, '^// SPDX%-License%-Identifier: GPL%-2%.0%-only OR BSD%-2%-Clause\n',
+    name .. ': its license comes first')
+  tap.like(source, '^[^\n]*\n/%* ' .. name .. ': %a', name .. ': then what it is about')
+  tap.like(source, '\nstruct ' .. name .. '_event {\n\tstruct event_context context;',
+    name .. ': its event is named after the file')
   tap.like(source, '\nPROBE%(' .. name .. ', "', name .. ': its PROBE(), too')
   local long = ''
   for line in source:gmatch('[^\n]+') do if #(line:gsub('\t', '        ')) > 100 then long = line end end
@@ -162,7 +167,8 @@ local function names_in(command)
 end
 local sources = names_in 'ls bpf/probes/*.bpf.c'
 tap.ok(#sources > 0, 'there are probes')
-tap.is(names_in 'ls build/probes/*.bpf.o', sources, 'every source has its object, and every object its source')
+tap.is(names_in('ls ' .. (os.getenv('BUILD') or 'build') .. '/probes/*.bpf.o'), sources,
+  'every source has its object, and every object its source')
 
 local run = tap.moonprobe 'list -f json'
 tap.is(run.status, 0, 'list ends with status 0')

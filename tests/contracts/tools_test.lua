@@ -25,18 +25,20 @@ end
 local privileged = tap.shell('id -u').out == '0\n'
 
 local function check_source(name, source, block)
-  tap.like(source, '^%-%- SPDX%-License%-Identifier: Apache%-2%.0\n%-%-%- ', name .. ': its license, then its description')
+  tap.like(source, '^%-%- SPDX%-License%-Identifier: Apache%-2%.0\n%-%-%- ',
+    name .. ': its license, then its description')
   tap.like(block[1] or '', '^' .. name .. ': [%l%u%d].*%.$', name .. ': which starts with its name and a sentence')
   tap.ok(has_line(block, '^  .*moonprobe run .*' .. name), name .. ': has an example', block)
-  tap.ok(has_line(block, '^Overhead: %l'), name .. ': says what it costs', block)
-  tap.ok(has_line(block, '^Cannot see: %l'), name .. ': says what it cannot see', block)
+  tap.ok(has_line(block, '^Overhead: %S'), name .. ': says what it costs', block)
+  tap.ok(has_line(block, '^Cannot see: %S'), name .. ': says what it cannot see', block)
   tap.ok(has_line(block, '%.$') and block[#block]:find('%.$'), name .. ': ends with a full stop', block[#block])
   local long = ''
   for _, line in ipairs(block) do if #line > 96 then long = line end end
   tap.is(long, '', name .. ': its description fits')
   tap.like(source, "\nlocal mp = require 'moonprobe'\n", name .. ': uses the API')
   tap.ok(not source:find("require 'moonprobe%."), name .. ': and nothing inside of it')
-  tap.ok(not source:find('\t', 1, true) and not source:find(' \n', 1, true), name .. ': no tabs, no spaces at ends of lines')
+  tap.ok(not source:find('\t', 1, true) and not source:find(' \n', 1, true),
+    name .. ': no tabs, no spaces at ends of lines')
   tap.ok(source:sub(-1) == '\n' and source:sub(-2) ~= '\n\n', name .. ': ends with one line end')
 end
 

@@ -16,7 +16,7 @@ tap.like(lines[1], '^PID +COMM +FD ERR +PATH$', 'text: heading')
 tap.is(tap.matching(lines, '^%d+ +workload +%d+ 0 +' .. path:gsub('%.', '%%.') .. '$'), 23, 'text: rows')
 
 rows = tool.json('open-missing 23', '-x')
-tap.is(tool.count(rows, { path = '/nonexistent/moonprobe', fd = tool.null, error = 'ENOENT' }), 23, '-x: 23 that failed')
+tap.is(tool.count(rows, { path = '/nonexistent/moonprobe', fd = tool.null, error = 'ENOENT' }), 23, '-x: 23 failed')
 tap.is(#rows, 23, '-x: and nothing else')
 tap.is(#tool.json('open 23 ' .. path, '-x'), 0, '-x: none failed')
 lines = tool.text('open-missing 3')

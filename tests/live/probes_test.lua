@@ -91,6 +91,32 @@ tap.ok(all(rows, function(row) return tonumber(row.latency_ns) > 0 end), 'syscal
 tap.is(#(events('syscall', { 'number' }, 'syscall 1000', 'only_number = 110')), 1000,
   'syscall: only_number filters in the kernel')
 
+-- A flood tells its name, and does not hide others: quotas, and whose events were lost.
+local quiet = tap.moonprobe(("run -f json -c %s -e %s"):format(
+  tap.quote(("sh -c '%s syscall 20000; %s syscall 50'"):format(tap.workload, tap.workload)),
+  tap.quote([[probe('syscall', { only_number = 110, quota = 100 }):count('pid', 'comm')
+    mp.finally(function() local c = mp.completeness() mp.row(c.events, c.events - c.lost, c.ratio < 1) end)]])))
+local per_pid = {}
+for pid, value in quiet.out:gmatch('"pid":"(%d+)","comm":"workload","value":(%d+)') do
+  per_pid[#per_pid + 1] = tonumber(value)
+  local _ = pid
+end
+table.sort(per_pid)
+local refused = tonumber(quiet.out:match('"quota":(%d+)')) or 0
+tap.ok(per_pid[1] == 50 and per_pid[2] and per_pid[2] >= 100 and per_pid[2] + refused == 20000,
+  'quota: the flood is held back, the quiet process is seen whole', quiet.out)
+tap.like(quiet.out, '"losers":%[{"pid":%d+,"comm":"workload","ring_full":0,"quota":' .. refused .. '}%]',
+  'quota: the flood is named')
+local counted = 0
+for value in quiet.out:gmatch('"value":(%d+)}') do counted = counted + tonumber(value) end
+tap.like(quiet.out, ('%%[%d,%d,true%%]'):format(counted + refused, counted), 'mp.completeness agrees')
+local full = tap.moonprobe(("run --ring 4K -f json -c '%s syscall 100000' -e %s"):format(tap.workload,
+  tap.quote("probe('syscall', { only_number = 110 }):each(function(e) return e.comm end)")))
+local lost = tonumber(full.out:match('"ring_full":(%d+)'))
+tap.ok(lost and lost > 0 and full.out:find('"losers":[{"pid":', 1, true)
+  and full.out:find(('"comm":"workload","ring_full":%d,'):format(lost), 1, true), 'a full ring: whose events were lost',
+  full.out)
+
 -- Scheduler.
 rows = events('sched_offcpu', { 'off_ns', 'state' }, 'sleep 5 20')
 local slept = 0

@@ -20,7 +20,8 @@ local function new(kind, names, options)
     made = made + 1
     options.name = 'test ' .. made
   end
-  return aggregate.new(kind, { probe = 'probe', field = kind.takes_value and 'bytes' or nil, names = names or {}, options = options })
+  return aggregate.new(kind, { probe = 'probe', field = kind.takes_value and 'bytes' or nil, names = names or {},
+    options = options })
 end
 
 local function field(name) return function(event) return event[name] end end
@@ -108,11 +109,13 @@ take { comm = 'b', bytes = 9007199254740992ULL }
 tap.is(rows(bytes), { { 'b', 2 ^ 53 + 5 }, { 'a', 10.5 } }, 'values are added, 64 bits too')
 take = bytes:taker({ field 'comm' }, field 'bytes')
 for _, wrong in ipairs { 'text', 'ENOENT', {} } do
-  tap.raises(function() take { comm = 'new', bytes = wrong } end, 'a value is not a number', 'a value that is no number')
+  tap.raises(function() take { comm = 'new', bytes = wrong } end, 'a value is not a number',
+    'a value that is no number')
 end
 tap.raises(function() take { comm = 'new' } end, 'a value is not a number', 'no value')
 tap.is({ #rows(bytes), bytes.size }, { 2, 2 }, 'and leaves nothing behind')
-tap.raises(function() bytes:taker({ function() error('key', 0) end }, field 'bytes') {} end, 'key', 'a key function that raises')
+tap.raises(function() bytes:taker({ function() error('key', 0) end }, field 'bytes') {} end, 'key',
+  'a key function that raises')
 tap.is(bytes.size, 2, 'leaves nothing behind either')
 
 -- Added by the script itself.
@@ -153,14 +156,16 @@ job.quiet = false
 job.json = true
 tap.is(printed(printing), '{"aggregate":"calls by comm","comm":"cat","value":2}\n'
   .. '{"aggregate":"calls by comm","comm":"e\\u001bvil","value":1}\n', 'JSON')
-tap.is(printed(keys):match('[^\n]+'), '{"aggregate":"' .. keys.name .. '","key":"18446744073709551615","value":3}', 'JSON: 64 bits')
+tap.is(printed(keys):match('[^\n]+'), '{"aggregate":"' .. keys.name .. '","key":"18446744073709551615","value":3}',
+  'JSON: 64 bits')
 tap.ok(printed(keys):find('"key":true,"value":1}', 1, true), 'JSON: true as a key has its name')
 tap.ok(printed(keys):find('"key":"x\\u001fy","value":1}', 1, true), 'JSON: a key with a separator in it is one')
 tap.is(printed(total), '{"aggregate":"' .. total.name .. '","value":3}\n', 'JSON without a key')
 few = new(count, { 'n' }, { max_keys = 1, name = 'few' })
 take = few:taker({ field 'n' })
 for i = 1, 3 do take { n = i } end
-tap.is(printed(few), '{"aggregate":"few","n":1,"value":1}\n{"aggregate":"few","not_counted":2}\n', 'JSON tells what is missing')
+tap.is(printed(few), '{"aggregate":"few","n":1,"value":1}\n{"aggregate":"few","not_counted":2}\n',
+  'JSON tells what is missing')
 job.json = false
 tap.is(printed(few), 'few\n' .. ('%-40s %12s\n'):format('1', '1')
   .. '2 events not counted: more than 1 keys, raise max_keys\n', 'text tells it too')
@@ -204,7 +209,8 @@ local twin = new(count, { 'comm' }, { name = 'inherited' })
 local other = new(histogram, { 'comm' }, { name = 'inherited' })
 state.part = part
 tap.ok(parts[1].name ~= parts[2].name, 'twins are two parts')
-tap.ok(parts[3].name ~= parts[1].name and parts[3].name ~= parts[2].name, 'another kind of the same name is none of them')
+tap.ok(parts[3].name ~= parts[1].name and parts[3].name ~= parts[2].name,
+  'another kind of the same name is none of them')
 local bytes_of = require('string.buffer')
 parts[2].restore(bytes_of.decode(bytes_of.encode(parts[1].save())))
 tap.is(rows(twin), { { 'b', 2 }, { 'a', 1 } }, 'cells are inherited')
@@ -233,7 +239,8 @@ tap.is(text, 'ticking\n2\n', 'printed at the end of the interval')
 tap.is(ticking.size, 0, 'and cleared')
 engine.write, engine.monotonic = write, monotonic
 for _, interval in ipairs { '5', 'soon', '0s', '' } do
-  tap.raises(function() ticking:every(interval) end, '^' .. FILE .. ":%d+: every: '" .. interval .. "' is not a time like 1s",
+  tap.raises(function() ticking:every(interval) end,
+    '^' .. FILE .. ":%d+: every: '" .. interval .. "' is not a time like 1s",
     ("every '%s'"):format(interval))
 end
 tap.raises(function() ticking:every() end, "every: 'nil' is not a time", 'every without a time')

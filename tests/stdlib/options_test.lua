@@ -149,7 +149,8 @@ tap.is(parse(all, '5', '-x', '-h').status, 0, '-h behind others')
 tap.like(parse(all, '-z', '-h').message, 'unknown option', 'a mistake before it comes first')
 tap.is(parse({ word = mp.text(nil, 'x') }, '--word', '-h').word, '-h', '-h as a value')
 job.source = 'local x = 1\n--- not a description\n'
-tap.like(parse({}, '-h').text, '^usage: moonprobe run %[run options%] thing %[options%]\n\n  %-h', 'without a description')
+tap.like(parse({}, '-h').text, '^usage: moonprobe run %[run options%] thing %[options%]\n\n  %-h',
+  'without a description')
 job.source = '#!/usr/bin/env moonprobe\n--- After the first line.\n'
 tap.like(parse({}, '-h').text, 'After the first line', 'a script that is run by its name')
 

@@ -14,7 +14,8 @@ tap.is(schema.of('tcp_connect'), connect, 'the same one again')
 -- Unknown probes.
 local none, message = schema.of('tcp_conect')
 tap.is(none, nil, 'no such probe')
-tap.is(message, "no probe named 'tcp_conect'; did you mean 'tcp_connect'?; moonprobe list shows all", 'the nearest is named')
+tap.is(message, "no probe named 'tcp_conect'; did you mean 'tcp_connect'?; moonprobe list shows all",
+  'the nearest is named')
 none, message = schema.of('qqqqqqqqqq')
 tap.is({ none, message }, { nil, "no probe named 'qqqqqqqqqq'; moonprobe list shows all" }, 'nothing near')
 for _, name in ipairs { '', '../x', 'a/b', 'tcp_connect.bpf', 'a\0b' } do

@@ -24,7 +24,8 @@ same.list[1] = 'changed'
 state.restore(saved)
 tap.is(first.count, 2, 'a number is back')
 tap.is(first.new, nil, 'what was not there is gone')
-tap.is(first.nested, { list = { 1, 'two', { deep = true } }, [5] = 'five', [true] = 'yes' }, 'tables in tables are back')
+tap.is(first.nested, { list = { 1, 'two', { deep = true } }, [5] = 'five', [true] = 'yes' },
+  'tables in tables are back')
 tap.ok(first.large == 18446744073709551615ULL, 'unsigned 64 bits are exact', tostring(first.large))
 tap.ok(first.signed == -9007199254740993LL, 'signed 64 bits are exact', tostring(first.signed))
 tap.is(first.number, 0.1, 'a fraction is exact')
@@ -52,7 +53,8 @@ state.restore(state.save())
 tap.is(nothing, 'untouched', 'a part that saves nothing restores nothing')
 
 -- Misuse.
-tap.raises(function() mp.state('first', {}) end, '^' .. FILE .. ":%d+: state '.*first' exists already", 'a name given twice')
+tap.raises(function() mp.state('first', {}) end, '^' .. FILE .. ":%d+: state '.*first' exists already",
+  'a name given twice')
 tap.raises(function() mp.state(5, {}) end, '^' .. FILE .. ':%d+: state: needs a name', 'no name')
 tap.raises(function() mp.state('third') end, '^' .. FILE .. ':%d+: state: needs a table', 'no table')
 

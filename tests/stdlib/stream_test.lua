@@ -42,7 +42,8 @@ mp.probe('process_exec', knobs)
 tap.is(knobs, { failed = true }, 'the script\'s table is not changed')
 tap.is(captured(exec), '', 'nothing is captured that nobody reads')
 
-at(here(), function() mp.probe 'proces_exec' end, "no probe named 'proces_exec'; did you mean 'process_exec'%?", 'a misspelt probe')
+at(here(), function() mp.probe 'proces_exec' end, "no probe named 'proces_exec'; did you mean 'process_exec'%?",
+  'a misspelt probe')
 at(here(), function() mp.probe() end, "probe: needs a probe's name", 'no name')
 at(here(), function() mp.probe {} end, "probe: needs a probe's name", 'a table as name')
 at(here(), function() mp.probe('process_exec', { faild = 1 }) end,
@@ -86,9 +87,11 @@ at(here(), function() one:count('com') end, "syscall has no field 'com'", 'as a 
 at(here(), function() one:count('pid', 'com') end, "syscall has no field 'com'", 'as a second key')
 at(here(), function() one:sum('latncy_ns') end, "syscall has no field 'latncy_ns'", 'as a value')
 at(here(), function() one:sum('latency_ns', { by = 'com' }) end, "syscall has no field 'com'", 'as the key of a value')
-at(here(), function() one:sum('latency_ns', { by = { 'pid', 'com' } }) end, "syscall has no field 'com'", 'in a list of keys')
+at(here(), function() one:sum('latency_ns', { by = { 'pid', 'com' } }) end, "syscall has no field 'com'",
+  'in a list of keys')
 at(here(), function() one:count { by = 'pid', note = 'com' } end, "syscall has no field 'com'", 'as a note')
-at(here(), function() one:sum(function(e) return e.latncy_ns end) end, "syscall has no field 'latncy_ns'", 'in a value function')
+at(here(), function() one:sum(function(e) return e.latncy_ns end) end, "syscall has no field 'latncy_ns'",
+  'in a value function')
 
 -- Misuse.
 at(here(), function() one:where() end, 'where: needs a function of the event', 'where without a function')
@@ -96,15 +99,20 @@ at(here(), function() one:where 'pid == 1' end, 'where: needs a function of the 
 at(here(), function() one:each() end, 'each: needs a function of the event', 'each without a function')
 at(here(), function() one:when(true, 5) end, 'when: needs a function of the event', 'when without a function')
 at(here(), function() one:wher(print) end, "a stream has no method 'wher'; did you mean 'where'%?", 'a misspelt method')
-at(here(), function() one:histogramm('pid') end, "a stream has no method 'histogramm'; did you mean 'histogram'%?", 'a misspelt aggregate')
+at(here(), function() one:histogramm('pid') end, "a stream has no method 'histogramm'; did you mean 'histogram'%?",
+  'a misspelt aggregate')
 at(here(), function() one:zzzzzzzz() end, "a stream has no method 'zzzzzzzz'", 'an unknown method')
 at(here(), function() one:sum() end, 'sum: needs a field name or a function', 'an aggregate without its value')
 at(here(), function() one:sum(5) end, 'sum: needs a field name or a function', 'a number as value')
 at(here(), function() one:count(5) end, 'by: needs field names or functions', 'a number as key')
-at(here(), function() one:sum('latency_ns', { by = { {} } }) end, 'by: needs field names or functions', 'a table as key')
-at(here(), function() one:sum('latency_ns', { bye = 'pid' }) end, "sum: no option 'bye'; did you mean 'by'%?", 'a misspelt option')
-at(here(), function() one:count { max_key = 5 } end, "count: no option 'max_key'; did you mean 'max_keys'%?", 'one of count')
-at(here(), function() one:sum('latency_ns', { 'pid' }) end, "sum: no option '1'; it has by, label", 'a list for options')
+at(here(), function() one:sum('latency_ns', { by = { {} } }) end, 'by: needs field names or functions',
+  'a table as key')
+at(here(), function() one:sum('latency_ns', { bye = 'pid' }) end, "sum: no option 'bye'; did you mean 'by'%?",
+  'a misspelt option')
+at(here(), function() one:count { max_key = 5 } end, "count: no option 'max_key'; did you mean 'max_keys'%?",
+  'one of count')
+at(here(), function() one:sum('latency_ns', { 'pid' }) end, "sum: no option '1'; it has by, label",
+  'a list for options')
 
 -- when.
 tap.is(one:when(nil, function(e) return e.pid end), one, 'when nobody asks all pass')
@@ -134,12 +142,14 @@ run({ sinks = { { filters = { function() return nil end }, take = log_to 'nil' }
   { filters = { function() return 0 end }, take = log_to 'zero' } } }, { n = 1 })
 tap.is(log, { 'zero1' }, 'what counts as true is as everywhere in Lua')
 log = {}
-run({ sinks = { { filters = { function() return false end, function() error('asked') end }, take = log_to 'x' } } }, { n = 1 })
+run({ sinks = { { filters = { function() return false end, function() error('asked') end }, take = log_to 'x' } } },
+  { n = 1 })
 tap.is(log, {}, 'a later filter is not asked when an earlier one refuses')
 for _, count in ipairs { 50, 51, 60, 61, 199, 201, 700 } do
   local many = { sinks = {} }
   local sum = 0
-  for i = 1, count do many.sinks[i] = { filters = i % 3 == 0 and { passes } or {}, take = function(e) sum = sum + e.n end } end
+  for i = 1, count do many.sinks[i] = { filters = i % 3 == 0 and { passes } or {},
+    take = function(e) sum = sum + e.n end } end
   local ok, problem = pcall(run, many, { n = 1 })
   tap.is(ok and sum or problem, count, count .. ' sinks')
 end
@@ -157,7 +167,8 @@ tap.is(log, { 'all 1', 'all 2', 'slow 2', 'all 3', 'slow 3', 'slow x 3' }, 'each
 
 -- After the script was loaded.
 stream.frozen = true
-at(here(), function() split:each(function(e) return e.pid end) end, 'each: handlers are added while', 'no more handlers')
+at(here(), function() split:each(function(e) return e.pid end) end, 'each: handlers are added while',
+  'no more handlers')
 at(here(), function() split:count() end, 'count: aggregates are added while', 'no more aggregates')
 at(here(), function() fresh() end, 'probe: all probes are opened while', 'no more probes')
 tap.is(mp.probe('process_exec').source, exec.source, 'one that is open can be had')

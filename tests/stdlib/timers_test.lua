@@ -86,7 +86,8 @@ tap.ok(table.concat(log, ' '):find('mp.after', 1, true), 'mp.after runs')
 for _, method in ipairs { 'every', 'after' } do
   local function misuse(pattern, name, ...)
     local arguments, count = { ... }, select('#', ...)
-    tap.raises(function() mp[method](unpack(arguments, 1, count)) end, '^' .. FILE .. ':%d+: ' .. method .. ': ' .. pattern,
+    tap.raises(function() mp[method](unpack(arguments, 1, count)) end,
+      '^' .. FILE .. ':%d+: ' .. method .. ': ' .. pattern,
       method .. ': ' .. name)
   end
   misuse("'5' is not a time like 1s", 'no unit', '5', print)
