@@ -21,7 +21,7 @@ TRIPLET := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 # Static where it saves start-up time and pins LuaJIT's bytecode; the rest is shared.
 LUAJIT_CFLAGS = $(shell pkg-config --cflags luajit)
-LIBS = -Wl,-Bstatic -lbpf -lluajit-5.1 -Wl,-Bdynamic -lelf -lz -lm -ldl
+LIBS = -Wl,-Bstatic -lbpf -lluajit-5.1 -Wl,-Bdynamic -lseccomp -lelf -lz -lm -ldl
 WARN = -Wall -Wextra -Wmissing-prototypes -Wno-missing-field-initializers
 CFLAGS ?= -O2 -g
 ENGINE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -fvisibility=hidden -fno-omit-frame-pointer $(WARN) \
@@ -97,6 +97,7 @@ check: ## formatting and static analysis
 	@cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability \
 		--suppress=missingIncludeSystem --suppress=ctuuninitvar \
 		'-DDECLARE_LIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}' \
+		'-DLIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}' \
 		-Iengine -Ibpf/include engine tests/engine tests/workload.c
 	@luacheck --quiet stdlib scripts examples tests
 

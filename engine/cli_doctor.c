@@ -8,6 +8,7 @@
 #include "json.h"
 #include "privilege.h"
 #include "ring.h"
+#include "sandbox.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -20,6 +21,7 @@
 #include <linux/perf_event.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -237,6 +239,42 @@ static int try_hardware_events(char *detail, size_t size)
 	return perf_open(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES);
 }
 
+/* In the sandbox, a call that is not on its list has to be refused. */
+static int in_sandbox(void)
+{
+	struct sandbox_options options = {0};
+	struct error error;
+	int err = privilege_drop();
+
+	if (!err)
+		err = sandbox_enter(&options, &error);
+	if (!err && (socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != EPERM))
+		err = -ENOSYS;
+	return err;
+}
+
+static int try_seccomp(char *detail, size_t size)
+{
+	int status;
+	pid_t pid = fork();
+
+	snprintf(detail, size, "system calls of scripts are filtered");
+	if (pid == 0)
+		_exit(-in_sandbox());
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+}
+
+static int try_landlock(char *detail, size_t size)
+{
+	int version = sandbox_landlock();
+
+	if (version > 0)
+		snprintf(detail, size, "version %d", version);
+	return version < 0 ? version : 0;
+}
+
 /* As a worker would: without privileges, map a ring and read an array by descriptor. */
 static int in_worker(int ring, int array)
 {
@@ -307,6 +345,11 @@ static const struct check checks[] = {
 	{"unprivileged worker", "isolation of scripts",
 	 "a kernel that lets map descriptors be used without CAP_BPF (5.19 and later)", true,
 	 try_worker},
+	{"seccomp", "isolation of scripts", "a kernel with CONFIG_SECCOMP_FILTER=y", true,
+	 try_seccomp},
+	{"Landlock", "keeping scripts from reading files outside their folders",
+	 "a kernel with CONFIG_SECURITY_LANDLOCK=y, booted with lsm=landlock,...", false,
+	 try_landlock},
 	{"kprobes", "functions of the kernel", "a kernel with CONFIG_KPROBES=y", false, try_kprobe},
 	{"fentry", "functions of the kernel, cheaply",
 	 "a kernel with CONFIG_FUNCTION_TRACER=y and direct calls", false, try_fentry},

@@ -156,7 +156,10 @@ static int attach_perf_tracepoint(const char *event, int program_fd, struct erro
 				 strerror(errno));
 	link = bpf_link_create(program_fd, perf, BPF_PERF_EVENT, NULL);
 	if (link < 0)
-		error_set(error, -errno, "tracepoint %s: %s", event, strerror(errno));
+		error_set(error, -errno, "tracepoint %s: %s", event,
+			  errno == E2BIG ? "the kernel takes 64 programs on one tracepoint "
+					   "(BPF_TRACE_MAX_PROGS); fewer scripts, or a tp_btf probe"
+					 : strerror(errno));
 	else
 		ioctl(perf, PERF_EVENT_IOC_ENABLE, 0);
 	close(perf); /* the link keeps it */

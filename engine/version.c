@@ -370,6 +370,11 @@ static int send_start(struct version *version, int source, int ring_fd)
 	message_number(message, options->ring_bytes);
 	message_number(message, libbpf_num_possible_cpus());
 	message_text(message, options->allow ? options->allow : "");
+	message_number(message, options->path.count + !!options->folder);
+	if (options->folder)
+		message_text(message, options->folder);
+	for (int i = 0; i < options->path.count; i++)
+		message_text(message, options->path.dirs[i]);
 	for (int i = 0; i < options->argc; i++)
 		message_text(message, options->argv[i]);
 	message_fd(message, source);

@@ -6,6 +6,7 @@
 #include "lua_engine.h"
 #include "message.h"
 #include "privilege.h"
+#include "sandbox.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -51,11 +52,32 @@ static int traceback(lua_State *lua)
 	return 1;
 }
 
-/* boot.lua is part of the executable always: it is what fetches everything else. */
+/* The table at `index` lists the folders that may be read. */
+static int enter_sandbox(lua_State *lua, int index)
+{
+	const char *folders[SEARCH_DIRS + 1];
+	struct sandbox_options options = {.folders = folders};
+	struct error error;
+	int err;
+
+	for (int i = 0; i < SEARCH_DIRS + 1; i++) {
+		lua_rawgeti(lua, index, i + 1);
+		if (lua_isstring(lua, -1))
+			folders[options.folder_count++] = lua_tostring(lua, -1);
+		lua_pop(lua, 1); /* the table keeps it */
+	}
+	err = sandbox_enter(&options, &error);
+	if (err)
+		error_print("worker: %s", error.text);
+	return err;
+}
+
+/* boot.lua is part of the executable always: it is what fetches everything else. It takes the
+ * start message, and returns the folders and a function that loads user code: that is called
+ * in the sandbox or not at all. */
 static int boot(lua_State *lua)
 {
 	const struct asset *file = asset_embedded("stdlib/boot.lua");
-	int status;
 
 	lua_pushcfunction(lua, traceback);
 	if (luaL_loadbuffer(lua, (const char *)file->bytes, file->size, "@stdlib/boot.lua")) {
@@ -63,12 +85,17 @@ static int boot(lua_State *lua)
 		return 1;
 	}
 	lua_engine_push(lua);
-	if (lua_pcall(lua, 1, 1, -3)) {
+	if (lua_pcall(lua, 1, 2, 1)) {
 		error_print("%s", lua_tostring(lua, -1));
 		return 1;
 	}
-	status = (int)lua_tointeger(lua, -1);
-	return status;
+	if (enter_sandbox(lua, 2))
+		return 1;
+	if (lua_pcall(lua, 0, 1, 1)) {
+		error_print("%s", lua_tostring(lua, -1));
+		return 1;
+	}
+	return (int)lua_tointeger(lua, -1);
 }
 
 int worker_main(void)

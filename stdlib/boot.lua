@@ -1,10 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
---- Boot: a worker's first Lua. Fetches modules, takes the start message, loads the user's
---- script, declares its probes, and runs until the host says finish.
+--- Boot: a worker's first Lua. Takes the start message and says how modules are fetched; then
+--- C closes the sandbox, and the rest loads the user's script, declares its probes, and runs
+--- until the host says finish.
 ---
----   start -> load script -> declare*, ready -> run -> drain loop -> finish | yield
+---   start -> sandbox -> load script -> declare*, ready -> run -> drain loop -> finish | yield
 ---
---- Returns the process's exit status: 0, 1 failed while running, 2 could not be loaded.
+--- Returns the folders that may be read, and the rest as a function. That returns the process's
+--- exit status: 0, 1 failed while running, 2 could not be loaded.
 
 local engine = ...
 
@@ -86,7 +88,9 @@ local job = {
 }
 overridden = start[8] > 0
 for name in start[11]:gmatch('[^,]+') do job.allowed[name] = true end
-for i = 12, #start do job.arguments[#job.arguments + 1] = start[i] end
+local folders = {} -- that may be read
+for i = 13, 12 + start[12] do folders[#folders + 1] = start[i] end
+for i = 13 + start[12], #start do job.arguments[#job.arguments + 1] = start[i] end
 package.preload['moonprobe.job'] = function() return job end
 
-return require('moonprobe.life').live()
+return folders, function() return require('moonprobe.life').live() end

@@ -3,7 +3,8 @@
 
 --- Edits that make b of a: insert, delete, replace, swap neighbours.
 local function distance(a, b)
-  local before, above, row = nil, {}, {}
+  local before, above, row
+  row = {}
   for j = 0, #b do row[j] = j end
   for i = 1, #a do
     before, above, row = above, row, { [0] = i }

@@ -31,12 +31,13 @@ end
 
 local on_exec = "mp.probe('process_exec'):each(function(e) %s end)"
 
-local err, run = beside_victim('an endless loop', on_exec:format('while true do end'), 8)
+local err = beside_victim('an endless loop', on_exec:format('while true do end'), 8)
 tap.like(err, 'hung in compiled code.*started again', 'an endless loop is ended and told')
 
 err = beside_victim('a slow endless loop', on_exec:format("\n  local s = ''\n  while #s < 2 do s = s:gsub('x', 'y') end"), 8)
 tap.like(err, 'hung at [^\n]*hostile.lua:4[^\n]*started again', 'an interpreted loop is told with its line')
 
+local run
 err, run = beside_victim('error() in a handler', on_exec:format("error('no')"), 2)
 tap.like(err, 'hostile.lua:2: no\n[^\n]*17 events skipped', 'errors are told once and counted')
 tap.is(run.status, 0, 'and are no reason to end')
