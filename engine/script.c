@@ -358,6 +358,10 @@ static void on_pulse(struct loop_source *source)
 
 	timer_read(source);
 	timer_set(source, SECOND);
+	if (script->candidate)
+		version_second(script->candidate);
+	if (script->active)
+		version_second(script->active);
 	if (script->candidate && !script->candidate->ready && ++script->waited >= LOAD_SECONDS) {
 		if (script->waited == LOAD_SECONDS)
 			version_interrupt(script->candidate);

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define MESSAGES_PER_SECOND 5000 /* loading a script takes some fifty */
+
 /* Sending. */
 
 static struct message *message_new(const char *name)
@@ -93,6 +95,11 @@ int version_ping(struct version *version)
 	if (!version->unanswered && dispatch(version, message_new("ping")))
 		return 0;
 	return ++version->unanswered;
+}
+
+void version_second(struct version *version)
+{
+	version->messages = 0;
 }
 
 void version_interrupt(struct version *version)
@@ -304,6 +311,10 @@ static void on_message(struct child *child, struct message *message)
 	struct version *version = child_owner(child);
 	const char *name;
 
+	if (++version->messages > MESSAGES_PER_SECOND) {
+		version_kill(version, "it flooded its host with messages");
+		return;
+	}
 	if (message_next_text(message, &name))
 		for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 			if (!strcmp(name, kinds[i].name)) {

@@ -43,6 +43,7 @@ struct version {
 	const struct script_options *options;
 	struct child *child;
 	int unanswered;	       /* pings while it was computing */
+	int messages;	       /* in this second */
 	const char *condemned; /* why it was killed */
 	char stuck[256];       /* where Lua was when it was interrupted */
 };
@@ -59,6 +60,9 @@ int version_run(struct version *version, int state_fd, double stopped_ns);
 int version_yield(struct version *version);
 int version_resume(struct version *version); /* one that yielded: goes on where the ring is */
 int version_finish(struct version *version);
+
+/* To be called every second: the limit on messages counts anew. */
+void version_second(struct version *version);
 
 /* Asks for a sign of life. Returns how many were not answered while the worker was using a
  * CPU: one that waits (for a slow reader of its output, say) is not hung. */

@@ -210,13 +210,13 @@ end
 --- Waits until processes do next to nothing: they have started, or have nothing left to do.
 function process.settle(pids, seconds)
   local give_up = process.now() + (seconds or 5)
-  local before = process.cpu_ns(pids)
-  repeat
-    process.sleep(0.2)
+  local before, quiet = process.cpu_ns(pids), 0
+  repeat -- twice: once can be because others have the CPUs
+    process.sleep(0.15)
     local after = process.cpu_ns(pids)
-    local quiet = after > 0 and after - before < 2e6
+    quiet = after > 0 and after - before < 2e6 and quiet + 1 or 0
     before = after
-  until quiet or process.now() > give_up
+  until quiet == 2 or process.now() > give_up
 end
 
 return process
