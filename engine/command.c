@@ -107,7 +107,16 @@ void command_end(struct command *command)
 		close(command->go_fd); /* never started: reads the end of the pipe */
 		close(command->failed_fd);
 	} else {
+		/* Politely first, and then not. */
 		kill(command->pid, SIGTERM);
+		for (int i = 0; i < 100; i++) {
+			if (waitpid(command->pid, NULL, WNOHANG) == command->pid) {
+				command->pid = 0;
+				return;
+			}
+			usleep(20000);
+		}
+		kill(command->pid, SIGKILL);
 	}
 	command_reap(command);
 }

@@ -310,7 +310,7 @@ int probe_open(struct probe **out, const struct probe_request *request, int slot
 	       const struct probe_setting *setting, struct error *error)
 {
 	struct probe *probe = calloc(1, sizeof(*probe));
-	int err;
+	int err, loaded = 0;
 
 	if (!probe)
 		return error_set(error, -ENOMEM, "probe %s: no memory", request->name);
@@ -331,9 +331,15 @@ int probe_open(struct probe **out, const struct probe_request *request, int slot
 		probe->programs[i].dispatcher_fd = -1;
 		probe->programs[i].link_fd = -1;
 	}
-	for (int i = 0; i < probe->schema->program_count && !err; i++)
-		if (body_fd(probe->schema, i) >= 0)
-			err = make_dispatcher(probe, i, error);
+	for (int i = 0; i < probe->schema->program_count && !err; i++) {
+		if (body_fd(probe->schema, i) < 0)
+			continue;
+		err = make_dispatcher(probe, i, error);
+		loaded++;
+	}
+	if (!err && !loaded)
+		err = error_set(error, -ENOENT, "probe %s: this kernel has none of its hooks",
+				request->name);
 	if (!err)
 		err = fill_slots(probe, probe->schema, error);
 	if (err)

@@ -140,6 +140,14 @@ static int prepare(struct session *session, const struct session_options *wanted
 	return err;
 }
 
+static bool asks_for_help(const struct script_options *options)
+{
+	for (int i = 0; i < options->argc; i++)
+		if (!strcmp(options->argv[i], "--help") || !strcmp(options->argv[i], "-h"))
+			return true;
+	return false;
+}
+
 int session_run(const struct session_options *wanted, const struct script_options *options,
 		char *const *names, int count)
 {
@@ -160,7 +168,9 @@ int session_run(const struct session_options *wanted, const struct script_option
 		found.name = names[i];
 		err = script_source_find(&source, &found, &error);
 	}
-	if (!err)
+	if (asks_for_help(options))
+		shared.check = true; /* the script answers while it is loaded */
+	else if (!err)
 		err = prepare(&session, wanted, &shared, &error);
 	session.host.running = on_running;
 	session.host.context = &session;

@@ -130,6 +130,8 @@ if tap.shell(as_nobody .. 'true').status == 0 then
   tap.ok(run.status == 2 and run.err:find('CAP_BPF and CAP_PERFMON missing') ~= nil, 'no privileges: named', run)
   run = tap.shell(as_nobody .. folder .. '/moonprobe check ' .. idle)
   tap.is(run.status, 0, 'check needs no privileges')
+  run = tap.shell(as_nobody .. folder .. '/moonprobe run execsnoop --help')
+  tap.ok(run.status == 0 and run.out:find('^usage: moonprobe run') ~= nil, '--help needs no privileges', run)
   run = tap.shell(as_nobody .. folder .. '/moonprobe doctor')
   tap.ok(run.status == 1 and run.out:find('NO   privileges') ~= nil, 'doctor without privileges', run)
 else
