@@ -124,7 +124,7 @@ $(BUILD)/%.bpf.o: bpf/%.bpf.c Makefile
 $(BUILD)/tests/workload: tests/workload.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -O2 -g -std=gnu11 -D_GNU_SOURCE $(WARN) -o $@ $< -lpthread
+	$(Q)$(CC) -O2 -g -static -std=gnu11 -D_GNU_SOURCE $(WARN) -o $@ $< -lpthread
 
 $(BUILD)/tests/engine/%: tests/engine/%.c $(ENGINE_O) $(BUILD)/assets.o
 	$(call say,CC,$<)
