@@ -121,6 +121,23 @@ void kernel_side_totals(const struct kernel_side *side,
 		visit(context, side->past[i].name, &side->past[i].totals);
 }
 
+void kernel_side_cut(struct kernel_side *side)
+{
+	for (int slot = 0; slot < KERNEL_SIDE_PROBES; slot++)
+		if (side->probes[slot])
+			probe_cut(side->probes[slot]);
+}
+
+uint64_t kernel_side_received(const struct kernel_side *side)
+{
+	uint64_t received = 0;
+
+	for (int slot = 0; slot < KERNEL_SIDE_PROBES; slot++)
+		if (side->probes[slot])
+			received += probe_received(side->probes[slot]);
+	return received;
+}
+
 void kernel_side_close(struct kernel_side *side)
 {
 	for (int slot = 0; slot < KERNEL_SIDE_PROBES; slot++)

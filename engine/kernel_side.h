@@ -47,6 +47,13 @@ void kernel_side_totals(const struct kernel_side *side,
 				      const struct probe_totals *totals),
 			void *context);
 
+/* The end: what happens from now on does not belong to the script any more. (To detach first
+ * would take up to a tenth of a second for each perf tracepoint.) */
+void kernel_side_cut(struct kernel_side *side);
+
+/* Events that workers have received so far; cheap. */
+uint64_t kernel_side_received(const struct kernel_side *side);
+
 void kernel_side_close(struct kernel_side *side);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,16 +97,20 @@ static int engine_wait(lua_State *lua)
 	int ring_fd = lua_isnil(lua, 2) ? -1 : luaL_checkint(lua, 2);
 	int count, said = 0, events = 0;
 
+	if (ring_fd < 0) { /* a nap, or no ring yet: the set of descriptors stays as it is */
+		struct pollfd socket = {.fd = WORKER_SOCKET, .events = POLLIN};
+
+		lua_pushboolean(lua, poll(&socket, 1, timeout) > 0);
+		return 1;
+	}
 	if (epoll_fd < 0) {
 		epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 		if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, WORKER_SOCKET, &one))
 			return luaL_error(lua, "epoll: %s", strerror(errno));
 	}
 	if (ring_fd != watched_ring) {
-		if (watched_ring >= 0)
-			epoll_ctl(epoll_fd, EPOLL_CTL_DEL, watched_ring, NULL);
 		one.data.fd = ring_fd;
-		if (ring_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, ring_fd, &one))
+		if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, ring_fd, &one))
 			return luaL_error(lua, "epoll on the ring: %s", strerror(errno));
 		watched_ring = ring_fd;
 	}

@@ -30,6 +30,8 @@ struct probe {
 	struct event_counters *counters;
 	size_t counters_bytes;
 	int cpus;
+	bool is_cut;
+	uint64_t cut; /* events when it was */
 };
 
 bool probe_request_has_field(const struct probe_request *request, const char *field)
@@ -479,8 +481,26 @@ static void find_losers(const struct probe *probe, struct probe_totals *totals)
 	totals->loser_count = count;
 }
 
+void probe_cut(struct probe *probe)
+{
+	probe->is_cut = true;
+	for (int cpu = 0; cpu < probe->cpus; cpu++)
+		probe->cut += probe->counters[cpu].events;
+}
+
+uint64_t probe_received(const struct probe *probe)
+{
+	uint64_t received = 0;
+
+	for (int cpu = 0; cpu < probe->cpus; cpu++)
+		received += probe->counters[cpu].received;
+	return received;
+}
+
 int probe_totals(const struct probe *probe, struct probe_totals *totals)
 {
+	uint64_t accounted;
+
 	memset(totals, 0, sizeof(*totals));
 	for (int cpu = 0; cpu < probe->cpus; cpu++) {
 		const struct event_counters *row = &probe->counters[cpu];
@@ -492,8 +512,11 @@ int probe_totals(const struct probe *probe, struct probe_totals *totals)
 		totals->received += row->received;
 		totals->failed += row->failed;
 	}
-	if (totals->events > totals->received + totals->lost_ring)
-		totals->unhandled = totals->events - totals->received - totals->lost_ring;
+	accounted = totals->received + totals->lost_ring;
+	if (probe->is_cut)
+		totals->events = probe->cut > accounted ? probe->cut : accounted;
+	if (totals->events > accounted)
+		totals->unhandled = totals->events - accounted;
 	for (int i = 0; i < probe->schema->program_count; i++) {
 		struct bpf_prog_info info = {0};
 		uint32_t size = sizeof(info);

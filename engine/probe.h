@@ -84,6 +84,9 @@ struct probe_totals {
 	struct probe_loser losers[PROBE_LOSERS]; /* those that lost most */
 	int loser_count;
 };
+/* Totals end here: later events count only if they have been received, or lost. */
+void probe_cut(struct probe *probe);
+uint64_t probe_received(const struct probe *probe); /* that part of it, without a system call */
 int probe_totals(const struct probe *probe, struct probe_totals *totals);
 
 void probe_close(struct probe *probe); /* detaches; NULL is fine */

@@ -158,7 +158,8 @@ static const int free_calls[] = {
 	/* fstat(3) of glibc before 2.39; mktime(3) looks whether the time zone has changed */
 	SCMP_SYS(newfstatat),
 	/* waiting, by the names that architectures and libcs have for it */
-	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
 	SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(restart_syscall),
 	/* memory; LuaJIT's compiler needs PROT_EXEC, libbpf shared mappings */
 	SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(mremap), SCMP_SYS(munmap),

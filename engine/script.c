@@ -28,8 +28,9 @@ struct script {
 	struct loop_source probation; /* when it ends, `previous` is let go */
 	struct loop_source restart;
 	bool yielding, finishing, over;
-	bool stale; /* the source changed while a switch was under way */
-	int waited; /* seconds for a candidate, a handover or the end */
+	bool stale;	   /* the source changed while a switch was under way */
+	uint64_t received; /* by workers, at the last pulse */
+	int waited;	   /* seconds for a candidate, a handover or the end */
 	int failures;
 	time_t first_failure;
 	int status;
@@ -355,6 +356,7 @@ static void on_pulse(struct loop_source *source)
 {
 	struct script *script = container_of(source, struct script, pulse);
 	int missed, patience;
+	uint64_t received;
 
 	timer_read(source);
 	timer_set(source, SECOND);
@@ -371,7 +373,12 @@ static void on_pulse(struct loop_source *source)
 	}
 	if (!script->active)
 		return;
-	patience = script->finishing ? 1 : script->options.patience;
+	/* Slow is not hung: somebody counts what is handled. */
+	received = kernel_side_received(&script->kernel);
+	if (received != script->received)
+		version_alive(script->active);
+	script->received = received;
+	patience = script->finishing ? 2 : script->options.patience;
 	missed = version_ping(script->active);
 	if (missed == patience)
 		version_interrupt(script->active);
@@ -435,6 +442,7 @@ void script_finish(struct script *script)
 		drop(script, &script->candidate);
 	if (script->previous)
 		drop(script, &script->previous);
+	kernel_side_cut(&script->kernel);
 	if (script->candidate)
 		version_kill(script->candidate, "ended while it was loading");
 	else if (!script->active)

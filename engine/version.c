@@ -102,6 +102,12 @@ void version_second(struct version *version)
 	version->messages = 0;
 }
 
+void version_alive(struct version *version)
+{
+	if (version->unanswered > 1)
+		version->unanswered = 1;
+}
+
 void version_interrupt(struct version *version)
 {
 	kill(version_pid(version), SIGUSR1);

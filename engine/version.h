@@ -68,6 +68,8 @@ void version_second(struct version *version);
  * CPU: one that waits (for a slow reader of its output, say) is not hung. */
 int version_ping(struct version *version);
 
+void version_alive(struct version *version); /* it works, though it may not answer */
+
 /* Makes Lua end where it is and tell the line, if it is not in compiled code. */
 void version_interrupt(struct version *version);
 

@@ -42,8 +42,6 @@ local ring, cpus
 local handlers = {} -- [slot] = function(pointer to the event)
 local counters = {} -- [slot] = struct event_counters[cpus]
 
-local failed_at, failed_slot -- where the handler that raised was
-
 --- Maps the script's ring.
 function drain.open(ring_fd, ring_bytes, possible_cpus)
   ring = ffi.cast('struct ring *', assert(engine.ring(ring_fd, ring_bytes)))
@@ -63,46 +61,51 @@ function drain.handle(slot, pointer, handler, counters_fd)
   handlers[slot] = function(header) return handler(ffi.cast(pointer, header)) end
 end
 
-local cursor = ffi.new('struct { uint32_t offset; uint32_t length; uint32_t slot; }')
+-- Where the drain is: kept outside the loop, for a handler that raises leaves the loop.
+local cursor = ffi.new [[ struct {
+  uint32_t offset, stop; // of the batch at hand: the next record, the end
+  uint32_t bytes;        // its length, to be released when it is done
+  uint32_t slot;         // of the event that is being handled
+  uint32_t events;       // handled in this turn
+  uint32_t done;         // bytes of finished batches in this turn
+} ]]
 
---- Handles `bytes` finished bytes that start at `offset` of the ring; returns the events.
-local function batch(data, offset, bytes)
-  local stop, events = offset + bytes, 0
-  while offset < stop do
-    local record = ffi.cast(record_pointer, data + offset)
-    local length = record.length
-    local following = offset + band(band(length, 0x3fffffff) + 15, -8)
-    if band(length, DISCARDED) == 0 then
-      local header = ffi.cast(header_pointer, data + offset + 8)
-      local slot = header.probe
-      cursor.offset, cursor.slot = following, slot
-      local handler = handlers[slot]
-      if handler then
-        local row = counters[slot][header.cpu]
-        row.received = row.received + 1
-        handler(header)
-        events = events + 1
-      end -- else: of a probe that the last version of the script used
+--- Handles finished records, batch by batch, until `limit` bytes are done or none is finished.
+local function batches(limit)
+  local data, mask = ring.data, ring.mask
+  while true do
+    local offset, stop, events = cursor.offset, cursor.stop, 0
+    while offset < stop do
+      local record = ffi.cast(record_pointer, data + offset)
+      local length = record.length
+      local following = offset + band(band(length, 0x3fffffff) + 15, -8)
+      if band(length, DISCARDED) == 0 then
+        local header = ffi.cast(header_pointer, data + offset + 8)
+        local slot = header.probe
+        local handler = handlers[slot]
+        cursor.offset, cursor.slot = following, slot
+        if handler then
+          local row = counters[slot][header.cpu]
+          row.received = row.received + 1
+          events = events + 1
+          handler(header)
+        end -- else: of a probe that the last version of the script used
+      end
+      offset = following
     end
-    offset = following
+    cursor.events = cursor.events + events
+    if cursor.bytes > 0 then
+      C.ring_release(ring, cursor.bytes)
+      cursor.done = cursor.done + cursor.bytes
+    end
+    cursor.bytes, cursor.stop = 0, 0
+    if cursor.done >= limit then return end
+    local bytes = tonumber(C.ring_ready(ring, math.min(BATCH, limit - cursor.done)))
+    if bytes == 0 then return end
+    cursor.bytes = bytes
+    cursor.offset = tonumber(band(ring.position, mask))
+    cursor.stop = cursor.offset + bytes
   end
-  return events
-end
-
---- A batch, whatever its handlers raise.
-local function guarded_batch(offset, bytes, on_error)
-  local stop, events = offset + bytes, 0
-  while offset < stop do
-    local ok, result = pcall(batch, ring.data, offset, stop - offset)
-    if ok then return events + result end
-    failed_at, failed_slot = cursor.offset, cursor.slot
-    local row = counters[failed_slot][0]
-    row.failed = row.failed + 1
-    on_error(result)
-    events = events + 1
-    offset = failed_at
-  end
-  return events
 end
 
 --- What a slot's probe has seen, lost and handled so far, over all CPUs: `events` happened,
@@ -132,17 +135,15 @@ end
 ---@return integer events
 ---@return integer bytes
 function drain.once(on_error, at_most)
-  local events, done = 0, 0
   local limit = math.min(at_most or math.huge, tonumber(C.ring_reserved(ring)))
-  while done < limit do
-    local bytes = tonumber(C.ring_ready(ring, math.min(BATCH, limit - done)))
-    if bytes == 0 then break end
-    local offset = tonumber(band(ring.position, ring.mask))
-    events = events + guarded_batch(offset, bytes, on_error)
-    C.ring_release(ring, bytes)
-    done = done + bytes
+  cursor.offset, cursor.stop, cursor.bytes, cursor.events, cursor.done = 0, 0, 0, 0, 0
+  while true do
+    local ok, message = pcall(batches, limit)
+    if ok then return cursor.events, cursor.done end
+    local row = counters[cursor.slot][0]
+    row.failed = row.failed + 1
+    on_error(message)
   end
-  return events, done
 end
 
 --- Handles everything the kernel has reserved by now, also what it is still writing.
