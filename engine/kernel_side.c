@@ -128,13 +128,14 @@ void kernel_side_cut(struct kernel_side *side)
 			probe_cut(side->probes[slot]);
 }
 
-uint64_t kernel_side_received(const struct kernel_side *side)
+uint64_t kernel_side_received(const struct kernel_side *side, uint64_t *waiting)
 {
 	uint64_t received = 0;
 
+	*waiting = 0;
 	for (int slot = 0; slot < KERNEL_SIDE_PROBES; slot++)
 		if (side->probes[slot])
-			received += probe_received(side->probes[slot]);
+			received += probe_received(side->probes[slot], waiting);
 	return received;
 }
 

@@ -51,8 +51,8 @@ void kernel_side_totals(const struct kernel_side *side,
  * would take up to a tenth of a second for each perf tracepoint.) */
 void kernel_side_cut(struct kernel_side *side);
 
-/* Events that workers have received so far; cheap. */
-uint64_t kernel_side_received(const struct kernel_side *side);
+/* Events that workers have received so far, and those that wait for one; cheap. */
+uint64_t kernel_side_received(const struct kernel_side *side, uint64_t *waiting);
 
 void kernel_side_close(struct kernel_side *side);
 

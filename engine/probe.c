@@ -488,12 +488,15 @@ void probe_cut(struct probe *probe)
 		probe->cut += probe->counters[cpu].events;
 }
 
-uint64_t probe_received(const struct probe *probe)
+uint64_t probe_received(const struct probe *probe, uint64_t *waiting)
 {
-	uint64_t received = 0;
+	uint64_t received = 0, sent = 0;
 
-	for (int cpu = 0; cpu < probe->cpus; cpu++)
+	for (int cpu = 0; cpu < probe->cpus; cpu++) {
 		received += probe->counters[cpu].received;
+		sent += probe->counters[cpu].events - probe->counters[cpu].lost_ring;
+	}
+	*waiting += sent > received ? sent - received : 0;
 	return received;
 }
 

@@ -86,7 +86,8 @@ struct probe_totals {
 };
 /* Totals end here: later events count only if they have been received, or lost. */
 void probe_cut(struct probe *probe);
-uint64_t probe_received(const struct probe *probe); /* that part of it, without a system call */
+/* That part of it, without a system call; adds what waits in the ring to `waiting`. */
+uint64_t probe_received(const struct probe *probe, uint64_t *waiting);
 int probe_totals(const struct probe *probe, struct probe_totals *totals);
 
 void probe_close(struct probe *probe); /* detaches; NULL is fine */

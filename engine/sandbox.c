@@ -65,7 +65,7 @@ static bool is_root(const struct stat *status)
 static int allow_below(int ruleset, const char *path, __u64 access)
 {
 	struct landlock_path_beneath_attr rule = {.allowed_access = access};
-	struct stat status;
+	struct stat status = {0};
 	int err = 0;
 
 	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);

@@ -14,6 +14,7 @@
 
 #define SECOND 1000000000ull
 #define LOAD_SECONDS 10	       /* to load a version, to hand over, to finish */
+#define IDLE_PULSES 5	       /* seconds between two pings of an idle worker */
 #define FAILURES 5	       /* in a minute, then quarantine */
 #define PAUSE_NS (SECOND / 10) /* before the first restart; doubles */
 
@@ -30,6 +31,7 @@ struct script {
 	bool yielding, finishing, over;
 	bool stale;	   /* the source changed while a switch was under way */
 	uint64_t received; /* by workers, at the last pulse */
+	int idle_pulses;   /* without a ping */
 	int waited;	   /* seconds for a candidate, a handover or the end */
 	int failures;
 	time_t first_failure;
@@ -356,7 +358,7 @@ static void on_pulse(struct loop_source *source)
 {
 	struct script *script = container_of(source, struct script, pulse);
 	int missed, patience;
-	uint64_t received;
+	uint64_t received, waiting;
 
 	timer_read(source);
 	timer_set(source, SECOND);
@@ -374,10 +376,15 @@ static void on_pulse(struct loop_source *source)
 	if (!script->active)
 		return;
 	/* Slow is not hung: somebody counts what is handled. */
-	received = kernel_side_received(&script->kernel);
+	received = kernel_side_received(&script->kernel, &waiting);
 	if (received != script->received)
 		version_alive(script->active);
 	script->received = received;
+	/* One that has nothing to do is woken seldom: a hundred of them cost no CPU. */
+	if (!waiting && !script->finishing && !script->yielding && !script->active->unanswered &&
+	    ++script->idle_pulses < IDLE_PULSES)
+		return;
+	script->idle_pulses = 0;
 	patience = script->finishing ? 2 : script->options.patience;
 	missed = version_ping(script->active);
 	if (missed == patience)

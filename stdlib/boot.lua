@@ -82,6 +82,8 @@ local job = {
   ring_bytes = start[9],
   cpus = start[10],
   allowed = {}, -- [what the user granted] = true
+  gather_busy_ms = 1, -- how long events may gather: see mp.gather
+  gather_quiet_ms = 0,
   arguments = {},
   source = engine.read(start.fds[1]),
   ring_fd = start.fds[2],

@@ -24,7 +24,6 @@ local life = {}
 -- with many, and also when it was woken only just before: a fast flow of events shows itself
 -- as few each time, because each time is soon.
 local BUSY = 64 -- events
-local GATHER_MS = 1
 local woken_at = 0
 
 --- Errors of handlers and timers: each is told once, all are counted.
@@ -142,10 +141,14 @@ local function turn()
   local said
   if bytes >= math.min(drain.BATCH, job.ring_bytes / 4) then
     said = engine.wait(0, nil) -- there is more, or the ring fills fast
-  elseif events >= BUSY or events > 0 and engine.monotonic() - woken_at < GATHER_MS * 1e6 then
-    said = engine.wait((wait >= 0 and wait < GATHER_MS) and wait or GATHER_MS, nil)
+  elseif events >= BUSY or events > 0 and engine.monotonic() - woken_at < job.gather_busy_ms * 1e6 then
+    said = engine.wait(math.min(wait >= 0 and wait or math.huge, job.gather_busy_ms), nil)
   else
-    said = engine.wait(wait, job.ring_fd)
+    local woken
+    said, woken = engine.wait(wait, job.ring_fd)
+    if woken and not said and job.gather_quiet_ms > 0 then
+      said = engine.wait(job.gather_quiet_ms, nil)
+    end
     woken_at = engine.monotonic()
   end
   return said or host.has_kept()

@@ -8,6 +8,7 @@
 ---   mp.every, mp.after           timers
 ---   mp.intervals(opt, print)     prints in intervals, as vmstat does
 ---   mp.finally(fn)               runs when the script ends
+---   mp.gather { busy, quiet }    promptness against CPU time
 ---   mp.state(name, table)        survives a reload
 ---   mp.completeness()            what was lost, by the kernel's counters
 ---   mp.stop()                    ends the run
@@ -103,6 +104,19 @@ function mp.intervals(opt, print)
     end)
   end
   mp.finally(function() if not ended then turn() end end)
+end
+
+--- How long the worker lets events gather before it looks again: longer costs less CPU, shorter
+--- is prompter. `busy`: while many come (preset 1ms). `quiet`: after the first one when none came
+--- before (preset 0ms: at once). The ring must hold what comes meanwhile.
+---@param times { busy: string|nil, quiet: string|nil }
+function mp.gather(times)
+  for name, text in pairs(times) do
+    local ns = units.duration(text)
+    if name ~= 'busy' and name ~= 'quiet' then blame("gather: '%s' is neither busy nor quiet", tostring(name)) end
+    if not ns or ns > 1e9 then blame("gather: '%s' is not a time from 0ms to 1s", tostring(text)) end
+    job['gather_' .. name .. '_ms'] = math.ceil(ns / 1e6)
+  end
 end
 
 --- A table that the next version of the script inherits. Holds plain values and tables of

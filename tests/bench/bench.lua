@@ -16,10 +16,13 @@
 ---   events_lost             of those; the tools' buffers are as large as they are by default
 ---   added_cost_per_syscall  CPU time of a getppid(2) with the tool attached, less that without
 ---
----   ROUNDS=5 IDLE_SECONDS=10 EVENTS=2000000 tests/bench/run.sh [start] [idle] [flood]
+--- What has no peer is in promises.lua.
+---
+---   ROUNDS=5 IDLE_SECONDS=10 EVENTS=2000000 tests/bench/run.sh [start] [idle] [flood] [promises]
 
 package.path = 'tests/bench/?.lua;' .. package.path
 local process = require 'process'
+local promises = require 'promises'
 local report = require 'report'
 
 local function setting(name, preset)
@@ -219,10 +222,17 @@ local function measure_flood(figures)
   load:stop()
 end
 
+local function measure_promises(figures)
+  promises.reload(figures, GETPPID, ROUNDS)
+  promises.rate(figures, GETPPID, ROUNDS)
+  promises.quiet(figures)
+  promises.hundred(figures, IDLE_SECONDS)
+end
+
 local figures = report.new()
-local parts = { start = measure_start, idle = measure_idle, flood = measure_flood }
-for _, part in ipairs(#arg > 0 and arg or { 'start', 'idle', 'flood' }) do
-  assert(parts[part], 'start, idle or flood, not ' .. part)(figures)
+local parts = { start = measure_start, idle = measure_idle, flood = measure_flood, promises = measure_promises }
+for _, part in ipairs(#arg > 0 and arg or { 'start', 'idle', 'flood', 'promises' }) do
+  assert(parts[part], 'start, idle, flood or promises, not ' .. part)(figures)
 end
 
 figures:define('start_to_first_event', 'ms', { most = 50 })
@@ -232,6 +242,11 @@ figures:define('idle_cpu', '%', { most = 0.1 })
 figures:define('events_per_cpu_second', '1/s', { least = 10e6, ratio = { c = 0.7, bpftrace = 50 } })
 figures:define('events_per_second', '1/s', {})
 figures:define('events_lost', 'events', { most = 0 })
-figures:define('added_cost_per_syscall', 'ns', {})
+figures:define('added_cost_per_syscall', 'ns', { ratio_most = { c = 1.2 } })
+figures:define('reload_pause', 'ms', { most = 5 })
+figures:define('lost_at_1M', 'events', { most = 0 })
+figures:define('quiet_latency', 'ms', { most = 10 })
+figures:define('script_memory', 'MB', { most = 6 })
+figures:define('hundred_idle_cpu', '%', { most = 1 })
 figures:print(io.stdout)
 figures:write('build/bench.json')

@@ -65,14 +65,16 @@ function Figures:entries()
       local theirs, pairwise = rounds[peer], {}
       for i = 1, math.min(#own, #theirs) do pairwise[#pairwise + 1] = ratio(own[i], theirs[i]) end
       local wanted = target.ratio and target.ratio[peer]
+      local at_most = target.ratio_most and target.ratio_most[peer]
       local found = ratio(value, median(theirs))
       local paired = found and median(pairwise) -- nothing lost is no ratio
       local fulfilled
       if wanted and found then fulfilled = found >= wanted end
+      if at_most and found then fulfilled = found <= at_most end
       table.insert(entries, {
         name = one.name, unit = one.unit, value = value, peer = peer, peer_value = median(theirs),
-        ratio = found, pair_ratio = paired, target = wanted, met = fulfilled,
-        rounds = #theirs, sign = '>=',
+        ratio = found, pair_ratio = paired, target = wanted or at_most, met = fulfilled,
+        rounds = #theirs, sign = at_most and '<=' or '>=',
       })
     end
   end

@@ -88,6 +88,21 @@ local sum = tap.summary(run)
 tap.is({ run.status, #run.rows - 1, sum and sum.failed, sum and sum.received }, { 0, 9, 1, 10 }, 'one event fails, nine are handled')
 tap.like(run.err, 'raise%.lua:5: at five', 'the failure is told with its line')
 
+-- Promptness: at once when quiet, later when the script says so; in ms from event to handler.
+local function latency(gather)
+  local r = tap.moonprobe(("run -q -c '%s sleep 9 30' %s"):format(tap.workload, file('latency.lua', head .. gather .. [[
+
+mp.probe('syscall', { min_ns = 20000000 }):each(function(e) mp.row((mp.now() - e.time) * 1000) end)]])))
+  local all = {}
+  for ms in r.out:gmatch('([%d.]+)\n') do all[#all + 1] = tonumber(ms) end
+  table.sort(all)
+  return all[math.ceil(#all / 2)] or -1, #all
+end
+local prompt, seen = latency('')
+tap.ok(seen >= 9 and prompt >= 0 and prompt < 10, 'a quiet event is handled within 10 ms', prompt, seen)
+local late = latency("mp.gather { quiet = '20ms' }")
+tap.ok(late >= 20, 'mp.gather lets events gather', late)
+
 -- Output.
 run = tap.moonprobe(("run -q -o %s/rows -c '%s exec 3' %s"):format(folder, tap.workload,
   file('rows.lua', head .. "mp.probe 'process_exec':each(function(e) mp.row(e.comm) end)")))
