@@ -10,11 +10,12 @@
 #include <string.h>
 
 static const char help[] =
-	"usage: moonprobe check [--allow WHAT] [-I DIR] SCRIPT...\n"
+	"usage: moonprobe check [--permissions] [--allow WHAT] [-I DIR] SCRIPT...\n"
 	"\n"
 	"Loads each script without attaching anything: finds syntax errors, unknown probes,\n"
 	"misspelt fields and knobs, bad options; names file, line and the nearest right name.\n"
-	"Needs no privileges. Exit status: 0 all are fine, 2 one is not.\n"
+	"Needs no privileges. --permissions also tells what each may see and do. Exit status: 0 "
+	"all are fine, 2 one is not.\n"
 	"\n"
 	"  moonprobe check scripts/*.lua\n";
 
@@ -48,7 +49,8 @@ static const struct script_events events = {
 	.used_file = on_used_file,
 };
 
-static int check_one(const struct search_path *path, const char *allow, const char *name)
+static int check_one(const struct search_path *path, const char *allow, bool permissions,
+		     const char *name)
 {
 	struct script_options options = SCRIPT_OPTIONS_PRESET;
 	struct check check = {0};
@@ -60,6 +62,7 @@ static int check_one(const struct search_path *path, const char *allow, const ch
 	options.name = name;
 	options.check = true;
 	options.allow = allow;
+	options.permissions = permissions;
 	options.path = *path;
 	err = script_source_find(&source, &options, &error);
 	if (!err) {
@@ -79,7 +82,7 @@ static int check_one(const struct search_path *path, const char *allow, const ch
 	}
 	script_close(script);
 	loop_close(check.loop);
-	if (!check.status)
+	if (!check.status && !permissions)
 		printf("%s: ok\n", name);
 	return check.status;
 }
@@ -88,11 +91,13 @@ static int check_main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{"allow", required_argument, NULL, 'A'},
+		{"permissions", no_argument, NULL, 'P'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	struct search_path path = {0};
 	const char *allow = NULL;
+	bool permissions = false;
 	int letter, status = STATUS_OK;
 
 	opterr = 0;
@@ -101,6 +106,9 @@ static int check_main(int argc, char **argv)
 		switch (letter) {
 		case 'A':
 			allow = parse_allow(optarg);
+			break;
+		case 'P':
+			permissions = true;
 			break;
 		case 'I':
 			if (search_path_add(&path, optarg))
@@ -121,7 +129,7 @@ static int check_main(int argc, char **argv)
 	}
 	setup_libbpf(false);
 	for (int i = optind; i < argc; i++)
-		if (check_one(&path, allow, argv[i]))
+		if (check_one(&path, allow, permissions, argv[i]))
 			status = STATUS_USAGE;
 	search_path_clear(&path);
 	return status;

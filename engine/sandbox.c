@@ -134,7 +134,7 @@ static int limit(int resource, const char *name, rlim_t value, struct error *err
 static int limit_resources(const struct sandbox_options *options, struct error *error)
 {
 	rlim_t memory = options->memory_bytes ? options->memory_bytes : SANDBOX_MEMORY_BYTES;
-	int err = limit(RLIMIT_NPROC, "RLIMIT_NPROC", 0, error);
+	int err = options->programs ? 0 : limit(RLIMIT_NPROC, "RLIMIT_NPROC", 0, error);
 
 	if (!err)
 		err = limit(RLIMIT_NOFILE, "RLIMIT_NOFILE", SANDBOX_FILES, error);
@@ -282,10 +282,11 @@ int sandbox_enter(const struct sandbox_options *options, struct error *error)
 #ifdef __SANITIZE_ADDRESS__
 	__sanitizer_sandbox_on_notify(NULL); /* it reads /proc/self/maps now, for its reports */
 #endif
-	err = limit_files(options, error);
+	/* Both walls would stand around the programs too. */
+	err = options->programs || options->libraries ? 0 : limit_files(options, error);
 	if (!err)
 		err = limit_resources(options, error);
-	if (!err)
+	if (!err && !options->programs)
 		err = limit_calls(options, error);
 	return err;
 }

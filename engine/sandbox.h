@@ -15,6 +15,7 @@
 
 #include "error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define SANDBOX_MEMORY_BYTES (256u << 20)
@@ -25,6 +26,8 @@ struct sandbox_options {
 	int folder_count;
 	const char *state_folder; /* read and written; NULL: none */
 	size_t memory_bytes;	  /* heap of everything together; 0: SANDBOX_MEMORY_BYTES */
+	bool programs;	/* granted: may start programs, which need any call and file nobody has */
+	bool libraries; /* granted: may load C modules from anywhere nobody can read */
 };
 
 /* After privilege_drop(), with a single thread. 0, or -errno with the reason: then the process

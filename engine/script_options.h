@@ -18,7 +18,8 @@ struct script_options {
 	const char *text;   /* source that is no file */
 	const char *folder; /* of the file: its modules are found there */
 	struct search_path path;
-	bool check; /* only load it: nothing is attached */
+	bool check;	  /* only load it: nothing is attached */
+	bool permissions; /* with check: tell what it may do */
 	bool json, quiet, verbose;
 	const char *allow; /* what the script may do beside the usual, with commas between */
 	int argc;	   /* the script's own arguments */

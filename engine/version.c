@@ -380,7 +380,7 @@ static int send_start(struct version *version, int source, int ring_fd)
 	message_text(message, options->name);
 	message_text(message, options->file ? options->file : "");
 	message_text(message, options->json ? "json" : "text");
-	message_number(message, options->check);
+	message_number(message, options->check + options->permissions);
 	message_number(message, options->quiet);
 	message_number(message, options->verbose);
 	message_number(message, options->path.count);

@@ -52,7 +52,18 @@ static int traceback(lua_State *lua)
 	return 1;
 }
 
-/* The table at `index` lists the folders that may be read. */
+static bool is_granted(lua_State *lua, int index, const char *grant)
+{
+	bool granted;
+
+	lua_getfield(lua, index, grant);
+	granted = lua_toboolean(lua, -1);
+	lua_pop(lua, 1);
+	return granted;
+}
+
+/* The table at `index` lists the folders that may be read, and has what the user granted as
+ * its fields. */
 static int enter_sandbox(lua_State *lua, int index)
 {
 	const char *folders[SEARCH_DIRS + 1];
@@ -66,6 +77,9 @@ static int enter_sandbox(lua_State *lua, int index)
 			folders[options.folder_count++] = lua_tostring(lua, -1);
 		lua_pop(lua, 1); /* the table keeps it */
 	}
+	options.programs =
+		is_granted(lua, index, "os.execute") || is_granted(lua, index, "io.popen");
+	options.libraries = is_granted(lua, index, "package.loadlib");
 	err = sandbox_enter(&options, &error);
 	if (err)
 		error_print("worker: %s", error.text);

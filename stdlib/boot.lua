@@ -76,7 +76,8 @@ local job = {
   name = start[2],
   file = start[3] ~= '' and start[3] or nil,
   json = start[4] == 'json',
-  check = start[5] == 1,
+  check = start[5] > 0,
+  permissions = start[5] == 2, -- check: also tell what the script may do
   quiet = start[6] == 1,
   verbose = start[7] == 1,
   ring_bytes = start[9],
@@ -92,6 +93,8 @@ overridden = start[8] > 0
 for name in start[11]:gmatch('[^,]+') do job.allowed[name] = true end
 local folders = {} -- that may be read
 for i = 13, 12 + start[12] do folders[#folders + 1] = start[i] end
+for name in pairs(job.allowed) do folders[name] = true end
+job.folders = folders
 for i = 13 + start[12], #start do job.arguments[#job.arguments + 1] = start[i] end
 package.preload['moonprobe.job'] = function() return job end
 

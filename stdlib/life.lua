@@ -161,6 +161,7 @@ function life.live()
   if status then return status end
   for _, source in ipairs(stream.sources) do declare(source) end
   host.send('ready')
+  if job.permissions then require('moonprobe.permissions').print() end
   if job.check then return 0 end
   local message = host.receive()
   if not message or message[1] ~= 'run' then return 0 end

@@ -129,6 +129,12 @@ mistake('run ' .. with .. ' --ovr 2s', 'unknown option %-%-ovr; did you mean %-%
 mistake('run ' .. with .. ' --over soon', "over 'soon': needs a time like 5ms", 'bad value')
 mistake('run ' .. with .. ' -f json', 'stand before the script', 'run option after the script')
 
+-- Permissions.
+run = tap.moonprobe('check --permissions --allow ffi ' .. idle)
+tap.ok(run.status == 0 and run.out:find('sees +oom_kill: pid\n') and run.out:find('granted +ffi\n')
+  and run.out:find('off +debug, io.popen, os.execute, package.loadlib\n') ~= nil, 'check --permissions', run)
+mistake('check --allow everything ' .. idle, 'nothing that can be granted', 'unknown grant')
+
 -- list, doctor.
 run = tap.moonprobe('list')
 tap.ok(run.status == 0 and #run.rows >= 17, 'list shows every probe')
