@@ -9,7 +9,8 @@
 --- Overhead: one event per execve(2), 15 us with its row; starting a program costs 800 us
 --- anyway. Nothing to worry about below some thousands of programs a second.
 --- Cannot see: programs that already run; forks without an exec; arguments a program
---- rewrites later; what follows the first 1023 bytes of arguments.
+--- rewrites later; what follows the first 1023 bytes of arguments (the row then ends in
+--- "...").
 
 local mp = require 'moonprobe'
 
@@ -39,12 +40,12 @@ local row = mp.columns {
 }
 
 --- The program's name counts as an argument, as the kernel has it.
-local function line_of(args)
+local function line_of(args, cut)
   for i, arg in ipairs(args) do
     if opt.quote then args[i] = '"' .. arg:gsub('["\\]', '\\%0') .. '"' end
   end
   local more = #args > opt.max_args + 1
-  return table.concat(args, ' ', 1, math.min(#args, opt.max_args + 1)) .. (more and ' ...' or '')
+  return table.concat(args, ' ', 1, math.min(#args, opt.max_args + 1)) .. ((more or cut) and ' ...' or '')
 end
 
 mp.probe('process_exec', { failed = opt.fails })
@@ -52,5 +53,6 @@ mp.probe('process_exec', { failed = opt.fails })
   :when(opt.name, function(e) return e.comm:find(opt.name, 1, true) ~= nil end)
   :when(opt.line, function(e) return e.args:find(opt.line, 1, true) ~= nil end)
   :each(function(e)
-    row(e.time, e.time - started, e.uid, e.comm, e.pid, e.parent_pid, e.error, line_of(e.args_list))
+    row(e.time, e.time - started, e.uid, e.comm, e.pid, e.parent_pid, e.error,
+      line_of(e.args_list, e.args_cut))
   end)

@@ -18,6 +18,8 @@ local opt = mp.options {
   time = mp.flag('T', 'show the time of day'),
   timestamp = mp.flag('t', 'show seconds since the start of the trace'),
   failed = mp.flag('x', 'only opens that failed'),
+  print_uid = mp.flag('U', 'show the user id'),
+  uid = mp.number(nil, 'only this user id', 'u'),
   name = mp.text(nil, 'only where the name of the thread has this text', 'n'),
   extended = mp.flag('e', 'show flags and mode (octal) and how long it took'),
   flags = mp.choices({ 'O_RDONLY', 'O_WRONLY', 'O_RDWR', 'O_CREAT', 'O_EXCL', 'O_TRUNC',
@@ -42,6 +44,7 @@ local function octal(value) return ('%05o'):format(value) end
 local row = mp.columns {
   { 'time', width = -8, format = mp.clock, shown = opt.time },
   { 'seconds', title = 'TIME(s)', width = -8, decimals = 3, shown = opt.timestamp },
+  { 'uid', width = -6, shown = opt.print_uid },
   { 'pid', width = -7 },
   { 'comm', width = -16 },
   { 'fd', width = 3, none = '-1' },
@@ -53,10 +56,11 @@ local row = mp.columns {
 }
 
 mp.probe('file_open', { failed_only = opt.failed })
+  :when(opt.uid, function(e) return e.uid == opt.uid end)
   :when(opt.name, function(e) return e.comm:find(opt.name, 1, true) ~= nil end)
   :when(opt.flags, function(e) return has_flag(e.flags) end)
   :each(function(e)
     local result = e.result
-    row(e.time, e.time - started, e.pid, e.comm, result >= 0 and result or nil,
+    row(e.time, e.time - started, e.uid, e.pid, e.comm, result >= 0 and result or nil,
       result < 0 and mp.error_name(-result) or nil, e.flags, e.mode, e.latency_ns / 1e3, e.path)
   end)

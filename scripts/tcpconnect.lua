@@ -17,6 +17,8 @@ local mp = require 'moonprobe'
 local opt = mp.options {
   time = mp.flag('T', 'show the time of day'),
   timestamp = mp.flag('t', 'show seconds since the start of the trace'),
+  print_uid = mp.flag('U', 'show the user id'),
+  uid = mp.number(nil, 'only this user id', 'u'),
   lport = mp.flag('L', 'show the local port'),
   port = mp.numbers(nil, 'only to these remote ports', 'P'),
   failed = mp.flag('x', 'only attempts that failed; shows the error'),
@@ -25,6 +27,7 @@ local opt = mp.options {
 }
 
 local connects = mp.probe 'tcp_connect'
+  :when(opt.uid, function(e) return e.uid == opt.uid end)
   :when(opt.port, function(e) return opt.port[e.dport] end)
   :when(opt.failed, function(e) return e.error ~= nil end)
 
@@ -52,6 +55,7 @@ local started = mp.now()
 local row = mp.columns {
   { 'time', width = -8, format = mp.clock, shown = opt.time },
   { 'seconds', title = 'TIME(s)', width = -8, decimals = 3, shown = opt.timestamp },
+  { 'uid', width = -6, shown = opt.print_uid },
   { 'pid', width = -7 },
   { 'comm', width = -12 },
   { 'ip', width = -2 },
@@ -64,6 +68,6 @@ local row = mp.columns {
 }
 
 connects:each(function(e)
-  row(e.time, e.time - started, e.pid, e.comm, e.ip_version, e.saddr, e.sport, e.daddr, e.dport,
-    e.error, e.latency_ns / 1e6)
+  row(e.time, e.time - started, e.uid, e.pid, e.comm, e.ip_version, e.saddr, e.sport, e.daddr,
+    e.dport, e.error, e.latency_ns / 1e6)
 end)

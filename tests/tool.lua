@@ -48,6 +48,13 @@ return function(name, tap)
     return run.rows
   end
 
+  --- How many rows there are of this user id (nobody's is 65534) when nobody runs the workload.
+  function tool.count_of_nobody(workload, uid)
+    local command = 'su -s /bin/sh nobody -c ' .. tap.quote(tap.workload .. ' ' .. workload)
+    local run = tap.moonprobe(('run -f json -c %s %s -u %d'):format(tap.quote(command), name, uid))
+    return tap.matching(run.rows, ('"uid":%d,.*"comm":"workload"'):format(uid))
+  end
+
   --- How many rows have all these values.
   function tool.count(rows, wanted)
     local found = 0

@@ -491,7 +491,7 @@ static void tcp(int family, char **arguments)
 
 	server.bytes = number_or(arguments, 1, 0);
 	server.fd = socket_bound(family, SOCK_STREAM, &end);
-	if (listen(server.fd, 16))
+	if (listen(server.fd, SOMAXCONN))
 		die("listen");
 	errno = pthread_create(&thread, NULL, serve_tcp, &server);
 	if (errno)

@@ -16,6 +16,7 @@ struct file_open_event {
 	__s32 dirfd FIELD("directory a relative path starts at, -100: the current one");
 	open_flags flags FIELD("how it is opened");
 	file_mode mode FIELD("permissions of a file to create, 0 when none can be");
+	__u32 uid FIELD("real user id");
 	char path[PATH_MAX_SENT] FIELD("as given by the process, cut after 255 bytes; empty "
 				       "if unreadable");
 };
@@ -105,6 +106,7 @@ static __always_inline int end(long result)
 	event->dirfd = call->dirfd;
 	event->flags = call->flags;
 	event->mode = call->mode;
+	event->uid = (__u32)bpf_get_current_uid_gid();
 	if (call->how) {
 		__u64 how[2] = {}; /* first members of struct open_how */
 

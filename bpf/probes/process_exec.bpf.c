@@ -14,6 +14,7 @@ struct process_exec_event {
 	__u32 uid FIELD("real user id");
 	error_number error FIELD("0, or why the exec failed (with failed = 1)");
 	__u32 args_bytes FIELD("length of args, each argument ended by a zero byte");
+	bool args_cut FIELD("1: args holds only the start");
 	char file[128] FIELD("path given to the kernel, cut after 127 bytes");
 	char args[ARGS_MAX] FIELD("arguments from the program name on, cut after 1023 bytes");
 };
@@ -24,6 +25,7 @@ const volatile __u32 failed KNOB("1 also reports calls that failed") = 0;
 
 FIELD_SWITCH(file);
 FIELD_SWITCH(args);
+FIELD_SWITCH(args_cut);
 
 /* An execve(2) that is running, by thread: user pointers, still valid if it fails. */
 struct exec_call {
@@ -51,6 +53,7 @@ static __always_inline struct process_exec_event *begin(error_number error)
 	event->uid = (__u32)bpf_get_current_uid_gid();
 	event->error = error;
 	event->args_bytes = 0;
+	event->args_cut = false;
 	event->file[0] = 0;
 	event->args[0] = 0;
 	return event;
@@ -71,11 +74,13 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 		goto drop;
 	if (want_file)
 		bpf_probe_read_kernel_str(event->file, sizeof(event->file), binprm->filename);
-	if (want_args) {
+	if (want_args || want_args_cut) {
 		start = task->mm->arg_start;
 		length = task->mm->arg_end - start;
-		if (length > ARGS_MAX - 1)
+		if (length > ARGS_MAX - 1) {
 			length = ARGS_MAX - 1;
+			event->args_cut = true;
+		}
 		if (!bpf_probe_read_user(event->args, length, (void *)start))
 			event->args_bytes = length;
 	}
@@ -110,24 +115,39 @@ ONLY_WITH(failed) int on_enter_execveat(struct trace_event_raw_sys_enter *call)
 	return remember((void *)call->args[1], (void *)call->args[2]);
 }
 
-#define FAILED_ARGS 20 /* of a failed call only this many arguments are read */
+#define FAILED_ARGS 20	   /* of a failed call only this many arguments are read */
+#define FAILED_ARG_MAX 128 /* and so much of each */
+
+/* Filling its room, an argument may have been cut, or be just as long. */
+static __always_inline bool was_cut(const char *argument, long bytes)
+{
+	char last = 0;
+
+	if (bytes == FAILED_ARG_MAX)
+		bpf_probe_read_user(&last, sizeof(last), argument + FAILED_ARG_MAX - 1);
+	return last;
+}
 
 static __always_inline void read_arguments(struct process_exec_event *event,
 					   const char *const *arguments)
 {
 	__u32 used = 0;
 
-	for (int i = 0; i < FAILED_ARGS; i++) {
+	for (int i = 0; i <= FAILED_ARGS; i++) {
 		const char *argument = NULL;
 		long bytes;
 
 		if (bpf_probe_read_user(&argument, sizeof(argument), &arguments[i]) || !argument)
 			break;
-		if (used > ARGS_MAX - 128)
+		if (i == FAILED_ARGS || used > ARGS_MAX - FAILED_ARG_MAX) {
+			event->args_cut = true;
 			break;
-		bytes = bpf_probe_read_user_str(&event->args[used], 128, argument);
+		}
+		bytes = bpf_probe_read_user_str(&event->args[used], FAILED_ARG_MAX, argument);
 		if (bytes <= 0)
 			break;
+		if (was_cut(argument, bytes))
+			event->args_cut = true;
 		used += (__u32)bytes & 255;
 	}
 	event->args_bytes = used;
@@ -153,7 +173,7 @@ static __always_inline int report_failure(long result)
 		goto drop;
 	if (want_file)
 		bpf_probe_read_user_str(event->file, sizeof(event->file), call.file);
-	if (want_args)
+	if (want_args || want_args_cut)
 		read_arguments(event, call.arguments);
 	if (!stage_late(event))
 		goto drop;

@@ -8,6 +8,7 @@
 
 struct tcp_connect_event {
 	struct event_context context;
+	__u32 uid FIELD("real user id");
 	struct ip_address saddr FIELD("local address");
 	struct ip_address daddr FIELD("remote address");
 	__u16 sport FIELD("local port");
@@ -22,6 +23,8 @@ PROBE(tcp_connect, "One event per finished attempt to open a TCP connection.",
 
 struct attempt {
 	struct owner owner;
+	__u32 uid;
+	__u32 hole;
 	__u64 start_ns;
 };
 
@@ -39,6 +42,7 @@ static __always_inline int begin(__u64 key)
 	if (!process_wanted(current_pid()))
 		return 0;
 	owner_from_current(&attempt.owner);
+	attempt.uid = (__u32)bpf_get_current_uid_gid();
 	attempt.start_ns = bpf_ktime_get_ns();
 	if (bpf_map_update_elem(&attempts, &key, &attempt, BPF_ANY))
 		count_lost_map();
@@ -76,6 +80,7 @@ int BPF_PROG(on_state, const struct sock *sk, int old_state, int new_state)
 	if (!attempt)
 		return 0;
 	context_of_owner(&event.context, &attempt->owner);
+	event.uid = attempt->uid;
 	event.latency_ns = bpf_ktime_get_ns() - attempt->start_ns;
 	bpf_map_delete_elem(&attempts, &key);
 	tcp = bpf_skc_to_tcp_sock((void *)sk);

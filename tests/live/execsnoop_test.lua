@@ -35,6 +35,29 @@ tap.is(tap.matching(lines, '^%d%d:%d%d:%d%d +%d+%.%d%d%d +%d+ +workload .*"workl
   '-TtUq: times, user, quotes')
 lines = tool.text('exec 2', '--max-args=1')
 tap.is(tap.matching(lines, ' workload exit %.%.%.$'), 2, '--max-args')
+
+-- Arguments that do not fit: at most 1023 bytes of a program that started, of a failed call at
+-- most 20, each of at most 127 bytes.
+local room = 1023 - #tool.json('exec 0 x')[1].args
+local whole = tool.json('exec 0 ' .. ('x'):rep(room))[1].args
+tap.is({ #whole, whole:sub(-2) }, { 1022, 'xx' }, 'arguments that just fit')
+local cut = tool.json('exec 0 ' .. ('x'):rep(room + 1))[1].args
+tap.is({ #cut, cut:sub(-5) }, { 1027, 'x ...' }, 'arguments that do not')
+tap.like(tool.json('exec 0 ' .. ('x '):rep(2000), '-q --max-args=5000')[1].args, '"x" "x" %.%.%.$', '-q: nor many')
+
+local function failed_args(arguments)
+  local run = tap.moonprobe(('run -f json -c %s execsnoop -x --max-args=100'):format(
+    tap.quote(('sh -c "/nonexistent/moonprobe %s"'):format(arguments))))
+  return run.out:match('"error":"ENOENT","args":"/nonexistent/moonprobe ([^"]*)"')
+end
+tap.is(failed_args(('x '):rep(19)), ('x '):rep(19):sub(1, -2), '-x: 20 arguments')
+tap.is(failed_args(('x '):rep(20)), ('x '):rep(19) .. '...', '-x: 21')
+tap.is(failed_args(('x'):rep(127)), ('x'):rep(127), '-x: a long one')
+tap.is(failed_args(('x'):rep(128)), ('x'):rep(127) .. ' ...', '-x: a longer one')
+local long = ('x'):rep(127) .. ' '
+tap.is(failed_args(long:rep(7)), long:rep(7):sub(1, -2), '-x: seven long ones')
+tap.is(failed_args(long:rep(8)), long:rep(7) .. '...', '-x: eight')
+
 tap.is(#tool.json('exec 5', "-l 'exit 0' -n work"), 5, '-l and -n')
 tap.is(#tool.json('exec 5', '-n nosuchname'), 0, '-n: another name')
 tap.is(#tool.json('exec 5', ('-u %d'):format(parent.uid)), 6, '-u: this user')

@@ -26,6 +26,13 @@ tap.is(#tool.json('write 2 10 ' .. scratch, '-f O_WRONLY,O_RDWR'), 1, '-f: opene
 tap.is(#tool.json('open 5 ' .. path, '-f O_CREAT'), 0, '-f: none creates')
 tap.is(#tool.json('open 5 ' .. path, '-f O_RDONLY -n work'), 5, '-f: the one without a bit; -n')
 tap.is(#tool.json('open 5 ' .. path, '-n nosuchname'), 0, '-n: another name')
+tap.is(tool.count(tool.json('open 5 ' .. path, '-u 0'), { uid = 0 }), 5, '-u: this user')
+tap.is(#tool.json('open 5 ' .. path, '-u 1'), 0, '-u: another user')
+tap.is(tool.count_of_nobody('open 5 /etc/passwd', 65534), 5, '-u: of nobody')
+tap.is(tool.count_of_nobody('open 5 /etc/passwd', 0), 0, '-u: not of root')
+lines = tool.text('open 5 ' .. path, '-U')
+tap.like(lines[1], '^UID +PID +COMM ', '-U: column')
+tap.is(tap.matching(lines, '^0 +%d+ +workload '), 5, '-U: root')
 lines = tool.text('write 1 10 ' .. scratch, '-eTt')
 tap.like(lines[1], '^TIME +TIME%(s%) +PID +COMM +FD ERR +FLAGS +MODE +LAT%(us%) +PATH$', '-eTt: columns')
 tap.is(tap.matching(lines, '^%d+:%d+:%d+ +%d+%.%d+ .* 0 +%d+1101 +00600 +%d+%.%d ' .. scratch), 1,

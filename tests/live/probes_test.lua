@@ -53,6 +53,9 @@ tap.is(count(rows, { comm = 'workload', error = 'nil' }), 24, 'process_exec: nam
 tap.like(rows[1].args, 'workload exec 23$', 'process_exec: arguments')
 tap.is(count(rows, { parent_pid = rows[1].pid }), 23, 'process_exec: the parent')
 
+rows = events('process_exec', { 'args_cut' }, 'exec 1 ' .. ('x'):rep(1100))
+tap.is({ rows[1].args_cut, rows[2].args_cut }, { 'true', 'false' }, 'process_exec: arguments that do not fit')
+
 rows = events('process_exec', { 'error', 'file' }, 'exec-fail 23', 'failed = 1')
 tap.is(count(rows, { error = 'ENOENT' }), 23, 'process_exec: failed = 1 shows failed calls')
 
@@ -71,8 +74,8 @@ tap.is(count(events('process_fork', { 'is_thread' }, 'threads 5', 'threads = 1')
   'process_fork: threads = 1 shows threads')
 
 -- Files.
-rows = events('file_open', { 'path', 'result', 'flags' }, 'open 23 ' .. scratch)
-tap.is(count(rows, { path = scratch }), 23, 'file_open: 23 opens of the path')
+rows = events('file_open', { 'path', 'result', 'flags', 'uid' }, 'open 23 ' .. scratch)
+tap.is(count(rows, { path = scratch, uid = '0' }), 23, 'file_open: 23 opens of the path')
 tap.ok(all(rows, function(row) return tonumber(row.result) >= 0 end), 'file_open: descriptors')
 rows = events('file_open', { 'result' }, 'open-missing 23', 'failed_only = 1')
 tap.is(count(rows, { result = '-2' }), 23, 'file_open: 23 times ENOENT')
@@ -162,8 +165,8 @@ end
 
 -- TCP and UDP over loopback.
 local function network()
-  rows = events('tcp_connect', { 'daddr', 'dport', 'error', 'latency_ns' }, 'tcp 10 1000')
-  tap.is(count(rows, { daddr = '127.0.0.1', error = 'nil' }), 10, 'tcp_connect: 10 connections')
+  rows = events('tcp_connect', { 'daddr', 'dport', 'error', 'latency_ns', 'uid' }, 'tcp 10 1000')
+  tap.is(count(rows, { daddr = '127.0.0.1', error = 'nil', uid = '0' }), 10, 'tcp_connect: 10 connections')
   rows = events('tcp_connect', { 'daddr', 'error' }, 'tcp6 10')
   tap.is(count(rows, { daddr = '::1', error = 'nil' }), 10, 'tcp_connect: 10 over IPv6')
   rows = events('tcp_connect', { 'error' }, 'tcp-refused 10')
