@@ -300,6 +300,10 @@ static void candidate_ended(struct script *script, int code, const char *how)
 
 	drop(script, &script->candidate);
 	script->yielding = false;
+	if (script->finishing) {
+		end(script, 0); /* asked to end before it ran */
+		return;
+	}
 	if (how)
 		say(script, "not started: %s%s", how,
 		    script->active ? "; the running version stays" : "");

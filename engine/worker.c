@@ -123,7 +123,10 @@ int worker_main(void)
 	}
 	prctl(PR_SET_NAME, "moonprobe-work"); /* else it shows as "exe" */
 	signal(SIGPIPE, SIG_IGN);	      /* a closed stdout is told by write */
-	signal(SIGINT, SIG_IGN);	      /* the terminal sends it to all; the host decides */
+	/* Sent to all of a terminal or group; the host decides, and has SIGKILL for us. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	lua = luaL_newstate();
 	if (!lua) {
 		error_print("worker: no memory for Lua");

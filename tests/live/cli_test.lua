@@ -71,10 +71,14 @@ local flood = file('flood.lua', head .. "mp.probe 'syscall':each(function(e) mp.
 run = tap.shell(("%s run -c '%s syscall 200000' %s | head -n 2; true"):format(tap.binary, tap.workload, flood), 30)
 tap.ok(#run.rows == 2 and run.err:find('signal') == nil, 'a closed pipe ends it quietly', run.err)
 for _, signal in ipairs { 'INT', 'TERM', 'HUP' } do
-  run = tap.shell(("%s run %s & pid=$!; sleep 1; kill -%s $pid; wait $pid; echo status $?"):format(
-    tap.binary, idle, signal))
+  run = tap.shell(("%s run %s & pid=$!; sleep %d; kill -%s $pid; wait $pid; echo status $?"):format(
+    tap.binary, idle, tap.slow and 5 or 1, signal))
   tap.ok(run.out == 'status 0\n' and run.err:find('0 events, 0 lost') ~= nil, 'SIG' .. signal .. ' ends it cleanly', run)
 end
+
+run = tap.shell(("%s run %s & pid=$!; sleep 0.01; kill -TERM $pid; wait $pid; echo status $?"):format(tap.binary, idle))
+tap.ok((run.out == 'status 0\n' or run.out == 'status 143\n') and not run.err:find('hung') and not run.err:find('loading'),
+  'SIGTERM while it starts is no failure', run)
 
 -- Handlers that fail cost their event only.
 run = tap.moonprobe(("run -f json -c '%s exec 9' %s"):format(tap.workload, file('raise.lua', head .. [[

@@ -42,11 +42,11 @@ local run, sum
 file('loads.lua', API .. [[local t = os.clock() while os.clock() - t < 1.2 do end
 mp.probe('process_exec'):each(function(e) mp.row('second', e.comm) end)]])
 run = watched(API .. "mp.probe('process_exec'):count() mp.after('1s', function() os.exit(3) end)", [[
-sleep 0.6; save loads.lua; sleep 0.9
+sleep 0.6; save loads.lua; sleep 0.8
 wc -w < /proc/$PPID/task/$PPID/children > $dir/children
-sleep 2; /bin/true]])
+sleep 3; /bin/true]])
 tap.is(tap.slurp(folder .. '/children'):match('%d+'), '2', 'an end while the next version loads: one worker, and the command')
-tap.is(run.err:gsub('[^\n]', ''), '\n', 'and one line, for the end', run.err)
+tap.is((run.err:gsub('[^\n]', '')), '\n', 'and one line, for the end')
 
 -- Both of them load for ever so long and declare at the same moment: the host crashed.
 local crashed
@@ -63,8 +63,8 @@ tap.ok(not crashed, 'the host survives it', crashed)
 run = tap.moonprobe(('run -f json -c %s %s'):format(tap.quote(tap.workload .. ' pace 40000 20000'), file('once.lua',
   getppid .. "getppid:count() if mp.now() < " .. os.time() + 2 .. " then mp.after('700ms', function() os.exit(3) end) end")))
 sum = tap.summary(run)
-tap.ok(sum and sum.events >= 40000 and sum.events < 40100, 'what happens between two workers is counted', sum)
-tap.ok(sum and sum.received + sum.lost == sum.events, 'and nothing is counted twice', run.out)
+tap.ok(sum and sum.events == 40000, 'what happens between two workers is counted', sum)
+tap.ok(sum and sum.lost == 0 and sum.received == sum.events, 'and not lost while the ring has room', sum)
 
 file('execs.lua', API .. "mp.probe('process_exec'):each(function(e) mp.row('exec', e.comm) end)")
 run = watched(getppid .. 'local n = 0 getppid:each(function() n = n + 1 if n == 100 then os.exit(3) end end)', ([[
@@ -72,7 +72,7 @@ sleep 0.3; %s syscall 150 & cp $dir/execs.lua $dir/next; sleep 0.06; mv $dir/nex
 tap.is(tap.matching(run.rows, '^%["exec",""%]$'), 0, "one probe's records are never another probe's events")
 
 -- The same script again, with several knobs: the links stay, nothing is lost.
-run = watched(getppid:gsub('110', '110, min_ns = 0, failed_only = 0, quota = 0') .. ' getppid:count()', ([[
+watched(getppid:gsub('110', '110, min_ns = 0, failed_only = 0, quota = 0') .. ' getppid:count()', ([[
 links() { cat /proc/$PPID/fdinfo/* 2>/dev/null | grep '^link_id' | sort; }
 sleep 0.3; links > $dir/before
 for i in 1 2 3 4 5 6 7 8; do echo "-- $i" >> $dir/script.lua; sleep 0.3; done
@@ -128,7 +128,7 @@ end
 file('comm.c', '#include <sys/prctl.h>\n#include <unistd.h>\nint main(void) { prctl(PR_SET_NAME, "\\033[31m\\nx"); '
   .. 'for (int i = 0; i < 100; i++) getppid(); return 0; }')
 os.execute(('gcc -o %s/comm %s/comm.c'):format(folder, folder))
-run = tap.moonprobe(("run -c %s/comm -e \"probe('syscall', { only_number = 110, quota = 1 }):count()\""):format(folder))
+run = tap.moonprobe(("run -c %s/comm -e \"probe('syscall', { only_number = 110, quota = 1 }):count('comm')\""):format(folder))
 tap.ok(clean(run.err), "a traced program's name in the summary is escaped", run.err)
 run = tap.moonprobe(("run -c '%s exec 2' %s"):format(tap.workload, file('lines.lua', API .. "mp.probe('process_exec'):each(function() error('a\\nb') end)")))
 tap.ok(clean(run.err), 'an error of two lines is told in one', run.err)
@@ -140,11 +140,10 @@ run = tap.moonprobe('run -e "os.exit(77)"')
 tap.ok(run.status <= 2, 'os.exit when loading: the status is one of ours', run.status)
 
 -- Sources that are no files.
-run = tap.shell(("%s run -q -w -c 'sleep 20' %s & host=$!; sleep 0.7; mkfifo %s/fifo; mv %s/fifo %s; sleep 0.5; kill -INT $host; sleep 2; "
-  .. "kill -0 $host 2>/dev/null && echo hung; kill -KILL $host 2>/dev/null; true"):format(tap.binary, file('fifo.lua', counting), folder, folder,
+run = tap.shell(("%s run -q -w -c 'sleep 20' %s & host=$!; sleep 0.7; mkfifo %s/fifo; mv %s/fifo %s; sleep 0.5; kill -TERM $host; sleep 3; "
+  .. "kill -0 $host 2>/dev/null && echo hung; kill -KILL $host 2>/dev/null; true"):format(tap.binary, file('fifo.lua', API .. "mp.probe('process_exec'):count()"), folder, folder,
   folder .. '/fifo.lua'), 30)
 tap.is(run.out:match('hung'), nil, 'a script replaced by a FIFO does not stop the host')
-file('script.lua', API)
 run = watched(API .. "mp.probe('process_exec'):count()", 'sleep 0.3; mkdir $dir/empty; rm $dir/script.lua; mv $dir/empty $dir/script.lua; sleep 0.5; rmdir $dir/script.lua')
 tap.ok(clean(run.err), 'a script replaced by a directory: one line', run.err)
 
@@ -158,7 +157,7 @@ os.remove(folder .. '.out')
 for _, letter in ipairs { 'A', 'B' } do
   file(letter .. '.lua', getppid .. ("local text = ('%s'):rep(60) getppid:each(function() mp.row(text) end)"):format(letter))
 end
-run = tap.shell(("%s serve -q --ring 4M -c '%s syscall 8000' %s/A.lua %s/B.lua | { sleep 1; cat; }"):format(tap.binary, tap.workload, folder, folder))
+run = tap.shell(("%s serve -q --ring 4M -c '%s syscall 30000' %s/A.lua %s/B.lua | { sleep 1; cat; }"):format(tap.binary, tap.workload, folder, folder))
 tap.is(#run.rows - tap.matching(run.rows, '^A+$') - tap.matching(run.rows, '^B+$'), 0, 'no line has parts of two scripts')
 
 -- A worker that cannot be asked is not alive.
