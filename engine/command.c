@@ -18,6 +18,7 @@ static void wait_and_exec(int go, int failed, char **argv)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL); /* as the shell left it, and not as we need it */
 	got = read(go, &byte, 1);
 	if (got != 1)
 		_exit(0); /* the host ended first */
@@ -33,6 +34,7 @@ int command_hold(struct command *command, const char *line, struct error *error)
 	int go[2], failed[2], err;
 
 	command->pid = 0;
+	command->line = line;
 	switch (wordexp(line, &words, WRDE_NOCMD)) {
 	case 0:
 		break;
@@ -87,7 +89,8 @@ int command_go(struct command *command, struct error *error)
 	command->go_fd = command->failed_fd = -1;
 	if (got != sizeof(failure))
 		return 0;
-	return error_set(error, -failure, "-c: the command cannot be run: %s", strerror(failure));
+	return error_set(error, -failure, "-c '%s': cannot be run: %s", command->line,
+			 strerror(failure));
 }
 
 int command_reap(struct command *command)

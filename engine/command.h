@@ -9,6 +9,7 @@
 
 struct command {
 	pid_t pid; /* 0: not running */
+	const char *line;
 	int go_fd, failed_fd;
 };
 

@@ -34,7 +34,7 @@ void setup_libbpf(bool verbose)
 
 void setup_path(struct search_path *path)
 {
-	if (search_path_add(path, getenv("MOONPROBE_PATH")))
+	if (search_path_add(path, secure_getenv("MOONPROBE_PATH")))
 		error_print("MOONPROBE_PATH: more than %d folders; the rest is not used",
 			    SEARCH_DIRS);
 }

@@ -22,5 +22,9 @@ void error_print(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
+	/* One line, and nothing a terminal would obey: names of traced programs come through. */
+	for (char *at = line; *at; at++)
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = ' ';
 	fprintf(stderr, "moonprobe: %s\n", line);
 }

@@ -35,16 +35,21 @@ static void on_signal(struct loop_source *source)
 static void on_changed(void *context)
 {
 	struct host_script *one = context;
-	struct error error;
 
-	if (!one->ended && script_reload(one->script, &error))
-		error_print("%s; the running version stays", error.text);
+	if (!one->ended)
+		script_reload(one->script);
 }
 
 static void on_used_file(void *context, const char *file)
 {
 	struct host_script *one = context;
 
+	char *target = one->watch ? realpath(file, NULL) : NULL;
+
+	/* The name that was used, and what it leads to. */
+	if (target && strcmp(target, file))
+		watch_add(one->watch, target);
+	free(target);
 	if (one->watch && watch_add(one->watch, file))
 		error_print("%s: changes of %s cannot be watched", one->options.name, file);
 }

@@ -50,25 +50,25 @@ static bool is_taken(struct probe *const *taken, int count, const struct probe *
 struct probe *kernel_side_find(struct kernel_side *side, const struct probe_request *request,
 			       struct probe *const *taken, int taken_count, struct error *error)
 {
-	int slot;
+	int room;
 
-	for (slot = 0; slot < KERNEL_SIDE_PROBES; slot++) {
-		struct probe *probe = side->probes[slot];
+	for (int i = 0; i < KERNEL_SIDE_PROBES; i++) {
+		struct probe *probe = side->probes[i];
 
 		if (!probe || !probe_serves(probe, request) || is_taken(taken, taken_count, probe))
 			continue;
 		/* Not exactly these fields: events of the running version are still to come. */
 		return probe_adapt(probe, request, false, error) ? NULL : probe;
 	}
-	for (slot = 0; slot < KERNEL_SIDE_PROBES && side->probes[slot]; slot++)
+	for (room = 0; room < KERNEL_SIDE_PROBES && side->probes[room]; room++)
 		;
-	if (slot == KERNEL_SIDE_PROBES) {
+	if (room == KERNEL_SIDE_PROBES) {
 		error_set(error, -E2BIG, "more than %d probes in one script", KERNEL_SIDE_PROBES);
 		return NULL;
 	}
-	if (probe_open(&side->probes[slot], request, slot, &side->setting, error))
+	if (probe_open(&side->probes[room], request, side->next_slot++, &side->setting, error))
 		return NULL;
-	return side->probes[slot];
+	return side->probes[room];
 }
 
 void kernel_side_own_pids(struct kernel_side *side, const pid_t *pids, int count)
@@ -82,7 +82,7 @@ void kernel_side_own_pids(struct kernel_side *side, const pid_t *pids, int count
 	bpf_map_update_elem(side->setting.settings_fd, &first, &settings, BPF_ANY);
 }
 
-static void release(struct kernel_side *side, int slot)
+static void release(struct kernel_side *side, int index)
 {
 	struct kernel_side_past *past =
 		reallocarray(side->past, side->past_count + 1, sizeof(*past));
@@ -91,11 +91,11 @@ static void release(struct kernel_side *side, int slot)
 		struct kernel_side_past *one = &past[side->past_count++];
 
 		side->past = past;
-		snprintf(one->name, sizeof(one->name), "%s", probe_name(side->probes[slot]));
-		probe_totals(side->probes[slot], &one->totals);
+		snprintf(one->name, sizeof(one->name), "%s", probe_name(side->probes[index]));
+		probe_totals(side->probes[index], &one->totals);
 	}
-	probe_close(side->probes[slot]);
-	side->probes[slot] = NULL;
+	probe_close(side->probes[index]);
+	side->probes[index] = NULL;
 }
 
 void kernel_side_release(struct kernel_side *side,

@@ -3,7 +3,8 @@
  *
  *   find (opens, or adapts one that fits) -> attach -> detach -> release
  *
- * Slots number the probes; a record names its slot, and a probe keeps its slot for life. */
+ * Slots number the probes. A record names its slot, and a slot is not given out twice: the
+ * ring may still hold records of a probe that is gone. */
 #ifndef MOONPROBE_KERNEL_SIDE_H
 #define MOONPROBE_KERNEL_SIDE_H
 
@@ -19,8 +20,9 @@
 
 struct kernel_side {
 	struct probe_setting setting;		  /* what the probes share; the ring is in it */
-	struct probe *probes[KERNEL_SIDE_PROBES]; /* by slot */
-	struct kernel_side_past *past;		  /* totals of released probes */
+	struct probe *probes[KERNEL_SIDE_PROBES]; /* NULL: room for one */
+	uint16_t next_slot;
+	struct kernel_side_past *past; /* totals of released probes */
 	int past_count;
 };
 

@@ -195,6 +195,8 @@ static void push_knob(lua_State *lua, const struct schema_knob *knob)
 	set_text(lua, "name", knob->name);
 	set_text(lua, "doc", knob->doc);
 	set_number(lua, "bytes", knob->bytes);
+	lua_pushboolean(lua, knob->kind == SCHEMA_SIGNED);
+	lua_setfield(lua, -2, "is_signed");
 	lua_pushboolean(lua, knob->kind == SCHEMA_TEXT);
 	lua_setfield(lua, -2, "is_text");
 }

@@ -4,8 +4,11 @@
 #include "nearest.h"
 #include "worker.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct subcommand *const subcommands[] = {
 	&run_subcommand, &serve_subcommand, &list_subcommand, &check_subcommand, &doctor_subcommand,
@@ -23,9 +26,34 @@ static void usage(FILE *out)
 		     "  sudo moonprobe run execsnoop\n");
 }
 
+/* Descriptors 0 to 2 are somebody's; a closed one would become one of ours. */
+static void open_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
+/* What was printed has to arrive; only a reader that is done (`| head`) may leave. */
+static int finish_output(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	if (errno == EPIPE)
+		return status;
+	error_print("stdout: %s", strerror(errno));
+	return status ? status : STATUS_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	struct nearest near;
+
+	open_standard_files();
 
 	if (argc < 2) {
 		usage(stderr);
@@ -44,7 +72,7 @@ int main(int argc, char **argv)
 	nearest_start(&near, argv[1]);
 	for (size_t i = 0; i < COUNT; i++) {
 		if (!strcmp(argv[1], subcommands[i]->name))
-			return subcommands[i]->main(argc - 1, argv + 1);
+			return finish_output(subcommands[i]->main(argc - 1, argv + 1));
 		nearest_offer(&near, subcommands[i]->name);
 	}
 	error_print("no command named '%s'%s%s%s; moonprobe --help lists all", argv[1],

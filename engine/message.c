@@ -59,7 +59,7 @@ void message_fd(struct message *message, int fd)
 
 int message_send(int socket, struct message *message)
 {
-	char control[CMSG_SPACE(sizeof(int) * MESSAGE_FDS)] = {0};
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * MESSAGE_FDS)] = {0};
 	struct iovec part = {.iov_base = message->bytes, .iov_len = message->length};
 	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
 

@@ -39,8 +39,7 @@ int privilege_check(struct error *error)
 	if (bpf && perfmon)
 		return 0;
 	return error_set(error, -EPERM,
-			 "no privilege to trace: %s%s%s missing; run it with sudo, or give the "
-			 "executable cap_bpf,cap_perfmon",
+			 "no privilege to trace: %s%s%s missing; run it as root, or with these",
 			 bpf ? "" : "CAP_BPF", !bpf && !perfmon ? " and " : "",
 			 perfmon ? "" : "CAP_PERFMON");
 }

@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,11 +73,22 @@ static int rodata_write(struct schema *schema, const char *variable, const void 
 	return -ENOENT;
 }
 
+/* Is it an integer that a knob of this size and kind can hold? */
+static bool fits(const struct schema_knob *knob, double number)
+{
+	int bits = 8 * (int)knob->bytes - (knob->kind == SCHEMA_SIGNED);
+	double most = ldexp(1, bits);
+
+	if (knob->kind == SCHEMA_BOOL)
+		return number == 0 || number == 1;
+	return number == floor(number) && number < most &&
+	       number >= (knob->kind == SCHEMA_SIGNED ? -most : 0);
+}
+
 static int write_knob(struct schema *schema, const struct schema_knob *knob, bool is_text,
 		      double number, const char *text)
 {
 	unsigned char value[256] = {0};
-	uint64_t bits = number < 0 ? (uint64_t)(int64_t)number : (uint64_t)number;
 
 	if (knob->bytes > sizeof(value) || is_text != (knob->kind == SCHEMA_TEXT))
 		return -EINVAL;
@@ -85,6 +97,11 @@ static int write_knob(struct schema *schema, const struct schema_knob *knob, boo
 			return -E2BIG;
 		memcpy(value, text, strlen(text));
 	} else {
+		uint64_t bits;
+
+		if (!fits(knob, number))
+			return -ERANGE;
+		bits = number < 0 ? (uint64_t)(int64_t)number : (uint64_t)number;
 		memcpy(value, &bits, knob->bytes);
 	}
 	return rodata_write(schema, knob->name, value, knob->bytes);
@@ -122,9 +139,12 @@ static int specialise(struct schema *schema, const struct probe_request *request
 					 request->knobs[i].name);
 		if (write_knob(schema, knob, request->knobs[i].is_text, request->knobs[i].number,
 			       request->knobs[i].text))
-			return error_set(error, -EINVAL, "probe %s: knob %s: %s does not fit",
+			return error_set(error, -EINVAL, "probe %s: knob %s: %s, it has %u bytes%s",
 					 schema->name, knob->name,
-					 request->knobs[i].is_text ? "the text" : "the number");
+					 request->knobs[i].is_text ? "the text is too long"
+								   : "not an integer it can hold",
+					 knob->bytes,
+					 knob->kind == SCHEMA_SIGNED ? ", signed" : "");
 	}
 	return 0;
 }
@@ -389,12 +409,18 @@ bool probe_serves(const struct probe *probe, const struct probe_request *request
 
 	if (strcmp(own->name, request->name) || own->knob_count != request->knob_count)
 		return false;
-	for (int i = 0; i < own->knob_count; i++)
-		if (strcmp(own->knobs[i].name, request->knobs[i].name) ||
-		    own->knobs[i].is_text != request->knobs[i].is_text ||
-		    own->knobs[i].number != request->knobs[i].number ||
-		    strcmp(own->knobs[i].text, request->knobs[i].text))
+	for (int i = 0; i < own->knob_count; i++) {
+		int j = 0;
+
+		while (j < request->knob_count &&
+		       strcmp(own->knobs[i].name, request->knobs[j].name))
+			j++;
+		if (j == request->knob_count ||
+		    own->knobs[i].is_text != request->knobs[j].is_text ||
+		    own->knobs[i].number != request->knobs[j].number ||
+		    strcmp(own->knobs[i].text, request->knobs[j].text))
 			return false;
+	}
 	return true;
 }
 
@@ -455,7 +481,8 @@ static void find_losers(const struct probe *probe, struct probe_totals *totals)
 	struct probe_loser *losers = totals->losers;
 	uint32_t pid, *previous = NULL;
 
-	while (!bpf_map_get_next_key(map, previous, &pid)) {
+	/* The map lives: a key that is evicted meanwhile makes the walk start again. */
+	for (int seen = 0; seen < 1024 && !bpf_map_get_next_key(map, previous, &pid); seen++) {
 		struct event_sender sender;
 		struct probe_loser loser = {.pid = pid};
 		int place = count;

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define HANDLED_OFFSET 64 /* in the consumer's page: a cache line of its own */
 #define FFI __attribute__((visibility("default")))
 
 int ring_open(struct ring **out, int map_fd, size_t bytes)
@@ -16,6 +17,7 @@ int ring_open(struct ring **out, int map_fd, size_t bytes)
 	size_t page = sysconf(_SC_PAGESIZE);
 	struct ring *ring = calloc(1, sizeof(*ring));
 	void *first, *rest;
+	int err;
 
 	if (!ring)
 		return -ENOMEM;
@@ -30,12 +32,14 @@ int ring_open(struct ring **out, int map_fd, size_t bytes)
 	ring->producer = rest;
 	ring->data = (unsigned char *)rest + page;
 	ring->mask = bytes - 1;
-	ring->position = __atomic_load_n(ring->consumer, __ATOMIC_ACQUIRE);
+	ring->handled = (uint64_t *)((char *)first + HANDLED_OFFSET);
+	ring_resume(ring);
 	*out = ring;
 	return 0;
 fail:
+	err = -errno;
 	ring_close(ring);
-	return -errno;
+	return err;
 }
 
 void ring_close(struct ring *ring)
@@ -76,7 +80,11 @@ FFI void ring_release(struct ring *ring, size_t bytes)
 
 FFI void ring_resume(struct ring *ring)
 {
+	uint64_t end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+
 	ring->position = __atomic_load_n(ring->consumer, __ATOMIC_ACQUIRE);
+	if (*ring->handled > ring->position && *ring->handled <= end)
+		ring_release(ring, *ring->handled - ring->position);
 }
 
 FFI size_t ring_reserved(const struct ring *ring)

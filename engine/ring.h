@@ -5,11 +5,14 @@
  *   ... done | finished | finished | discarded | being written ...
  *            '---- one batch, read in Lua ----'
  *
- * ring_ready() says how many bytes are finished; the drain loop (stdlib/events.lua) reads
+ * ring_ready() says how many bytes are finished; the drain loop (stdlib/drain.lua) reads
  * them in place, since the kernel maps the data twice in a row and no record is ever split;
- * ring_release() gives the room back. Pointers into a batch are valid until then. The
- * position lives in the ring's own page, so another process can take over where this one
- * stopped (kernel/bpf/ringbuf.c). */
+ * ring_release() gives the room back. Pointers into a batch are valid until then.
+ *
+ * The position lives in the ring's own page, so another process can take over where this one
+ * stopped (kernel/bpf/ringbuf.c). In the rest of that page, which the kernel does not use, the
+ * loop notes `handled`, how far it is within the batch: who takes over from a worker that
+ * died starts after the event that killed it, not at the start of the batch. */
 #ifndef MOONPROBE_RING_H
 #define MOONPROBE_RING_H
 
@@ -20,6 +23,7 @@ struct ring {
 	unsigned char *data; /* offset of the next record: position & mask */
 	uint64_t mask;
 	uint64_t position;
+	uint64_t *handled;  /* written by the loop before it calls a handler */
 	uint64_t *consumer; /* shared with the kernel, written by us */
 	const uint64_t *producer;
 };

@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Which version of a script runs. What can happen in which state:
+ *
+ *             ready         yielded       candidate ended   active ended          reload
+ *   LOADING   switch over   -             end, or stale     -                     stale
+ *   RUNNING   ask to yield  kill          stays             roll back, or PAUSING start candidate
+ *   YIELDING  -             switch over,  wait on           switch over without   stale
+ *                           or resume                       state, or as RUNNING
+ *   PAUSING   -             -             -                 -                     start candidate
+ *   FINISHING -             -             -                 end                   -
+ *
+ * Stale: the source has changed meanwhile; that is looked at when somebody runs. Probes are
+ * released when a version runs that does not use them, never because one has failed. */
 #include "script.h"
 
-#include "json.h"
 #include "kernel_side.h"
+#include "summary.h"
 #include "version.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,28 +31,35 @@
 #define FAILURES 5	       /* in a minute, then quarantine */
 #define PAUSE_NS (SECOND / 10) /* before the first restart; doubles */
 
+enum state {
+	LOADING,   /* nobody reads the ring; the candidate loads */
+	RUNNING,   /* the active version reads it; a candidate may load */
+	YIELDING,  /* the active version was asked to stop for the candidate */
+	PAUSING,   /* nobody; a restart comes */
+	FINISHING, /* the active version, or a candidate, was asked to end */
+	OVER,
+};
+
 struct script {
 	struct script_options options;
 	struct loop *loop;
 	const struct script_events *events;
 	void *context;
 	struct kernel_side kernel;
+	enum state state;
 	struct version *active, *candidate, *previous;
 	struct loop_source pulse;     /* every second: is everybody alive? */
 	struct loop_source probation; /* when it ends, `previous` is let go */
 	struct loop_source restart;
-	bool yielding, finishing, over;
-	bool stale;	   /* the source changed while a switch was under way */
+	bool stale;
+	int source_fd;	   /* of the last version that ran: what a restart runs */
 	uint64_t received; /* by workers, at the last pulse */
 	int idle_pulses;   /* without a ping */
-	int waited;	   /* seconds for a candidate, a handover or the end */
+	int loading;	   /* seconds the candidate has taken */
+	int waited;	   /* seconds without progress, to hand over or to finish */
 	int failures;
 	time_t first_failure;
-	int status;
-	struct {
-		int count, rollbacks, restarts;
-		double pause_ns, longest_ns; /* nothing handled: together, and the worst */
-	} history;
+	struct script_history history;
 };
 
 static void say(const struct script *script, const char *format, ...)
@@ -60,8 +80,6 @@ static void say(const struct script *script, const char *format, ...)
 		error_print("%s: %s", script->options.name, line);
 }
 
-/* Bookkeeping after versions have changed. */
-
 static bool is_used(const void *context, const struct probe *probe)
 {
 	const struct script *script = context;
@@ -70,7 +88,13 @@ static bool is_used(const void *context, const struct probe *probe)
 	       version_uses(script->previous, probe);
 }
 
-static void versions_changed(struct script *script)
+static void release_unused(struct script *script)
+{
+	if (script->active)
+		kernel_side_release(&script->kernel, is_used, script);
+}
+
+static void tell_own_pids(struct script *script)
 {
 	const struct version *versions[] = {script->active, script->candidate, script->previous};
 	pid_t pids[4] = {getpid()};
@@ -81,42 +105,36 @@ static void versions_changed(struct script *script)
 		if (versions[i])
 			pids[1 + i] = version_pid(versions[i]);
 	kernel_side_own_pids(&script->kernel, pids, 4);
-	kernel_side_release(&script->kernel, is_used, script);
 }
 
 static void drop(struct script *script, struct version **version)
 {
 	version_close(*version);
 	*version = NULL;
-	versions_changed(script);
+	tell_own_pids(script);
 }
 
 static void end(struct script *script, int status)
 {
-	if (script->over)
+	if (script->state == OVER)
 		return;
-	script->over = true;
-	script->status = status;
+	script->state = OVER;
+	script->history.status = status;
 	timer_set(&script->pulse, 0);
 	timer_set(&script->probation, 0);
 	timer_set(&script->restart, 0);
 	script->events->ended(script->context, status);
 }
 
-/* The candidate cannot take over. Without a running version that is the end. */
-static void refuse(struct script *script, const char *why)
+static void serve_stale(struct script *script)
 {
-	drop(script, &script->candidate);
-	script->yielding = false;
-	if (script->active) {
-		say(script, "%s; the running version stays", why);
-	} else {
-		say(script, "%s", why);
-		end(script, 2);
-	}
+	if (!script->stale || script->state != RUNNING)
+		return;
+	script->stale = false;
+	script_reload(script);
 }
 
-/* Attaches what `version` uses and detaches what only the previous one does. */
+/* Attaches what `version` uses and detaches the rest. */
 static int attach(struct script *script, struct version *version, struct error *error)
 {
 	for (int i = 0; i < version->request_count; i++) {
@@ -125,13 +143,41 @@ static int attach(struct script *script, struct version *version, struct error *
 		if (err)
 			return err;
 	}
-	for (int slot = 0; slot < KERNEL_SIDE_PROBES; slot++) {
-		struct probe *probe = script->kernel.probes[slot];
+	for (int i = 0; i < KERNEL_SIDE_PROBES; i++) {
+		struct probe *probe = script->kernel.probes[i];
 
 		if (probe && !version_uses(version, probe))
 			probe_detach(probe);
 	}
 	return 0;
+}
+
+/* `version` goes on where the ring is. */
+static void resume(struct script *script, struct version *version)
+{
+	struct error error;
+
+	script->state = RUNNING;
+	if (attach(script, version, &error)) {
+		say(script, "%s", error.text);
+		end(script, 1);
+	} else if (version_resume(version)) {
+		version_kill(version, "it does not listen");
+	}
+}
+
+/* The candidate cannot take over. Without a running version that is the end. */
+static void refuse(struct script *script, const char *why)
+{
+	drop(script, &script->candidate);
+	if (!script->active) {
+		say(script, "%s", why);
+		end(script, script->history.restarts ? 1 : 2);
+		return;
+	}
+	say(script, "%s; the running version stays", why);
+	release_unused(script);
+	serve_stale(script);
 }
 
 /* The switch: nobody reads the ring now. `state_fd` is what the old version handed over. */
@@ -147,12 +193,8 @@ static void switch_over(struct script *script, int state_fd, double stopped_ns)
 			error_set(&error, err, "its worker does not listen: %s", strerror(-err));
 	}
 	if (err) {
-		if (script->active) {
-			struct error ignored;
-
-			attach(script, script->active, &ignored);
-			version_resume(script->active);
-		}
+		if (script->active)
+			resume(script, script->active);
 		refuse(script, error.text);
 		return;
 	}
@@ -160,14 +202,16 @@ static void switch_over(struct script *script, int state_fd, double stopped_ns)
 	script->previous = script->active;
 	script->active = version;
 	script->candidate = NULL;
-	script->yielding = false;
-	versions_changed(script);
+	script->state = RUNNING;
+	if (script->source_fd >= 0)
+		close(script->source_fd);
+	script->source_fd = version_take_source(version);
+	tell_own_pids(script);
+	release_unused(script);
 	timer_set(&script->probation, script->previous ? script->options.probation_ns : 0);
 	timer_set(&script->pulse, SECOND);
-	script->waited = 0;
 	script->events->running(script->context);
-	if (script->stale && script_reload(script, &error))
-		say(script, "%s; the running version stays", error.text);
+	serve_stale(script);
 }
 
 static void on_ready(struct version *version)
@@ -177,6 +221,11 @@ static void on_ready(struct version *version)
 
 	if (script->options.check)
 		return; /* its end says the rest */
+	if (version != script->candidate ||
+	    (script->state != LOADING && script->state != RUNNING)) {
+		version_kill(version, "it is not wanted any more");
+		return;
+	}
 	for (int i = 0; i < version->request_count; i++) {
 		version->probes[i] = kernel_side_find(&script->kernel, &version->requests[i],
 						      version->probes, i, &error);
@@ -185,12 +234,12 @@ static void on_ready(struct version *version)
 			return;
 		}
 	}
-	if (!script->active) {
+	if (script->state == LOADING) {
 		switch_over(script, -1, 0);
 	} else if (version_yield(script->active)) {
 		refuse(script, "the running version does not listen");
 	} else {
-		script->yielding = true;
+		script->state = YIELDING;
 		script->waited = 0;
 	}
 }
@@ -199,10 +248,16 @@ static void on_yielded(struct version *version, int state_fd, double stopped_ns)
 {
 	struct script *script = version->owner;
 
-	if (version == script->active && script->yielding && script->candidate)
-		switch_over(script, state_fd, stopped_ns);
-	else
+	if (version == script->active && script->state == YIELDING) {
+		if (script->candidate) {
+			switch_over(script, state_fd, stopped_ns);
+		} else {
+			resume(script, version);
+			serve_stale(script);
+		}
+	} else if (version != script->active || script->state != FINISHING) {
 		version_kill(version, "it yielded unasked");
+	} /* else: `finish` is under way to it, and ends the yield */
 	if (state_fd >= 0)
 		close(state_fd);
 }
@@ -211,9 +266,9 @@ static void on_running(struct version *version, double pause_ns)
 {
 	struct script *script = version->owner;
 
-	if (version != script->active || pause_ns <= 0)
+	if (version != script->active || !isfinite(pause_ns) || pause_ns <= 0)
 		return;
-	script->history.count++;
+	script->history.reloads++;
 	script->history.pause_ns += pause_ns;
 	if (pause_ns > script->history.longest_ns)
 		script->history.longest_ns = pause_ns;
@@ -223,7 +278,10 @@ static void on_running(struct version *version, double pause_ns)
 
 static void on_wants_stop(struct version *version)
 {
-	script_finish(version->owner);
+	struct script *script = version->owner;
+
+	if (version == script->active)
+		script_finish(script);
 }
 
 static void on_report(struct version *version, const char *line)
@@ -242,29 +300,21 @@ static void on_used_file(struct version *version, const char *file)
 
 static void roll_back(struct script *script, const char *how)
 {
-	struct version *previous = script->previous;
-	struct error error;
-
 	say(script, "the new version failed: %s; back to the one before", how);
 	script->history.rollbacks++;
-	drop(script, &script->active);
-	script->active = previous;
+	script->active = script->previous;
 	script->previous = NULL;
 	timer_set(&script->probation, 0);
-	if (attach(script, previous, &error)) {
-		say(script, "%s", error.text);
-		end(script, 1);
-	} else if (version_resume(previous)) {
-		version_kill(previous, "it does not listen");
-	}
-	versions_changed(script);
+	tell_own_pids(script);
+	resume(script, script->active);
+	if (script->state == RUNNING)
+		release_unused(script);
 }
 
 static void restart_later(struct script *script, const char *how)
 {
 	time_t now = time(NULL);
 
-	drop(script, &script->active);
 	if (!script->failures || now - script->first_failure > 60) {
 		script->failures = 0;
 		script->first_failure = now;
@@ -277,8 +327,27 @@ static void restart_later(struct script *script, const char *how)
 		return;
 	}
 	say(script, "%s; its state is lost, it is started again", how);
+	script->state = PAUSING;
 	timer_set(&script->pulse, 0);
 	timer_set(&script->restart, PAUSE_NS << (script->failures - 1));
+}
+
+static const struct version_events version_events;
+
+static int start_candidate(struct script *script, int source_fd, struct error *error)
+{
+	int err = version_start(&script->candidate, script->loop, &script->options, source_fd,
+				script->options.check ? -1 : script->kernel.setting.ring_fd,
+				&version_events, script, error);
+
+	if (err)
+		return err;
+	tell_own_pids(script);
+	script->loading = 0;
+	timer_set(&script->pulse, SECOND);
+	if (!script->active)
+		script->state = LOADING;
+	return 0;
 }
 
 static void on_restart(struct loop_source *source)
@@ -287,8 +356,10 @@ static void on_restart(struct loop_source *source)
 	struct error error;
 
 	timer_read(source);
+	if (script->state != PAUSING)
+		return;
 	script->history.restarts++;
-	if (script_start(script, &error)) {
+	if (start_candidate(script, script->source_fd, &error)) {
 		say(script, "%s", error.text);
 		end(script, 1);
 	}
@@ -296,55 +367,73 @@ static void on_restart(struct loop_source *source)
 
 static void candidate_ended(struct script *script, int code, const char *how)
 {
-	bool restarted = script->history.restarts > 0;
+	char exited[64];
 
 	drop(script, &script->candidate);
-	script->yielding = false;
-	if (script->finishing) {
+	if (!how && code > 2) {
+		snprintf(exited, sizeof(exited), "its worker exited by itself, status %d", code);
+		how = exited;
+	}
+	if (script->state == FINISHING) {
 		end(script, 0); /* asked to end before it ran */
 		return;
 	}
+	if (script->state == LOADING) {
+		struct error error;
+
+		if (how)
+			say(script, "not started: %s", how);
+		if (!script->stale)
+			end(script, how || script->history.restarts ? 1 : code);
+		else if (script->stale = false, start_candidate(script, -1, &error))
+			end(script, 2);
+		return;
+	}
 	if (how)
-		say(script, "not started: %s%s", how,
-		    script->active ? "; the running version stays" : "");
-	else if (script->active && code)
+		say(script, "the new version was not started: %s; the running version stays", how);
+	else if (code)
 		say(script, "the new version was not started; the running version stays");
-	if (!script->active)
-		end(script, how || restarted ? 1 : code);
+	release_unused(script);
+	serve_stale(script); /* YIELDING: when the active one has answered */
+}
+
+static void active_ended(struct script *script, int code, const char *how)
+{
+	char exited[64];
+
+	drop(script, &script->active);
+	if (!how && (script->state != FINISHING || code > 2)) {
+		snprintf(exited, sizeof(exited), "its worker exited by itself, status %d", code);
+		how = exited;
+	}
+	if (script->state == FINISHING) {
+		if (how)
+			say(script, "%s while it was to finish", how);
+		end(script, how ? 1 : code);
+	} else if (script->state == YIELDING && script->candidate) {
+		say(script, "%s while it handed over; its state is lost", how);
+		script->state = LOADING;
+		switch_over(script, -1, 0);
+	} else if (script->previous) {
+		roll_back(script, how);
+	} else if (script->candidate) {
+		say(script, "%s; its state is lost, the next version is loading", how);
+		script->state = LOADING;
+	} else {
+		restart_later(script, how);
+	}
 }
 
 static void on_ended(struct version *version, int code, const char *how)
 {
 	struct script *script = version->owner;
 
-	if (version == script->candidate) {
+	if (version == script->candidate)
 		candidate_ended(script, code, how);
-	} else if (version == script->previous) {
+	else if (version == script->active)
+		active_ended(script, code, how);
+	else
 		drop(script, &script->previous);
-	} else if (script->finishing) {
-		if (how)
-			say(script, "%s while it was to finish", how);
-		drop(script, &script->active);
-		end(script, how || code > 2 ? 1 : code);
-	} else {
-		char exited[64];
-
-		if (!how) {
-			snprintf(exited, sizeof(exited), "its worker exited by itself, status %d",
-				 code);
-			how = exited;
-		}
-		if (script->candidate && script->yielding) {
-			/* Its successor is ready: go on with that one, without the state. */
-			say(script, "%s while it handed over; its state is lost", how);
-			drop(script, &script->active);
-			switch_over(script, -1, 0);
-		} else if (script->previous) {
-			roll_back(script, how);
-		} else {
-			restart_later(script, how);
-		}
-	}
 }
 
 static const struct version_events version_events = {
@@ -358,46 +447,57 @@ static const struct version_events version_events = {
 };
 
 /* Once a second: whoever has been waited for too long is ended, which says what is next. */
+
+static void look_at_candidate(struct script *script)
+{
+	version_second(script->candidate);
+	if (script->candidate->ready)
+		return;
+	if (++script->loading == LOAD_SECONDS)
+		version_interrupt(script->candidate);
+	else if (script->loading > LOAD_SECONDS)
+		version_kill(script->candidate, "it took more than 10 s to load");
+}
+
+static void look_at_active(struct script *script)
+{
+	uint64_t waiting, received = kernel_side_received(&script->kernel, &waiting);
+	int missed;
+
+	version_second(script->active);
+	/* Slow is not hung: somebody counts what is handled. */
+	if (received != script->received) {
+		version_alive(script->active);
+		script->waited = 0;
+	}
+	if (script->state == FINISHING || script->state == YIELDING) {
+		if (++script->waited > LOAD_SECONDS)
+			version_kill(script->active, script->state == FINISHING
+							     ? "not finished after 10 s"
+							     : "not handed over after 10 s");
+	} else if (waiting || script->active->unanswered || received != script->received ||
+		   ++script->idle_pulses >= IDLE_PULSES) {
+		/* One that has nothing to do is woken seldom: a hundred of them cost no CPU. */
+		script->idle_pulses = 0;
+		missed = version_ping(script->active);
+		if (missed == script->options.patience)
+			version_interrupt(script->active);
+		else if (missed > script->options.patience)
+			version_kill(script->active, "hung in compiled code: it did not answer");
+	}
+	script->received = received;
+}
+
 static void on_pulse(struct loop_source *source)
 {
 	struct script *script = container_of(source, struct script, pulse);
-	int missed, patience;
-	uint64_t received, waiting;
 
 	timer_read(source);
 	timer_set(source, SECOND);
 	if (script->candidate)
-		version_second(script->candidate);
+		look_at_candidate(script);
 	if (script->active)
-		version_second(script->active);
-	if (script->candidate && !script->candidate->ready && ++script->waited >= LOAD_SECONDS) {
-		if (script->waited == LOAD_SECONDS)
-			version_interrupt(script->candidate);
-		else
-			version_kill(script->candidate, "it took more than 10 s to load");
-		return;
-	}
-	if (!script->active)
-		return;
-	/* Slow is not hung: somebody counts what is handled. */
-	received = kernel_side_received(&script->kernel, &waiting);
-	if (received != script->received)
-		version_alive(script->active);
-	script->received = received;
-	/* One that has nothing to do is woken seldom: a hundred of them cost no CPU. */
-	if (!waiting && !script->finishing && !script->yielding && !script->active->unanswered &&
-	    ++script->idle_pulses < IDLE_PULSES)
-		return;
-	script->idle_pulses = 0;
-	patience = script->finishing ? 2 : script->options.patience;
-	missed = version_ping(script->active);
-	if (missed == patience)
-		version_interrupt(script->active);
-	else if (missed > patience)
-		version_kill(script->active, "hung in compiled code: it did not answer");
-	else if ((script->finishing || script->yielding) && ++script->waited > LOAD_SECONDS)
-		version_kill(script->active, script->finishing ? "not finished after 10 s"
-							       : "not handed over after 10 s");
+		look_at_active(script);
 }
 
 static void on_probation(struct loop_source *source)
@@ -408,6 +508,7 @@ static void on_probation(struct loop_source *source)
 	timer_read(source);
 	if (script->previous)
 		drop(script, &script->previous);
+	release_unused(script);
 	/* The old version's fields cost something: leave those out that nobody reads now. */
 	for (int i = 0; script->active && !script->candidate && i < script->active->request_count;
 	     i++)
@@ -418,46 +519,46 @@ static void on_probation(struct loop_source *source)
 
 int script_start(struct script *script, struct error *error)
 {
-	int err = version_start(&script->candidate, script->loop, &script->options,
-				script->options.check ? -1 : script->kernel.setting.ring_fd,
-				&version_events, script, error);
-
-	if (err)
-		return err;
-	versions_changed(script);
-	script->waited = 0;
-	timer_set(&script->pulse, SECOND);
-	return 0;
+	return start_candidate(script, -1, error);
 }
 
-int script_reload(struct script *script, struct error *error)
+void script_reload(struct script *script)
 {
-	if (script->finishing || script->over)
-		return 0;
-	script->stale = script->yielding || (!script->active && script->candidate);
-	if (script->stale)
-		return 0; /* when that is done */
+	struct error error;
+
+	if (script->state == FINISHING || script->state == OVER)
+		return;
+	if (script->state == YIELDING || script->state == LOADING) {
+		script->stale = true;
+		return;
+	}
 	if (script->candidate)
 		drop(script, &script->candidate); /* overtaken by a newer version */
-	timer_set(&script->restart, 0);
-	return script_start(script, error);
+	if (start_candidate(script, -1, &error))
+		say(script, "%s; %s", error.text,
+		    script->active ? "the running version stays"
+				   : "the last version is started again");
+	else
+		timer_set(&script->restart, 0);
 }
 
 void script_finish(struct script *script)
 {
-	if (script->finishing || script->over)
+	if (script->state == FINISHING || script->state == OVER)
 		return;
-	script->finishing = true;
-	script->waited = 0;
-	if (script->candidate && script->active)
-		drop(script, &script->candidate);
+	kernel_side_cut(&script->kernel);
 	if (script->previous)
 		drop(script, &script->previous);
-	kernel_side_cut(&script->kernel);
-	if (script->candidate)
-		version_kill(script->candidate, "ended while it was loading");
-	else if (!script->active)
+	if (script->active && script->candidate)
+		drop(script, &script->candidate);
+	if (!script->active && !script->candidate) {
 		end(script, 0); /* between two restarts */
+		return;
+	}
+	script->state = FINISHING;
+	script->waited = 0;
+	if (!script->active)
+		version_kill(script->candidate, "ended while it was loading");
 	else if (version_finish(script->active))
 		version_kill(script->active, "it does not listen");
 }
@@ -474,6 +575,7 @@ int script_open(struct script **out, struct loop *loop, const struct script_opti
 	script->loop = loop;
 	script->events = events;
 	script->context = context;
+	script->source_fd = -1;
 	script->kernel.setting.ring_fd = script->kernel.setting.settings_fd = -1;
 	script->pulse = (struct loop_source){.fd = -1, .ready = on_pulse};
 	script->probation = (struct loop_source){.fd = -1, .ready = on_probation};
@@ -491,123 +593,9 @@ int script_open(struct script **out, struct loop *loop, const struct script_opti
 	return err;
 }
 
-/* Summary. */
-
-struct summary {
-	const struct script *script;
-	FILE *out;
-	bool first;
-	struct probe_totals sum;
-};
-
-static void add(struct probe_totals *sum, const struct probe_totals *totals)
-{
-	sum->events += totals->events;
-	sum->received += totals->received;
-	sum->failed += totals->failed;
-	sum->lost_ring += totals->lost_ring;
-	sum->lost_map += totals->lost_map;
-	sum->refused += totals->refused;
-	sum->unhandled += totals->unhandled;
-	sum->missed += totals->missed;
-}
-
-static void json_probe(FILE *out, const char *name, const struct probe_totals *totals)
-{
-	fprintf(out, "{\"probe\":");
-	json_text(out, name);
-	fprintf(out,
-		",\"events\":%llu,\"received\":%llu,\"failed\":%llu,\"lost\":{\"ring_full\":%llu,"
-		"\"map_full\":%llu,\"quota\":%llu,\"recursion\":%llu,\"unhandled\":%llu},"
-		"\"losers\":[",
-		(unsigned long long)totals->events, (unsigned long long)totals->received,
-		(unsigned long long)totals->failed, (unsigned long long)totals->lost_ring,
-		(unsigned long long)totals->lost_map, (unsigned long long)totals->refused,
-		(unsigned long long)totals->missed, (unsigned long long)totals->unhandled);
-	for (int i = 0; i < totals->loser_count; i++) {
-		fprintf(out, "%s{\"pid\":%u,\"comm\":", i ? "," : "", totals->losers[i].pid);
-		json_text(out, totals->losers[i].comm);
-		fprintf(out, ",\"ring_full\":%llu,\"quota\":%llu}",
-			(unsigned long long)totals->losers[i].lost_ring,
-			(unsigned long long)totals->losers[i].refused);
-	}
-	fprintf(out, "]}");
-}
-
-/* A line for each thing that went wrong. */
-static void say_probe(const struct script *script, const char *name,
-		      const struct probe_totals *totals)
-{
-	if (totals->lost_ring)
-		say(script, "%s: lost %llu of %llu events, the ring was full; a larger one: --ring",
-		    name, (unsigned long long)totals->lost_ring,
-		    (unsigned long long)totals->events);
-	if (totals->refused)
-		say(script, "%s: %llu events refused, more than their process's quota", name,
-		    (unsigned long long)totals->refused);
-	for (int i = 0; i < totals->loser_count; i++)
-		say(script, "%s: of these, %llu of pid %u%s%s%s", name,
-		    (unsigned long long)(totals->losers[i].lost_ring + totals->losers[i].refused),
-		    totals->losers[i].pid, *totals->losers[i].comm ? " (" : "",
-		    totals->losers[i].comm, *totals->losers[i].comm ? ")" : "");
-	if (totals->lost_map)
-		say(script, "%s: lost %llu starts, its map was full", name,
-		    (unsigned long long)totals->lost_map);
-	if (totals->missed)
-		say(script, "%s: missed %llu times, it would have interrupted itself", name,
-		    (unsigned long long)totals->missed);
-	if (totals->unhandled)
-		say(script, "%s: %llu events not handled, the script ended before", name,
-		    (unsigned long long)totals->unhandled);
-	if (totals->failed)
-		say(script, "%s: %llu events skipped, their handler raised an error", name,
-		    (unsigned long long)totals->failed);
-}
-
-static void summarise(void *context, const char *name, const struct probe_totals *totals)
-{
-	struct summary *summary = context;
-
-	add(&summary->sum, totals);
-	if (!summary->script->options.json) {
-		say_probe(summary->script, name, totals);
-		return;
-	}
-	if (!summary->first)
-		fputc(',', summary->out);
-	summary->first = false;
-	json_probe(summary->out, name, totals);
-}
-
 void script_summary(const struct script *script, uint64_t unfollowed, FILE *out)
 {
-	struct summary summary = {.script = script, .out = out, .first = true};
-	const struct probe_totals *sum = &summary.sum;
-
-	if (script->options.json) {
-		fprintf(out, "{\"summary\":{\"script\":");
-		json_text(out, script->options.name);
-		fprintf(out,
-			",\"status\":%d,\"unfollowed\":%llu,\"reloads\":{\"count\":%d,"
-			"\"rollbacks\":"
-			"%d,\"restarts\":%d,\"pause_ns\":%.0f,\"longest_ns\":%.0f},\"probes\":[",
-			script->status, (unsigned long long)unfollowed, script->history.count,
-			script->history.rollbacks, script->history.restarts,
-			script->history.pause_ns, script->history.longest_ns);
-	}
-	kernel_side_totals(&script->kernel, summarise, &summary);
-	if (script->options.json) {
-		fprintf(out, "]}}\n");
-		fflush(out);
-		return;
-	}
-	if (unfollowed)
-		say(script, "%llu child processes were not followed, the map was full",
-		    (unsigned long long)unfollowed);
-	if (!script->options.quiet)
-		say(script, "%llu events, %llu lost", (unsigned long long)sum->events,
-		    (unsigned long long)(sum->lost_ring + sum->lost_map + sum->refused +
-					 sum->missed + sum->unhandled));
+	summary_print(&script->options, &script->kernel, &script->history, unfollowed, out);
 }
 
 void script_close(struct script *script)
@@ -620,6 +608,8 @@ void script_close(struct script *script)
 	version_close(script->candidate);
 	version_close(script->previous);
 	kernel_side_close(&script->kernel);
+	if (script->source_fd >= 0)
+		close(script->source_fd);
 	for (int i = 0; i < 3; i++) {
 		loop_remove(script->loop, timers[i]);
 		if (timers[i]->fd >= 0)

@@ -31,8 +31,8 @@ struct script_events {
 /* The options are copied, their strings are not. */
 int script_open(struct script **script, struct loop *loop, const struct script_options *options,
 		const struct script_events *events, void *context, struct error *error);
-int script_start(struct script *script, struct error *error);  /* the first worker */
-int script_reload(struct script *script, struct error *error); /* a new version */
+int script_start(struct script *script, struct error *error); /* the first worker */
+void script_reload(struct script *script);		      /* a new version; failures are told */
 void script_finish(struct script *script); /* handle what is in the ring, report, end */
 
 /* What each probe sent and lost: lines to stderr, or one JSON object to `out`. `unfollowed`

@@ -66,7 +66,9 @@ static int watch_end_of(struct session *session, pid_t pid, struct error *error)
 	if (session->traced_end.fd < 0)
 		return error_set(error, -errno, "process %d: %s", pid, strerror(errno));
 	fcntl(session->traced_end.fd, F_SETFD, FD_CLOEXEC);
-	return loop_add(session->host.loop, &session->traced_end);
+	if (loop_add(session->host.loop, &session->traced_end))
+		return error_set(error, -errno, "process %d: %s", pid, strerror(errno));
+	return 0;
 }
 
 /* The kernel numbers threads and processes alike; programs know processes. */
@@ -113,9 +115,7 @@ static int prepare(struct session *session, const struct session_options *wanted
 
 	if (wanted->pid && wanted->command)
 		return error_set(error, -EINVAL, "-p and -c exclude each other");
-	if (wanted->output)
-		err = redirect(wanted->output, error);
-	if (!err && wanted->pid)
+	if (wanted->pid)
 		err = parse_pid(wanted->pid, &session->target_pid, error);
 	options->target_pid = session->target_pid;
 	if (!err)
@@ -158,7 +158,11 @@ int session_run(const struct session_options *wanted, const struct script_option
 	};
 	struct script_options shared = *options;
 	struct error error;
-	int err = host_open(&session.host, &error), status = STATUS_USAGE;
+	/* Before signals are blocked: opening a FIFO may wait for its reader. */
+	int err = wanted->output ? redirect(wanted->output, &error) : 0, status = STATUS_USAGE;
+
+	if (!err)
+		err = host_open(&session.host, &error);
 
 	/* Sources first: a misspelt name needs no privileges to be told. */
 	for (int i = 0; i < count && !err; i++) {

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,8 +93,14 @@ int version_ping(struct version *version)
 {
 	if (version->unanswered && state_of(version_pid(version)) != 'R')
 		return version->unanswered = 1; /* waits: start counting anew */
-	if (!version->unanswered && dispatch(version, message_new("ping")))
-		return 0;
+	if (!version->unanswered) {
+		int err = dispatch(version, message_new("ping"));
+
+		if (err == -EPIPE || err == -ECONNRESET)
+			version_kill(version, "it closed its socket");
+		if (err)
+			return 0; /* a full socket: what is in it comes first */
+	}
 	return ++version->unanswered;
 }
 
@@ -260,7 +267,7 @@ static bool on_state(struct version *version, struct message *message)
 {
 	double stopped_ns;
 
-	if (!version->ready || !message_next_number(message, &stopped_ns) || stopped_ns <= 0)
+	if (!version->ready || !message_next_number(message, &stopped_ns) || !(stopped_ns > 0))
 		return false;
 	version->unanswered = 0;
 	version->events->yielded(version, message_take_fd(message, 0), stopped_ns);
@@ -350,24 +357,46 @@ static void on_ended(struct child *child, int status)
 
 static const struct child_events child_events = {.message = on_message, .ended = on_ended};
 
-/* Source as a descriptor. */
+/* Copies a script into memory: what is run does not change when the file does. */
+static int read_source(const char *file, int memory, struct error *error)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat status;
+	char part[16384];
+	ssize_t got;
+
+	if (fd < 0)
+		return error_set(error, -errno, "%s: %s", file, strerror(errno));
+	if (fstat(fd, &status) || !S_ISREG(status.st_mode)) {
+		close(fd);
+		return error_set(error, -EINVAL, "%s: is no regular file any more", file);
+	}
+	while ((got = read(fd, part, sizeof(part))) > 0)
+		if (write(memory, part, got) != got)
+			got = -1;
+	close(fd);
+	return got ? error_set(error, -EIO, "%s: cannot be read: %s", file, strerror(errno)) : 0;
+}
+
+/* Source as a descriptor of memory. */
 static int open_source(struct version *version, struct error *error)
 {
 	const struct script_options *options = version->options;
-	int fd;
+	int fd = memfd_create("source", MFD_CLOEXEC), err = 0;
 
+	if (fd < 0)
+		return error_set(error, -errno, "%s: memfd_create: %s", options->name,
+				 strerror(errno));
 	if (options->file) {
-		fd = open(options->file, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return error_set(error, -errno, "%s: %s", options->file, strerror(errno));
+		err = read_source(options->file, fd, error);
 		version->events->used_file(version, options->file);
-		return fd;
+	} else if (write(fd, options->text, strlen(options->text)) !=
+		   (ssize_t)strlen(options->text)) {
+		err = error_set(error, -EIO, "%s: cannot be handed over", options->name);
 	}
-	fd = memfd_create("source", MFD_CLOEXEC);
-	if (fd < 0 ||
-	    write(fd, options->text, strlen(options->text)) != (ssize_t)strlen(options->text))
-		return error_set(error, -EIO, "%s: cannot be handed over", options->name);
-	return fd;
+	if (err)
+		close(fd);
+	return err ? err : fd;
 }
 
 static int send_start(struct version *version, int source, int ring_fd)
@@ -401,33 +430,45 @@ static int send_start(struct version *version, int source, int ring_fd)
 }
 
 int version_start(struct version **out, struct loop *loop, const struct script_options *options,
-		  int ring_fd, const struct version_events *events, void *owner,
+		  int source_fd, int ring_fd, const struct version_events *events, void *owner,
 		  struct error *error)
 {
 	struct version *version = calloc(1, sizeof(*version));
-	int source, err;
+	int err;
 
 	if (!version)
 		return error_set(error, -ENOMEM, "%s: no memory", options->name);
 	version->owner = owner;
 	version->events = events;
 	version->options = options;
-	source = open_source(version, error);
-	err = source < 0 ? source : 0;
+	if (source_fd < 0) {
+		version->source_fd = open_source(version, error);
+	} else {
+		version->source_fd = fcntl(source_fd, F_DUPFD_CLOEXEC, 0);
+		if (version->source_fd < 0)
+			error_set(error, -errno, "%s: %s", options->name, strerror(errno));
+	}
+	err = version->source_fd < 0 ? -EIO : 0;
 	if (!err)
 		err = child_start(&version->child, loop, &child_events, version, error);
 	if (!err) {
-		err = send_start(version, source, ring_fd);
+		err = send_start(version, version->source_fd, ring_fd);
 		if (err)
 			error_set(error, err, "%s: its worker: %s", options->name, strerror(-err));
 	}
-	if (source >= 0)
-		close(source);
 	if (err)
 		version_close(version);
 	else
 		*out = version;
 	return err;
+}
+
+int version_take_source(struct version *version)
+{
+	int fd = version->source_fd;
+
+	version->source_fd = -1;
+	return fd;
 }
 
 pid_t version_pid(const struct version *version)
@@ -455,6 +496,8 @@ void version_close(struct version *version)
 	if (!version)
 		return;
 	child_close(version->child);
+	if (version->source_fd >= 0)
+		close(version->source_fd);
 	free(version->requests);
 	free(version);
 }

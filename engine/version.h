@@ -42,16 +42,20 @@ struct version {
 	const struct version_events *events;
 	const struct script_options *options;
 	struct child *child;
-	int unanswered;	       /* pings while it was computing */
-	int messages;	       /* in this second */
+	int unanswered; /* pings while it was computing */
+	int messages;	/* in this second */
+	int source_fd;
 	const char *condemned; /* why it was killed */
 	char stuck[256];       /* where Lua was when it was interrupted */
 };
 
-/* Starts the worker and gives it the source. `ring_fd` may be -1 for a check. */
+/* Starts the worker and gives it the source: `source_fd` of an earlier version, or, when that
+ * is -1, what the options say now. `ring_fd` may be -1 for a check. */
 int version_start(struct version **version, struct loop *loop, const struct script_options *options,
-		  int ring_fd, const struct version_events *events, void *owner,
+		  int source_fd, int ring_fd, const struct version_events *events, void *owner,
 		  struct error *error);
+/* Its source, in memory; the descriptor is the caller's. */
+int version_take_source(struct version *version);
 pid_t version_pid(const struct version *version);
 bool version_uses(const struct version *version, const struct probe *probe);
 

@@ -17,6 +17,7 @@ struct ring {
   unsigned char *data;
   uint64_t mask;
   uint64_t position;
+  uint64_t *handled;
 };
 size_t ring_ready(const struct ring *ring, size_t at_most);
 void ring_release(struct ring *ring, size_t bytes);
@@ -46,7 +47,6 @@ local counters = {} -- [slot] = struct event_counters[cpus]
 function drain.open(ring_fd, ring_bytes, possible_cpus)
   ring = ffi.cast('struct ring *', assert(engine.ring(ring_fd, ring_bytes)))
   cpus = possible_cpus
-  for slot = 0, 255 do handlers[slot] = false end
 end
 
 --- Gives the events of a slot to a handler.
@@ -64,6 +64,7 @@ end
 -- Where the drain is: kept outside the loop, for a handler that raises leaves the loop.
 local cursor = ffi.new [[ struct {
   uint32_t offset, stop; // of the batch at hand: the next record, the end
+  uint64_t base;         // position in the ring of offset 0
   uint32_t bytes;        // its length, to be released when it is done
   uint32_t slot;         // of the event that is being handled
   uint32_t events;       // handled in this turn
@@ -72,9 +73,9 @@ local cursor = ffi.new [[ struct {
 
 --- Handles finished records, batch by batch, until `limit` bytes are done or none is finished.
 local function batches(limit)
-  local data, mask = ring.data, ring.mask
+  local data, mask, handled = ring.data, ring.mask, ring.handled
   while true do
-    local offset, stop, events = cursor.offset, cursor.stop, 0
+    local offset, stop, base, events = cursor.offset, cursor.stop, cursor.base, 0
     while offset < stop do
       local record = ffi.cast(record_pointer, data + offset)
       local length = record.length
@@ -83,7 +84,8 @@ local function batches(limit)
         local header = ffi.cast(header_pointer, data + offset + 8)
         local slot = header.probe
         local handler = handlers[slot]
-        cursor.offset, cursor.slot = following, slot
+        handled[0] = base + following -- before the handler: whatever it does, the event is done
+        cursor.slot = slot
         if handler then
           local row = counters[slot][header.cpu]
           row.received = row.received + 1
@@ -105,6 +107,7 @@ local function batches(limit)
     cursor.bytes = bytes
     cursor.offset = tonumber(band(ring.position, mask))
     cursor.stop = cursor.offset + bytes
+    cursor.base = ring.position - cursor.offset
   end
 end
 
@@ -142,6 +145,7 @@ function drain.once(on_error, at_most)
     if ok then return cursor.events, cursor.done end
     local row = counters[cursor.slot][0]
     row.failed = row.failed + 1
+    cursor.offset = tonumber(ring.handled[0] - cursor.base)
     on_error(message)
   end
 end

@@ -40,7 +40,7 @@ end
 local globals = {}
 
 --- Compiles text (never bytecode) into a function that sees the user's globals.
-local function compile(source, name, mode)
+local function compile(source, name, mode, env)
   if type(source) == 'function' then
     local parts = {}
     for part in source do
@@ -52,7 +52,7 @@ local function compile(source, name, mode)
   if mode ~= nil and not tostring(mode):find('t') then return nil, 'only text can be loaded' end
   local chunk, message = load(source, name, 't')
   if not chunk then return nil, message end
-  return setfenv(chunk, globals)
+  return setfenv(chunk, env or globals)
 end
 
 local function read_file(name)
@@ -67,7 +67,7 @@ local loaded = {}
 
 --- The stdlib's public modules, LuaJIT's own that are harmless or granted, the user's.
 local function user_require(name)
-  if type(name) ~= 'string' then blame("require: needs a module's name") end
+  if type(name) ~= 'string' or name:find('%z') then blame("require: needs a module's name") end
   if public_modules[name] or (job.allowed.stdlib and name:find('^moonprobe'))
     or (job.allowed.ffi and (name == 'ffi' or name:find('^jit')))
     or (job.allowed.debug and name == 'debug') then
@@ -88,7 +88,7 @@ end
 
 local function user_print(...)
   local words = { ... }
-  for i = 1, select('#', ...) do words[i] = tostring(words[i]) end
+  for i = 1, select('#', ...) do words[i] = output.escaped(tostring(words[i])) end
   output.line(table.concat(words, '\t')) -- in the order of rows, which are gathered too
 end
 

@@ -38,7 +38,8 @@ end
 --- One line for the user, printed by the host after the script's name.
 ---@param format string
 function host.report(format, ...)
-  host.send('report', select('#', ...) > 0 and format:format(...) or format)
+  local line = select('#', ...) > 0 and format:format(...) or format
+  host.send('report', (line:sub(1, 2000):gsub('%z.*', '')))
 end
 
 return host

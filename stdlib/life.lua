@@ -30,7 +30,8 @@ local woken_at = 0
 local told, told_count = {}, 0
 
 local function on_error(message)
-  message = tostring(message)
+  local ok, text = pcall(tostring, message)
+  message = ok and text or 'an error that cannot be shown'
   if told[message] or told_count == 10 then return end
   told[message], told_count = true, told_count + 1
   host.report('%s', message)
@@ -110,7 +111,7 @@ local function finish()
   for _, fn in ipairs(mp._finally) do guarded(fn) end
   guarded(aggregate.print_rest)
   output.flush()
-  return 0
+  return output.failed and 1 or 0
 end
 
 --- Hands over to a new version: what the ring holds is still ours, then the state goes up.
@@ -124,19 +125,20 @@ local function yield()
   host.send_fd(fd, 'state', stopped_ns)
   engine.close(fd)
   local message
-  repeat message = host.receive() until not message or message[1] == 'resume'
+  repeat
+    message = host.receive()
+    if message and message[1] == 'ping' then host.send 'pong' end
+  until not message or message[1] == 'resume' or message[1] == 'finish'
   if not message then return 0 end
-  drain.resume() -- the new version failed
+  drain.resume() -- the new version failed, or nothing comes of it
+  if message[1] == 'finish' then return finish() end
 end
 
 local function turn()
   timers.run(guarded)
   -- A batch, then a look at the messages: the host wants its pings answered.
   local events, bytes = drain.once(on_error, drain.BATCH)
-  if not output.flush() and not life.stopping then
-    life.stopping = true
-    mp.stop() -- nobody reads: `| head` is done
-  end
+  if not output.flush() then mp.stop() end
   local wait = host.has_kept() and 0 or timers.wait_ms()
   local said
   if bytes >= math.min(drain.BATCH, job.ring_bytes / 4) then
@@ -174,7 +176,8 @@ function life.live()
       if not message then return 1 end -- the host is gone
       if message[1] == 'finish' then return finish() end
       if message[1] == 'ping' then host.send 'pong' end
-      if message[1] == 'yield' and yield() then return 0 end
+      local status_of_yield = message[1] == 'yield' and yield()
+      if status_of_yield then return status_of_yield end
     end
   end
 end

@@ -119,6 +119,20 @@ function mp.gather(times)
   end
 end
 
+--- Gives `into` the content of `from`. Tables in it stay the same tables: the script may hold them.
+local function replace(into, from)
+  for key in pairs(into) do
+    if from[key] == nil then into[key] = nil end
+  end
+  for key, value in pairs(from) do
+    if type(value) == 'table' and type(into[key]) == 'table' then
+      replace(into[key], value)
+    else
+      into[key] = value
+    end
+  end
+end
+
 --- A table that the next version of the script inherits. Holds plain values and tables of
 --- them. The old version's content replaces `initial`.
 ---@param name string
@@ -127,10 +141,7 @@ end
 function mp.state(name, initial)
   if type(name) ~= 'string' then blame('state: needs a name') end
   if type(initial) ~= 'table' then blame('state: needs a table') end
-  state.part('state ' .. name, function() return initial end, function(old)
-    for key in pairs(initial) do initial[key] = nil end
-    for key, value in pairs(old) do initial[key] = value end
-  end)
+  state.part('state ' .. name, function() return initial end, function(old) replace(initial, old) end)
   return initial
 end
 
@@ -145,7 +156,12 @@ end
 
 --- Ends the run, as Ctrl-C would: what has happened is still handled, mp.finally runs.
 function mp.stop()
-  if job.running then host.send('stop') else job.stop_at_once = true end
+  if job.running and not job.stopping then
+    job.stopping = true
+    host.send('stop')
+  else
+    job.stop_at_once = true
+  end
 end
 
 --- How complete the script's picture is, by the kernel's own counters: `events` happened, `lost`

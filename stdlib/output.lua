@@ -4,28 +4,47 @@
 
 local blame = require 'moonprobe.blame'
 local engine = require 'moonprobe.engine'
+local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
 local json = require 'moonprobe.json'
 
 local output = {}
 
 local STDOUT, ENOUGH = 1, 65536
+local PIPE_BUF = 4096 -- what pipe(7) writes in one piece
 
 local lines, gathered = {}, 0
 
---- Writes what was gathered. False when nobody reads stdout any more.
+--- The end of the longest run of whole lines from `at` on that a pipe takes in one piece, so
+--- that lines of several scripts do not mix. A line that is longer goes by itself.
+local function piece_end(text, at)
+  if #text - at < PIPE_BUF then return #text end
+  for stop = at + PIPE_BUF - 1, at, -1 do
+    if text:byte(stop) == 10 then return stop end
+  end
+  return text:find('\n', at, true) or #text
+end
+
+--- Writes what was gathered. False when nobody reads stdout any more, or it cannot be written,
+--- which is told.
 ---@return boolean
 function output.flush()
   if #lines == 0 then return not output.closed end
-  local text = table.concat(lines)
+  local text, at = table.concat(lines), 1
   lines, gathered = {}, 0
-  if output.closed then return false end
-  local ok, message = engine.write(STDOUT, text)
-  if not ok then
-    output.closed = true
-    output.why = message
+  while at <= #text and not output.closed do
+    local stop = piece_end(text, at)
+    local ok, message = engine.write(STDOUT, text:sub(at, stop))
+    at = stop + 1
+    if not ok then
+      output.closed = true
+      if not message:find('Broken pipe', 1, true) then -- else: `| head` has what it wants
+        output.failed = true
+        host.report('rows are lost, stdout cannot be written: %s', message)
+      end
+    end
   end
-  return ok or false
+  return not output.closed
 end
 
 local function put(line)
@@ -69,6 +88,12 @@ function output.text(value)
     return (tostring(value):gsub('U?LL$', ''))
   end
   local text = tostring(value):gsub('[%z\1-\31\127]', escape)
+  return text:find('[\128-\255]') and escape_high(text) or text
+end
+
+--- Text of the user's own making: new lines and tabs are meant, other control bytes are not.
+function output.escaped(text)
+  text = text:gsub('[%z\1-\8\11-\31\127]', escape)
   return text:find('[\128-\255]') and escape_high(text) or text
 end
 

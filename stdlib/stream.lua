@@ -14,6 +14,8 @@ local schema = require 'moonprobe.schema'
 
 local stream = {}
 
+local MOST_PROBES = 32 -- engine/kernel_side.h
+
 --- What the script uses, in the order of first use:
 ---   { schema, knobs = { [name] = value }, fields = { [name] = true }, sinks = { { filters, take } } }
 stream.sources = {}
@@ -73,6 +75,16 @@ local function check_knobs(self, knobs)
       knobs[name] = value and 1 or 0
     elseif type(value) ~= want_type then
       blame(('probe %s: knob %s needs a %s'):format(self.name, name, want_type))
+    elseif knob.is_text then
+      if #value >= knob.bytes then
+        blame(('probe %s: knob %s: text of less than %d bytes'):format(self.name, name, knob.bytes))
+      end
+    else
+      local most = 2 ^ (8 * knob.bytes - (knob.is_signed and 1 or 0))
+      local least = knob.is_signed and -most or 0
+      if not (value == math.floor(value) and value < most and value >= least) then
+        blame(('probe %s: knob %s needs an integer from %.0f to %.0f'):format(self.name, name, least, most - 1))
+      end
     end
   end
 end
@@ -94,6 +106,7 @@ function stream.open(name, knobs)
   end
   if not source then
     if stream.frozen then blame('probe: all probes are opened while the script is loaded') end
+    if #stream.sources == MOST_PROBES then blame('probe: more than %d probes in one script', MOST_PROBES) end
     source = { schema = self, knobs = copy, fields = {}, sinks = {} }
     stream.sources[#stream.sources + 1] = source
   end

@@ -169,7 +169,7 @@ static int check_check(void)
 		return 1;
 	if (!strstr(error.text, "CAP_BPF and CAP_PERFMON missing"))
 		return 2;
-	return strstr(error.text, "sudo") ? 0 : 3;
+	return strstr(error.text, "as root") ? 0 : 3;
 }
 
 static void what_is_missing_is_named(void **state)

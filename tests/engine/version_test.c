@@ -151,7 +151,7 @@ static void meet(const char *name)
 	options.text = "-- nothing";
 	options.folder = "tests/engine";
 	assert_int_equal(loop_open(&loop), 0);
-	assert_int_equal(version_start(&version, loop, &options, -1, &events, NULL, &error), 0);
+	assert_int_equal(version_start(&version, loop, &options, -1, -1, &events, NULL, &error), 0);
 	assert_int_equal(loop_run(loop), 0);
 	loop_close(loop);
 }

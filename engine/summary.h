@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Summary: what a script's probes sent, what was lost and where, and how its versions fared. */
+#ifndef MOONPROBE_SUMMARY_H
+#define MOONPROBE_SUMMARY_H
+
+#include "kernel_side.h"
+#include "script_options.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct script_history {
+	int status; /* exit status */
+	int reloads, rollbacks, restarts;
+	double pause_ns, longest_ns; /* nothing handled while reloading: together, the worst */
+};
+
+/* A line to stderr for the whole and for each thing that went wrong; or one JSON object to `out`.
+ * `unfollowed` is the number of child processes that found the targets map full. */
+void summary_print(const struct script_options *options, const struct kernel_side *kernel,
+		   const struct script_history *history, uint64_t unfollowed, FILE *out);
+
+#endif
