@@ -122,8 +122,17 @@ printed(function()
   for _ = 1, 3 do output.line(('x'):rep(30000)) end
   early = #written
 end)
-tap.is(early, 1, 'a lot is written before it is flushed')
-tap.is(#written[1].text, 3 * 30001, 'whole lines')
+tap.is(early, 3, 'a lot is written before it is flushed, a line too long for a pipe by itself')
+tap.is(#written[1].text, 30001, 'whole lines')
+printed(function()
+  for i = 1, 200 do output.line(('%03d'):format(i) .. ('y'):rep(996)) end
+end)
+local pieces, bytes = true, 0
+for _, one in ipairs(written) do
+  pieces = pieces and #one.text <= 4096 and one.text:sub(-1) == '\n'
+  bytes = bytes + #one.text
+end
+tap.is({ bytes, pieces }, { 200000, true }, 'pieces of whole lines that a pipe takes at once')
 engine.write = function() error('nothing to write') end
 tap.ok(output.flush(), 'nothing to write is fine')
 
