@@ -15,15 +15,19 @@ struct kernel_side_past {
 	struct probe_totals totals;
 };
 
-int kernel_side_open(struct kernel_side *side, const struct search_path *path, size_t ring_bytes,
-		     pid_t target_pid, int targets_fd, struct error *error)
+int kernel_side_open(struct kernel_side *side, const struct script_options *options,
+		     struct error *error)
 {
+	size_t ring_bytes = options->ring_bytes;
+	bool all = !options->target_pid && options->targets_fd < 0;
+
 	memset(side, 0, sizeof(*side));
 	side->setting = (struct probe_setting){
-		.path = path,
-		.targets_fd = targets_fd,
-		.target_pid = target_pid,
-		.target_by_map = targets_fd >= 0,
+		.path = &options->path,
+		.targets_fd = all ? options->own_pids_fd : options->targets_fd,
+		.target_pid = options->target_pid,
+		.target_by_map = options->targets_fd >= 0,
+		.except_by_map = all && options->own_pids_fd >= 0,
 		.settings_fd = -1,
 	};
 	side->setting.ring_fd =
@@ -80,6 +84,20 @@ void kernel_side_own_pids(struct kernel_side *side, const pid_t *pids, int count
 	for (int i = 0; i < count && i < room; i++)
 		settings.own_pids[i] = pids[i];
 	bpf_map_update_elem(side->setting.settings_fd, &first, &settings, BPF_ANY);
+	for (int i = 0; side->setting.except_by_map && i < room; i++) {
+		uint32_t pid = settings.own_pids[i], value = 0;
+
+		if (pid)
+			bpf_map_update_elem(side->setting.targets_fd, &pid, &value, BPF_ANY);
+	}
+}
+
+void kernel_side_forget_pid(struct kernel_side *side, pid_t pid)
+{
+	uint32_t key = pid;
+
+	if (side->setting.except_by_map)
+		bpf_map_delete_elem(side->setting.targets_fd, &key);
 }
 
 static void release(struct kernel_side *side, int index)

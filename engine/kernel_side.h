@@ -11,6 +11,7 @@
 #include "asset.h"
 #include "error.h"
 #include "probe.h"
+#include "script_options.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,9 +27,9 @@ struct kernel_side {
 	int past_count;
 };
 
-/* 0 or -errno with the reason. `path` and `targets_fd` stay the caller's. */
-int kernel_side_open(struct kernel_side *side, const struct search_path *path, size_t ring_bytes,
-		     pid_t target_pid, int targets_fd, struct error *error);
+/* 0 or -errno with the reason. What the options point to stays the caller's. */
+int kernel_side_open(struct kernel_side *side, const struct script_options *options,
+		     struct error *error);
 
 /* The probe that serves `request` and is not in `taken`: one that fits, its body replaced when
  * it must capture more, else a new one, not attached. NULL with the reason. */
@@ -37,6 +38,9 @@ struct probe *kernel_side_find(struct kernel_side *side, const struct probe_requ
 
 /* These processes are never traced: their output would cause output. Zeros are ignored. */
 void kernel_side_own_pids(struct kernel_side *side, const pid_t *pids, int count);
+
+/* One of them has ended: its number may become somebody else's. */
+void kernel_side_forget_pid(struct kernel_side *side, pid_t pid);
 
 /* Closes the probes for which used() is false; their totals are kept. */
 void kernel_side_release(struct kernel_side *side,

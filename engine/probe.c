@@ -112,11 +112,12 @@ static int specialise(struct schema *schema, const struct probe_request *request
 {
 	uint16_t slot16 = slot;
 	uint32_t pid = setting->target_pid;
-	uint8_t by_map = setting->target_by_map;
+	uint8_t by_map = setting->target_by_map, except = setting->except_by_map;
 
 	if (rodata_write(schema, "probe_slot", &slot16, sizeof(slot16)) ||
 	    rodata_write(schema, "target_pid", &pid, sizeof(pid)) ||
-	    rodata_write(schema, "target_by_map", &by_map, sizeof(by_map)))
+	    rodata_write(schema, "target_by_map", &by_map, sizeof(by_map)) ||
+	    rodata_write(schema, "except_by_map", &except, sizeof(except)))
 		return error_set(error, -EINVAL,
 				 "probe %s: its object was not built with this engine's "
 				 "moonprobe.bpf.h; rebuild it",
@@ -202,7 +203,9 @@ static int place_maps(struct schema *schema, const struct probe_setting *setting
 		err = share_map(schema->object, "settings", setting->settings_fd);
 	if (!err)
 		err = share_map(schema->object, "targets",
-				setting->target_by_map ? setting->targets_fd : -1);
+				setting->target_by_map || setting->except_by_map
+					? setting->targets_fd
+					: -1);
 	if (err)
 		return error_set(error, err, "probe %s: sharing maps: %s", schema->name,
 				 strerror(-err));

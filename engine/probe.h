@@ -43,6 +43,7 @@ struct probe_setting {
 	int ring_fd, settings_fd, targets_fd;
 	pid_t target_pid;   /* 0: any */
 	bool target_by_map; /* only processes in the targets map */
+	bool except_by_map; /* all processes but those in the targets map */
 };
 
 struct probe;

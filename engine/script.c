@@ -109,6 +109,8 @@ static void tell_own_pids(struct script *script)
 
 static void drop(struct script *script, struct version **version)
 {
+	if (*version)
+		kernel_side_forget_pid(&script->kernel, version_pid(*version));
 	version_close(*version);
 	*version = NULL;
 	tell_own_pids(script);
@@ -198,7 +200,7 @@ static void switch_over(struct script *script, int state_fd, double stopped_ns)
 		refuse(script, error.text);
 		return;
 	}
-	version_close(script->previous);
+	drop(script, &script->previous);
 	script->previous = script->active;
 	script->active = version;
 	script->candidate = NULL;
@@ -581,8 +583,7 @@ int script_open(struct script **out, struct loop *loop, const struct script_opti
 	script->probation = (struct loop_source){.fd = -1, .ready = on_probation};
 	script->restart = (struct loop_source){.fd = -1, .ready = on_restart};
 	if (!options->check)
-		err = kernel_side_open(&script->kernel, &script->options.path, options->ring_bytes,
-				       options->target_pid, options->targets_fd, error);
+		err = kernel_side_open(&script->kernel, &script->options, error);
 	if (!err && (timer_open(loop, &script->pulse) || timer_open(loop, &script->probation) ||
 		     timer_open(loop, &script->restart)))
 		err = error_set(error, -errno, "%s: timers: %s", options->name, strerror(errno));

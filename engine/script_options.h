@@ -26,15 +26,16 @@ struct script_options {
 	char **argv;
 	size_t ring_bytes; /* a power of two of at least a page */
 	pid_t target_pid;
-	int targets_fd;	       /* -1: not limited to a command's processes */
+	int targets_fd;	 /* -1: not limited to a command's processes */
+	int own_pids_fd; /* map of the host's and all its workers' ids; -1: this script is alone */
 	uint64_t probation_ns; /* a new version that fails so early gives way to the old one */
 	int patience;	       /* seconds a handler may run; then its worker is ended */
 };
 
 #define SCRIPT_OPTIONS_PRESET                                                                      \
 	{                                                                                          \
-		.targets_fd = -1, .ring_bytes = RING_BYTES, .probation_ns = 10000000000,           \
-		.patience = 5                                                                      \
+		.targets_fd = -1, .own_pids_fd = -1, .ring_bytes = RING_BYTES,                     \
+		.probation_ns = 10000000000, .patience = 5                                         \
 	}
 
 #endif

@@ -6,6 +6,7 @@
 #include "follow.h"
 #include "host.h"
 
+#include <bpf/bpf.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -176,6 +177,14 @@ int session_run(const struct session_options *wanted, const struct script_option
 		shared.check = true; /* the script answers while it is loaded */
 	else if (!err)
 		err = prepare(&session, wanted, &shared, &error);
+	/* Scripts that see everything must not see each other's workers write. */
+	if (!err && count > 1 && !shared.check) {
+		shared.own_pids_fd = bpf_map_create(BPF_MAP_TYPE_HASH, "own_pids", sizeof(uint32_t),
+						    sizeof(uint32_t), 4 * count + 1, NULL);
+		if (shared.own_pids_fd < 0)
+			err = error_set(&error, -errno, "map of own processes: %s",
+					strerror(errno));
+	}
 	session.host.running = on_running;
 	session.host.context = &session;
 	for (int i = 0; i < count && !err; i++)
@@ -191,6 +200,8 @@ int session_run(const struct session_options *wanted, const struct script_option
 				     session.follow ? follow_lost(session.follow) : 0, stdout);
 	}
 	host_close(&session.host);
+	if (shared.own_pids_fd >= 0)
+		close(shared.own_pids_fd);
 	follow_close(session.follow);
 	command_end(&session.command);
 	return status;

@@ -91,7 +91,7 @@ static char state_of(pid_t pid)
 
 int version_ping(struct version *version)
 {
-	if (version->unanswered && state_of(version_pid(version)) != 'R')
+	if (version->unanswered && state_of(child_pid(version->child)) != 'R')
 		return version->unanswered = 1; /* waits: start counting anew */
 	if (!version->unanswered) {
 		int err = dispatch(version, message_new("ping"));
@@ -117,7 +117,7 @@ void version_alive(struct version *version)
 
 void version_interrupt(struct version *version)
 {
-	kill(version_pid(version), SIGUSR1);
+	kill(child_pid(version->child), SIGUSR1);
 }
 
 /* Files. The worker may not be allowed to open them; we hand descriptors over. */
@@ -452,6 +452,7 @@ int version_start(struct version **out, struct loop *loop, const struct script_o
 	if (!err)
 		err = child_start(&version->child, loop, &child_events, version, error);
 	if (!err) {
+		version->pid = child_pid(version->child);
 		err = send_start(version, version->source_fd, ring_fd);
 		if (err)
 			error_set(error, err, "%s: its worker: %s", options->name, strerror(-err));
@@ -473,7 +474,7 @@ int version_take_source(struct version *version)
 
 pid_t version_pid(const struct version *version)
 {
-	return child_pid(version->child);
+	return version->pid;
 }
 
 bool version_uses(const struct version *version, const struct probe *probe)

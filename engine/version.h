@@ -45,6 +45,7 @@ struct version {
 	int unanswered; /* pings while it was computing */
 	int messages;	/* in this second */
 	int source_fd;
+	pid_t pid;	       /* also after its end */
 	const char *condemned; /* why it was killed */
 	char stuck[256];       /* where Lua was when it was interrupted */
 };

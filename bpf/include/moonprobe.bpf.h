@@ -122,6 +122,7 @@ const volatile __u32 quota KNOB("at most so many events a second of one process,
 const volatile __u16 probe_slot = 0;
 const volatile __u32 target_pid = 0;	   /* -p: only this process */
 const volatile bool target_by_map = false; /* -c: only processes in `targets` */
+const volatile bool except_by_map = false; /* several scripts: all but those in `targets` */
 
 /* Should this script see this process (a tgid)? */
 static __always_inline bool process_wanted(__u32 pid)
@@ -133,6 +134,8 @@ static __always_inline bool process_wanted(__u32 pid)
 
 		return state && *state == TARGET_TRACED;
 	}
+	if (except_by_map)
+		return !bpf_map_lookup_elem(&targets, &pid);
 	__u32 first = 0;
 	struct script_settings *set = bpf_map_lookup_elem(&settings, &first);
 

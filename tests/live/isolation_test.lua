@@ -67,6 +67,20 @@ err = beside_victim('closing all descriptors', "local ffi = require 'ffi' ffi.cd
   .. on_exec:format('for fd = 0, 100 do ffi.C.close(fd) end'), 2)
 tap.like(err, 'hostile.lua', 'a worker without descriptors is told')
 
+-- Scripts that see everything do not see each other's workers. Only in a machine of the test's
+-- own, where every process is one of its own.
+if tap.slow then
+  local writers = file('writers.lua', [[
+local own = 0
+mp.probe('file_io', { all_kinds = 1 }):each(function(e) if e.comm == 'moonprobe-work' then own = own + 1 end end)
+mp.every('100ms', function() print('row') end)
+mp.after('4s', function() print('own writes seen: ' .. own) mp.stop() end)]])
+  run = tap.moonprobe(('serve -q %s %s'):format(writers, writers), 60)
+  tap.is(tap.matching(run.rows, '^own writes seen: 0$'), 2, 'two scripts do not see each other\'s output')
+else
+  tap.skip('two scripts do not see each other\'s output', 'it would trace the processes of others')
+end
+
 -- A closed pipe.
 run = tap.shell(("%s run -c '%s syscall 300000' -e %s | head -n 1; true"):format(tap.binary, tap.workload,
   tap.quote("probe('syscall'):each(function(e) mp.row(e.number) end)")), 60)
