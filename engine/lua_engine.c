@@ -291,6 +291,15 @@ static int engine_close(lua_State *lua)
 	return 0;
 }
 
+/* exit(status): at once; nothing registered for the end of the process runs */
+static int engine_exit(lua_State *lua)
+{
+	int status = luaL_checkint(lua, 1);
+
+	fflush(stdout);
+	_exit(status);
+}
+
 /* write(fd, text) -> true | nil, message; all of it, waiting for a slow reader */
 static int engine_write(lua_State *lua)
 {
@@ -391,6 +400,7 @@ void lua_engine_push(lua_State *lua)
 		{"assets", engine_assets},
 		{"close", engine_close},
 		{"errno_name", engine_errno_name},
+		{"exit", engine_exit},
 		{"is_terminal", engine_is_terminal},
 		{"map", engine_map},
 		{"memory", engine_memory},

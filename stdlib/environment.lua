@@ -6,6 +6,7 @@
 --- no capabilities, seccomp, Landlock.
 
 local blame = require 'moonprobe.blame'
+local engine = require 'moonprobe.engine'
 local job = require 'moonprobe.job'
 local nearest = require 'moonprobe.nearest'
 local output = require 'moonprobe.output'
@@ -119,6 +120,10 @@ function environment.make(also)
   for _, name in ipairs(base) do globals[name] = _G[name] end
   globals.os = guarded(part_of(os, os_names), 'os')
   globals.io = guarded(part_of(io, io_names), 'io')
+  globals.os.exit = function(status)
+    output.flush() -- the rows so far
+    engine.exit(status == nil and 0 or status == true and 0 or status == false and 1 or tonumber(status) or 1)
+  end
   for _, name in ipairs { 'os.execute', 'io.popen' } do
     local library, member = name:match('^(%a+)%.(%a+)$')
     if job.allowed[name] then globals[library][member] = _G[library][member] end
