@@ -163,6 +163,17 @@ else
   tap.skip('without privileges', 'setpriv is missing')
 end
 
+-- A kernel without BTF, as this one looks with an empty folder mounted over it.
+local hidden = "unshare -m sh -c 'mount -t tmpfs none /sys/kernel/btf && "
+if tap.shell(hidden .. "true'").status == 0 then
+  run = tap.shell(hidden .. tap.binary .. " run execsnoop'")
+  tap.ok(run.status == 2 and run.err:find('the kernel has no BTF') ~= nil, 'no BTF: is told', run)
+  run = tap.shell(hidden .. tap.binary .. " doctor'")
+  tap.ok(run.status == 1 and run.out:find('NO +kernel BTF') ~= nil, 'doctor without BTF', run)
+else
+  tap.skip('a kernel without BTF', 'no mount namespace can be made here')
+end
+
 -- Alone in another folder, as after a copy to another machine.
 run = tap.shell(('cp %s %s/alone && cd / && env -i %s/alone run -q -c /bin/true -e %s'):format(tap.binary, folder,
   folder, tap.quote("probe 'process_exec':each(function(e) print(e.comm) end)")))

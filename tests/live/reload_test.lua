@@ -119,6 +119,14 @@ links b; /bin/true; /bin/true
 tap.is({ tap.slurp(folder .. '/a'), tap.matching(result.rows, '^%["true","/bin/true"%]$') },
   { tap.slurp(folder .. '/b'), 2 }, 'a version that reads more gets it, over the same link')
 
+-- A module counts as part of the script.
+tap.spit(folder .. '/word.lua', "return 'one'")
+result = run("local mp = require 'moonprobe' local word = require 'word' "
+  .. "mp.probe('process_exec'):each(function(e) mp.row(word, e.comm) end)", [[
+/bin/true; echo "return 'two'" > $dir/word.lua; told reloaded 1; /bin/true]])
+tap.is({ tap.matching(result.rows, '^%["one","true"%]$'), tap.matching(result.rows, '^%["two","true"%]$') }, { 1, 1 },
+  'a module that changes reloads the script')
+
 -- Versions that cannot be loaded leave the old one running, and say why.
 local steady = "local mp = require 'moonprobe' local s = mp.state('s', { n = 0 }) mp.probe('process_exec'):each(function(e) s.n = s.n + 1 mp.row('n', s.n, e.comm) end)"
 result = run(steady, [[
