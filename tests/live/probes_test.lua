@@ -120,6 +120,18 @@ tap.ok(lost and lost > 0 and full.out:find('"losers":[{"pid":', 1, true)
   and full.out:find(('"comm":"workload","ring_full":%d,'):format(lost), 1, true), 'a full ring: whose events were lost',
   full.out)
 
+-- The drain loop and the handler in it are compiled: one trace that loops.
+local traces = tap.moonprobe(("run -q --allow ffi -c '%s syscall 100000' -e %s"):format(tap.workload, tap.quote([[
+local util, n = require 'jit.util', 0
+probe('syscall', { only_number = 110 }):each(function(e) n = n + e.tid end)
+mp.finally(function()
+  for i = 1, 200 do
+    local ok, info = pcall(util.traceinfo, i)
+    if ok and info then print(info.linktype) end
+  end
+end)]])))
+tap.ok(tap.matching(traces.rows, '^loop$') >= 1, 'the hot loop is compiled', traces)
+
 -- Scheduler.
 rows = events('sched_offcpu', { 'off_ns', 'state' }, 'sleep 5 20')
 local slept = 0
