@@ -65,6 +65,7 @@ local function load_script()
   if ok then ok, problem = pcall(options.finish) end
   if ok then
     stream.frozen = true
+    state.part('timers', timers.save, timers.restore)
     return nil
   end
   if getmetatable(problem) == options.Exit then
@@ -96,11 +97,11 @@ local function begin(message)
     source.slot = message[2 + i]
     drain.handle(source.slot, source.schema.pointer, stream.pipeline(source), fds[first + i - 1])
   end
+  timers.start()
   if stopped_ns > 0 then
     local ok, problem = pcall(state.restore, assert(engine.read(fds[1])))
     if not ok then host.report('the old version\'s state could not be taken over: %s', tostring(problem)) end
   end
-  timers.start()
   job.running = true
   host.send('running', stopped_ns > 0 and engine.monotonic() - stopped_ns or 0)
   if job.stop_at_once then mp.stop() end

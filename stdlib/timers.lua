@@ -35,6 +35,27 @@ local function remove(timer)
   end
 end
 
+--- For the next version: when the repeating timers are due, in the order they were made.
+function timers.save()
+  local due = {}
+  for _, timer in ipairs(waiting) do
+    if timer.every then due[#due + 1] = { every = timer.every, at = timer.at } end
+  end
+  return due
+end
+
+--- Takes over from the last version: the n-th repeating timer keeps its beat if its interval is
+--- the same. One that runs once belongs to its version and starts anew.
+function timers.restore(due)
+  local n = 0
+  for _, timer in ipairs(waiting) do
+    if timer.every then
+      n = n + 1
+      if due[n] and due[n].every == timer.every then timer.at = due[n].at end
+    end
+  end
+end
+
 --- Runs what is due, the earliest first. A timer that was late runs once, and then at its next
 --- regular time.
 ---@param guarded fun(run: function) calls it; an error must not get out

@@ -127,6 +127,11 @@ result = run("local mp = require 'moonprobe' local word = require 'word' "
 tap.is({ tap.matching(result.rows, '^%["one","true"%]$'), tap.matching(result.rows, '^%["two","true"%]$') }, { 1, 1 },
   'a module that changes reloads the script')
 
+-- A repeating timer keeps its beat: saved every 0.3 s, one of 1 s would never be due otherwise.
+result = run("local mp = require 'moonprobe' mp.every('1s', function() mp.row('beat') end)", [[
+for i in 1 2 3 4 5 6 7 8; do sleep 0.3; echo "-- $i" >> $dir/script.lua; done; told reloaded 4]])
+tap.ok(tap.matching(result.rows, '^%["beat"%]$') >= 2, 'timers keep their beat over reloads', result.out, result.err)
+
 -- Versions that cannot be loaded leave the old one running, and say why.
 local steady = "local mp = require 'moonprobe' local s = mp.state('s', { n = 0 }) mp.probe('process_exec'):each(function(e) s.n = s.n + 1 mp.row('n', s.n, e.comm) end)"
 result = run(steady, [[
