@@ -63,7 +63,11 @@ run = tap.moonprobe(('run -f json -c %s %s'):format(tap.quote(tap.workload .. ' 
   getppid .. "getppid:count() if mp.now() < " .. os.time() + 2 .. " then mp.after('700ms', function() os.exit(3) end) end")))
 sum = tap.summary(run)
 tap.ok(sum and sum.events == 40000, 'what happens between two workers is counted', sum)
-tap.ok(sum and sum.lost == 0 and sum.received == sum.events, 'and not lost while the ring has room', sum)
+if tap.slow then
+  tap.skip('and not lost while the ring has room', 'an emulated machine restarts slower than the ring fills')
+else
+  tap.ok(sum and sum.lost == 0 and sum.received == sum.events, 'and not lost while the ring has room', sum)
+end
 
 file('execs.lua', API .. "mp.probe('process_exec'):each(function(e) mp.row('exec', e.comm) end)")
 run = watched(getppid .. 'local n = 0 getppid:each(function() n = n + 1 if n == 100 then os.exit(3) end end)', ([[
