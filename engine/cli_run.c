@@ -40,10 +40,7 @@ static int run_main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{"for", required_argument, NULL, 'F'},
-		{"ring", required_argument, NULL, 'R'},
-		{"allow", required_argument, NULL, 'A'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		SESSION_LONG_OPTIONS,
 	};
 	struct script_options options = SCRIPT_OPTIONS_PRESET;
 	struct session_options session = {0};
@@ -52,40 +49,16 @@ static int run_main(int argc, char **argv)
 
 	opterr = 0;
 	setup_path(&options.path);
-	while ((letter = getopt_long(argc, argv, "+:p:c:e:f:o:I:wqvh", long_options, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, "+:e:o:h" SESSION_LETTERS, long_options, NULL)) !=
+	       -1) {
+		if (session_take(letter, optarg, &session, &options))
+			continue;
 		switch (letter) {
-		case 'p':
-			session.pid = optarg;
-			break;
-		case 'c':
-			session.command = optarg;
-			break;
 		case 'e':
 			options.text = optarg;
 			break;
-		case 'f':
-			options.json = parse_format(optarg);
-			break;
 		case 'o':
 			session.output = optarg;
-			break;
-		case 'I':
-			if (search_path_add(&options.path, optarg)) {
-				error_print("-I: more than %d folders", SEARCH_DIRS);
-				return STATUS_USAGE;
-			}
-			break;
-		case 'A':
-			options.allow = parse_allow(optarg);
-			break;
-		case 'w':
-			session.watching = true;
-			break;
-		case 'q':
-			options.quiet = true;
-			break;
-		case 'v':
-			options.verbose = true;
 			break;
 		case 'F':
 			if (duration_parse(optarg, &session.for_ns) || !session.for_ns) {
@@ -93,9 +66,6 @@ static int run_main(int argc, char **argv)
 					    optarg);
 				return STATUS_USAGE;
 			}
-			break;
-		case 'R':
-			options.ring_bytes = parse_ring(optarg);
 			break;
 		case 'h':
 			fputs(help, stdout);

@@ -30,10 +30,7 @@ static const char help[] =
 static int serve_main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
-		{"ring", required_argument, NULL, 'R'},
-		{"allow", required_argument, NULL, 'A'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		SESSION_LONG_OPTIONS,
 	};
 	struct script_options options = SCRIPT_OPTIONS_PRESET;
 	struct session_options session = {0};
@@ -41,36 +38,10 @@ static int serve_main(int argc, char **argv)
 
 	opterr = 0;
 	setup_path(&options.path);
-	while ((letter = getopt_long(argc, argv, ":p:c:f:I:wqvh", long_options, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, ":h" SESSION_LETTERS, long_options, NULL)) != -1) {
+		if (session_take(letter, optarg, &session, &options))
+			continue;
 		switch (letter) {
-		case 'p':
-			session.pid = optarg;
-			break;
-		case 'c':
-			session.command = optarg;
-			break;
-		case 'f':
-			options.json = parse_format(optarg);
-			break;
-		case 'I':
-			if (search_path_add(&options.path, optarg))
-				return STATUS_USAGE;
-			break;
-		case 'R':
-			options.ring_bytes = parse_ring(optarg);
-			break;
-		case 'A':
-			options.allow = parse_allow(optarg);
-			break;
-		case 'w':
-			session.watching = true;
-			break;
-		case 'q':
-			options.quiet = true;
-			break;
-		case 'v':
-			options.verbose = true;
-			break;
 		case 'h':
 			fputs(help, stdout);
 			return STATUS_OK;

@@ -141,6 +141,44 @@ static int prepare(struct session *session, const struct session_options *wanted
 	return err;
 }
 
+bool session_take(int letter, const char *value, struct session_options *wanted,
+		  struct script_options *options)
+{
+	switch (letter) {
+	case 'p':
+		wanted->pid = value;
+		return true;
+	case 'c':
+		wanted->command = value;
+		return true;
+	case 'f':
+		options->json = parse_format(value);
+		return true;
+	case 'I':
+		if (search_path_add(&options->path, value)) {
+			error_print("-I: more than %d folders", SEARCH_DIRS);
+			exit(STATUS_USAGE);
+		}
+		return true;
+	case 'R':
+		options->ring_bytes = parse_ring(value);
+		return true;
+	case 'A':
+		options->allow = parse_allow(value);
+		return true;
+	case 'w':
+		wanted->watching = true;
+		return true;
+	case 'q':
+		options->quiet = true;
+		return true;
+	case 'v':
+		options->verbose = true;
+		return true;
+	}
+	return false;
+}
+
 static bool asks_for_help(const struct script_options *options)
 {
 	for (int i = 0; i < options->argc; i++)

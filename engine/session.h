@@ -6,6 +6,8 @@
 
 #include "script_options.h"
 
+#include <getopt.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct session_options {
@@ -14,6 +16,19 @@ struct session_options {
 	uint64_t for_ns;	   /* 0: no limit */
 	bool watching;		   /* -w */
 };
+
+/* What `run` and `serve` have in common on their command line. */
+#define SESSION_LETTERS "p:c:f:I:wqv"
+#define SESSION_LONG_OPTIONS                                                                       \
+	{"ring", required_argument, NULL, 'R'}, {"allow", required_argument, NULL, 'A'},           \
+		{"help", no_argument, NULL, 'h'},                                                  \
+	{                                                                                          \
+		NULL, 0, NULL, 0                                                                   \
+	}
+
+/* Takes one of these options; false when `letter` is none. A bad value is told, and exits. */
+bool session_take(int letter, const char *value, struct session_options *wanted,
+		  struct script_options *options);
 
 /* Runs scripts to their end; mistakes are told, the exit status is returned. The command is
  * started when every script handles events. */
