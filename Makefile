@@ -36,9 +36,11 @@ ENGINE_O := $(ENGINE_C:engine/%.c=$(BUILD)/engine/%.o)
 PROBES   := $(patsubst bpf/%.bpf.c,$(BUILD)/%.bpf.o,$(wildcard bpf/*.bpf.c bpf/probes/*.bpf.c))
 LUA      := $(wildcard stdlib/*.lua stdlib/*/*.lua scripts/*.lua)
 MADE_LUA := $(BUILD)/stdlib/syscalls.lua $(BUILD)/stdlib/vmdef.lua
+SHARED   := bpf/include/record.h bpf/include/plan.h
 # NAME=FILE: the name an asset has, and where its bytes are.
 ASSETS   := $(foreach file,$(PROBES) $(MADE_LUA),$(file:$(BUILD)/%=%)=$(file)) \
-	$(foreach file,$(LUA),$(file)=$(file)) include/record.h=bpf/include/record.h
+	$(foreach file,$(LUA),$(file)=$(file)) \
+	$(foreach file,$(SHARED),$(file:bpf/%=%)=$(file))
 
 # What the tests are run with; `make asan` runs all of it again on another build.
 BINARY    ?= moonprobe
@@ -144,7 +146,7 @@ $(BUILD)/stdlib/vmdef.lua:
 	@mkdir -p $(@D)
 	$(Q)cp "$$(ls /usr/share/luajit-2.1*/jit/vmdef.lua | head -n 1)" $@
 
-$(BUILD)/assets.S: $(PROBES) $(LUA) $(MADE_LUA) bpf/include/record.h Makefile
+$(BUILD)/assets.S: $(PROBES) $(LUA) $(MADE_LUA) $(SHARED) Makefile
 	$(call say,ASSETS,$@)
 	$(Q){ echo '.section .note.GNU-stack,"",%progbits'; n=0; \
 	for asset in $(ASSETS); do n=$$((n + 1)); \

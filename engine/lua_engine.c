@@ -179,6 +179,8 @@ static void push_field(lua_State *lua, const struct schema_field *field)
 	set_number(lua, "bytes", field->bytes);
 	set_number(lua, "element_bytes", field->element_bytes);
 	set_number(lua, "elements", field->elements);
+	lua_pushboolean(lua, field->late);
+	lua_setfield(lua, -2, "late");
 	if (!field->value_count)
 		return;
 	lua_newtable(lua);
@@ -201,7 +203,19 @@ static void push_knob(lua_State *lua, const struct schema_knob *knob)
 	lua_setfield(lua, -2, "is_text");
 }
 
-/* schema(name, object bytes) -> { name, about, blind, bytes, fields, knobs } | nil, message */
+static void push_program(lua_State *lua, const struct schema_program *program)
+{
+	lua_newtable(lua);
+	set_text(lua, "name", program->name);
+	set_text(lua, "section", program->section);
+	lua_pushboolean(lua, program->optional);
+	lua_setfield(lua, -2, "optional");
+	if (program->only_with)
+		set_text(lua, "only_with", program->only_with);
+}
+
+/* schema(name, object bytes) -> { name, about, blind, bytes, fields, knobs, programs } |
+ * nil, message */
 static int engine_schema(lua_State *lua)
 {
 	size_t size;
@@ -232,6 +246,12 @@ static int engine_schema(lua_State *lua)
 		lua_rawseti(lua, -2, i + 1);
 	}
 	lua_setfield(lua, -2, "knobs");
+	lua_newtable(lua);
+	for (int i = 0; i < schema->program_count; i++) {
+		push_program(lua, &schema->programs[i]);
+		lua_rawseti(lua, -2, i + 1);
+	}
+	lua_setfield(lua, -2, "programs");
 	schema_close(schema);
 	return 1;
 }

@@ -110,11 +110,11 @@ static int write_knob(struct schema *schema, const struct schema_knob *knob, boo
 static int specialise(struct schema *schema, const struct probe_request *request, int slot,
 		      const struct probe_setting *setting, struct error *error)
 {
-	uint16_t slot16 = slot;
+	uint8_t slot8 = slot;
 	uint32_t pid = setting->target_pid;
 	uint8_t by_map = setting->target_by_map, except = setting->except_by_map;
 
-	if (rodata_write(schema, "probe_slot", &slot16, sizeof(slot16)) ||
+	if (rodata_write(schema, "probe_slot", &slot8, sizeof(slot8)) ||
 	    rodata_write(schema, "target_pid", &pid, sizeof(pid)) ||
 	    rodata_write(schema, "target_by_map", &by_map, sizeof(by_map)) ||
 	    rodata_write(schema, "except_by_map", &except, sizeof(except)))

@@ -113,6 +113,27 @@ static int describe(struct schema *schema, const struct btf *btf, uint32_t type_
 	return 0;
 }
 
+static const struct btf_type *rodata_section(const struct btf *btf)
+{
+	int id = btf ? btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC) : -ENOENT;
+
+	return id > 0 ? btf__type_by_id(btf, id) : NULL;
+}
+
+/* The id of a variable of .rodata, or 0. */
+static uint32_t rodata_variable(const struct btf *btf, const char *name)
+{
+	const struct btf_type *section = rodata_section(btf);
+
+	for (int i = 0; section && i < btf_vlen(section); i++) {
+		uint32_t id = btf_var_secinfos(section)[i].type;
+
+		if (!strcmp(name_of(btf, btf__type_by_id(btf, id)->name_off), name))
+			return id;
+	}
+	return 0;
+}
+
 /* Appends the members of a struct; an embedded event_context is flattened, so e.pid works. */
 static int read_members(struct schema *schema, const struct btf *btf, uint32_t type_id,
 			uint32_t base, struct error *error)
@@ -126,7 +147,7 @@ static int read_members(struct schema *schema, const struct btf *btf, uint32_t t
 		uint32_t offset = base + btf_member_bit_offset(type, i) / 8;
 		struct schema_field *field, *fields;
 		char variable[80];
-		uint32_t where, bytes;
+		uint32_t want;
 
 		if (inner && btf_is_struct(inner) &&
 		    (!strcmp(name, "context") || !strcmp(name, "header"))) {
@@ -154,7 +175,9 @@ static int read_members(struct schema *schema, const struct btf *btf, uint32_t t
 				"can be fields",
 				schema->name, name);
 		snprintf(variable, sizeof(variable), "want_%s", name);
-		field->switchable = !schema_rodata(schema->object, variable, &where, &bytes);
+		want = rodata_variable(btf, variable);
+		field->switchable = want != 0;
+		field->late = want && tag_of(btf, want, -1, "late");
 		schema->field_count++;
 	}
 	return 0;
@@ -173,13 +196,6 @@ static const struct bpf_map *rodata_of(const struct bpf_object *object)
 			return map;
 	}
 	return NULL;
-}
-
-static const struct btf_type *rodata_section(const struct btf *btf)
-{
-	int id = btf ? btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC) : -ENOENT;
-
-	return id > 0 ? btf__type_by_id(btf, id) : NULL;
 }
 
 int schema_rodata(const struct bpf_object *object, const char *variable, uint32_t *offset,

@@ -42,7 +42,8 @@ struct schema_field {
 	const char *doc;	/* "" when it has none */
 	const struct schema_value *values;
 	int value_count;
-	bool switchable; /* has a FIELD_SWITCH: left out when nobody reads it */
+	bool switchable; /* has a FIELD_SWITCH or FIELD_LATE: left out when nobody reads it */
+	bool late;	 /* FIELD_LATE: filled between the stages, the others before them */
 };
 
 struct schema_knob {

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Drain: the loop that takes events out of the mapped ring and gives them to handlers.
 ---
----   ring (C: engine/ring.h) -> record -> handlers[record.probe](event)
+---   ring (C: engine/ring.h) -> record -> handlers[header.slot](event)
 ---
 --- Everything in the inner loop is Lua, so the trace compiler turns loop, decoding and the
 --- user's handler into one piece of machine code. A handler that raises costs its event
@@ -82,7 +82,7 @@ local function batches(limit)
       local following = offset + band(band(length, 0x3fffffff) + 15, -8)
       if band(length, DISCARDED) == 0 then
         local header = ffi.cast(header_pointer, data + offset + 8)
-        local slot = header.probe
+        local slot = header.slot
         local handler = handlers[slot]
         handled[0] = base + following -- before the handler: whatever it does, the event is done
         cursor.slot = slot

@@ -2,6 +2,7 @@
 --- Schema: a probe's event as a Lua type, made from its object's BTF.
 
 local ffi = require 'ffi'
+local band = require('bit').band
 local asset = require 'moonprobe.asset'
 local engine = require 'moonprobe.engine'
 local fields = require 'moonprobe.fields'
@@ -9,13 +10,32 @@ local nearest = require 'moonprobe.nearest'
 
 local schema = {}
 
--- The structs both sides share, from the header itself.
-local header = assert(asset('include/record.h'))
-local plain = header:gsub('/%*.-%*/', ''):gsub('\n#[^\n]*', '')
-ffi.cdef('typedef uint16_t __u16; typedef uint32_t __u32; typedef uint64_t __u64;\n' .. plain)
+--- Declares the structs both sides share, from the header itself.
+---@param name string as 'include/record.h'
+function schema.cdef(name)
+  local header = assert(asset(name))
+  ffi.cdef((header:gsub('/%*.-%*/', ''):gsub('\n#[^\n]*', '')))
+end
+
+ffi.cdef [[
+typedef uint8_t __u8; typedef uint16_t __u16; typedef uint32_t __u32; typedef uint64_t __u64;
+]]
+schema.cdef 'include/record.h'
+
+-- Members of the header that mean nothing to a script.
+local plumbing = { stamp = true, slot = true, generation = true }
+
+local function is_plumbing(field)
+  return field.offset < ffi.sizeof 'struct event_header' and plumbing[field.name]
+end
 
 --- Readable without being members: what they are made from, and how.
 local derived = {
+  sequence = {
+    from = 'stamp',
+    doc = 'number of the event among those of its probe on its CPU, modulo 2^24',
+    get = function() return function(event) return band(event._stamp, 0xffffff) end end,
+  },
   time = {
     from = 'time_ns',
     doc = 'when it happened, seconds since 1970',
@@ -48,10 +68,14 @@ local function define(self)
   local members, getters, by_name = {}, {}, {}
   for _, field in ipairs(self.fields) do by_name[field.name] = field end
   for _, field in ipairs(self.fields) do
-    self.readable[field.name] = field.name
     local declaration, getter = fields.of(field, function(name) return by_name[name] ~= nil end)
+    if is_plumbing(field) then
+      declaration = declaration:gsub(field.name, '_%0')
+    else
+      self.readable[field.name] = field.name
+      getters[field.name] = getter
+    end
     members[#members + 1] = declaration
-    getters[field.name] = getter
     if field.kind == 'c' and by_name[field.name .. '_bytes'] then
       self.readable[field.name .. '_list'] = field.name
       getters[field.name .. '_list'] = fields.list_getter(field.name, field.bytes)
@@ -70,7 +94,7 @@ local function define(self)
       ffi.sizeof(struct), self.bytes), 0)
   end
   for _, field in ipairs(self.fields) do
-    local member = getters[field.name] and '_' .. field.name or field.name
+    local member = (getters[field.name] or is_plumbing(field)) and '_' .. field.name or field.name
     if ffi.offsetof(struct, member) ~= field.offset then
       error(('probe %s: field %s is not where BTF says'):format(self.name, field.name), 0)
     end

@@ -182,4 +182,26 @@ static __always_inline bool still_runnable(struct task_struct *prev, bool preemp
 	return preempt || !prev->__state;
 }
 
+/* The arguments of a system call, from the registers saved at its entry. */
+static __always_inline void syscall_arguments(__u64 *args, struct pt_regs___kernel *registers)
+{
+#if defined(__TARGET_ARCH_x86)
+	args[0] = registers->di;
+	args[1] = registers->si;
+	args[2] = registers->dx;
+	args[3] = registers->r10;
+	args[4] = registers->r8;
+	args[5] = registers->r9;
+#elif defined(__TARGET_ARCH_arm64)
+	args[0] = registers->orig_x0; /* x0 holds the result already */
+	args[1] = registers->regs[1];
+	args[2] = registers->regs[2];
+	args[3] = registers->regs[3];
+	args[4] = registers->regs[4];
+	args[5] = registers->regs[5];
+#else
+#error "where are the arguments of a system call on this architecture?"
+#endif
+}
+
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What a probe file is written with.
  *
- *   tracepoint -> dispatcher -> body: process_wanted -> cheap fields -> stage_early
- *                               -> costly fields -> stage_late -> ring
+ *   tracepoint -> dispatcher -> body: process_wanted -> early fields -> stage_early
+ *                               -> late fields -> stage_late -> ring
  *
  * A probe is one file: header comment, event struct, PROBE(), knobs, maps, programs.
  * The engine reads all of it back from the object's BTF; no list names the file.
@@ -11,8 +11,15 @@
  *   body it tail-calls, so a body can be replaced without detaching anything.
  * - A section that starts with `?` is optional: it is left out where the kernel lacks
  *   the hook, or while the knob named by ONLY_WITH() is 0.
- * - Fields that cost something get a FIELD_SWITCH(); the engine turns it off when nobody
- *   reads the field, and the verifier removes the code.
+ * - Fields are early or late, as stages will read them. An early one is final before
+ *   stage_early(): what is at hand, and what people filter by (ports, results, latencies).
+ *   A late one is filled between the two stages, so that an event nobody wants does not pay
+ *   for it: FIELD_LATE(). The clock, comm, other text, arguments: late.
+ * - Fields that cost something have a switch want_NAME, which the engine turns off when nobody
+ *   reads the field, and the verifier removes the code: FIELD_LATE() and FIELD_SWITCH().
+ * - The event is zeroed first, and text is zero from its end to the end of its room: filters
+ *   compare and count whole fields.
+ * - What pairs events (a start in a map) is settled before stage_early(), whatever it says.
  */
 #ifndef MOONPROBE_BPF_H
 #define MOONPROBE_BPF_H
@@ -34,27 +41,32 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define ONLY_WITH(knob) TAG("only_with:" #knob)
 
 /* Names the probe: its event is struct NAME_event, its stages are the two functions
- * below. They let everything pass; the engine replaces their instructions by a script's
- * filter. The asm operands keep clang from looking through them.
+ * below. They let everything pass; the engine replaces all of their instructions by a
+ * script's filter, and finds them by their first one (record.h). The asm operands keep clang
+ * from looking through them.
  * `about` is one sentence; `blind` says what the probe cannot see. */
 #define PROBE(name, about, blind)                                                                  \
+	/* 0: drop the event; else go on */                                                        \
 	static __noinline TAG("about:" about) TAG("blind:" blind) int stage_early(                 \
 		struct name##_event *event)                                                        \
 	{                                                                                          \
-		int pass = 1;                                                                      \
-		asm volatile("" : "+r"(pass) : "r"(event));                                        \
-		return pass;                                                                       \
+		STAGE_STUB(STAGE_EARLY_MAGIC, event)                                               \
 	}                                                                                          \
+	/* the verdict, for event_send() */                                                        \
 	static __noinline int stage_late(struct name##_event *event)                               \
 	{                                                                                          \
-		int pass = 1;                                                                      \
-		asm volatile("" : "+r"(pass) : "r"(event));                                        \
-		return pass;                                                                       \
+		STAGE_STUB(STAGE_LATE_MAGIC, event)                                                \
 	}                                                                                          \
 	struct name##_event
 
+#define STAGE_STUB(magic, event)                                                                   \
+	register long result asm("r0");                                                            \
+	asm volatile("%0 = %1" : "=r"(result) : "i"(magic), "r"(event) : "memory");                \
+	return result;
+
 /* `if (want_NAME)` guards what the field NAME costs. */
 #define FIELD_SWITCH(name) const volatile bool want_##name = true
+#define FIELD_LATE(name) const volatile bool want_##name TAG("late") = true
 
 /* Types the Lua side prints by their name (stdlib/fields.lua). */
 struct ip_address {
@@ -76,8 +88,8 @@ struct event_context {
 	__u32 tid FIELD("thread id (the kernel's pid)");
 	char comm[16] FIELD("name of the thread");
 };
-FIELD_SWITCH(time_ns);
-FIELD_SWITCH(comm);
+FIELD_LATE(time_ns);
+FIELD_LATE(comm);
 
 /* Maps a script shares among its probes; the engine makes them and puts them here. */
 struct {
@@ -119,7 +131,8 @@ struct {
 const volatile __u32 quota KNOB("at most so many events a second of one process, 0: all") = 0;
 
 /* Set by the engine before loading. */
-const volatile __u16 probe_slot = 0;
+const volatile __u8 probe_slot = 0;
+const volatile __u8 generation = 0;
 const volatile __u32 target_pid = 0;	   /* -p: only this process */
 const volatile bool target_by_map = false; /* -c: only processes in `targets` */
 const volatile bool except_by_map = false; /* several scripts: all but those in `targets` */
@@ -153,15 +166,20 @@ static __always_inline __u32 current_tid(void)
 	return (__u32)bpf_get_current_pid_tgid();
 }
 
-/* The running thread's part of the context; costly fields only when read. */
+/* The context of the running thread: its early part, and its late one. `now`: the time, if it
+ * had to be read anyway, else 0. */
 static __always_inline void context_of_current(struct event_context *context)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 
 	context->pid = id >> 32;
 	context->tid = (__u32)id;
+}
+
+static __always_inline void late_of_current(struct event_context *context, __u64 now)
+{
 	if (want_time_ns)
-		context->time_ns = bpf_ktime_get_ns();
+		context->time_ns = now ? now : bpf_ktime_get_ns();
 	if (want_comm)
 		bpf_get_current_comm(context->comm, sizeof(context->comm));
 }
@@ -171,8 +189,13 @@ static __always_inline void context_of_task(struct event_context *context, struc
 {
 	context->pid = task->tgid;
 	context->tid = task->pid;
+}
+
+static __always_inline void late_of_task(struct event_context *context, struct task_struct *task,
+					 __u64 now)
+{
 	if (want_time_ns)
-		context->time_ns = bpf_ktime_get_ns();
+		context->time_ns = now ? now : bpf_ktime_get_ns();
 	if (want_comm)
 		bpf_probe_read_kernel_str(context->comm, sizeof(context->comm), task->comm);
 }
@@ -222,22 +245,30 @@ static __always_inline bool quota_left(const struct event_context *context,
 	return false;
 }
 
-static __always_inline void event_stamp(struct event_header *header, struct event_counters *count)
+static __always_inline void event_stamp(struct event_header *header, struct event_counters *count,
+					__u32 verdict)
 {
-	header->sequence = __sync_fetch_and_add(&count->events, 1);
+	__u64 number = __sync_fetch_and_add(&count->events, 1);
+
+	header->stamp = (number & 0xffffff) | verdict << 24;
 	header->cpu = bpf_get_smp_processor_id();
-	header->probe = probe_slot;
+	header->slot = probe_slot;
+	header->generation = generation;
 }
 
-/* Sends an event that was built on the stack. `bytes` may be shorter than the struct when
- * the last field is a string of which only a part is used. */
-static __always_inline void event_send(struct event_header *header, __u64 bytes)
+/* Sends an event, if the verdict, stage_late()'s, is not 0. `bytes` may be shorter than the
+ * struct when only a part of its last field is used. An event that would fill most of the
+ * stack (512 bytes, and the stages need some) is built in a map of the probe. */
+static __always_inline void event_send(struct event_header *header, __u64 bytes, __u32 verdict)
 {
-	struct event_counters *count = counters_here();
+	struct event_counters *count;
 
+	if (!verdict)
+		return;
+	count = counters_here();
 	if (!count || !quota_left((struct event_context *)header, count))
 		return;
-	event_stamp(header, count);
+	event_stamp(header, count, verdict);
 	if (bpf_ringbuf_output(&ring, header, bytes, 0)) {
 		struct event_sender *sender = sender_of((struct event_context *)header);
 
@@ -245,41 +276,6 @@ static __always_inline void event_send(struct event_header *header, __u64 bytes)
 		if (sender)
 			__sync_fetch_and_add(&sender->lost_ring, 1);
 	}
-}
-
-/* Room in the ring for an event too large for the stack (512 bytes); NULL when the ring is
- * full, which is counted. End with event_submit() or event_drop(). Fill every byte that can
- * be read: the room holds older records. */
-static __always_inline void *event_room(__u64 bytes)
-{
-	void *room = bpf_ringbuf_reserve(&ring, bytes, 0);
-
-	if (!room) {
-		struct event_counters *count = counters_here();
-
-		if (count) {
-			__sync_fetch_and_add(&count->events, 1);
-			__sync_fetch_and_add(&count->lost_ring, 1);
-		}
-	}
-	return room;
-}
-
-static __always_inline void event_submit(struct event_header *header)
-{
-	struct event_counters *count = counters_here();
-
-	if (!count || !quota_left((struct event_context *)header, count)) {
-		bpf_ringbuf_discard(header, 0);
-		return;
-	}
-	event_stamp(header, count);
-	bpf_ringbuf_submit(header, 0);
-}
-
-static __always_inline void event_drop(void *room)
-{
-	bpf_ringbuf_discard(room, 0);
 }
 
 /* A start (an enter, a request, a wake-up) could not be remembered: its event is lost. */

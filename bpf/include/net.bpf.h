@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Net: the kernel's sockets, their addresses, and when the current task is theirs.
  *
- *   fd --socket_of_fd()--> sock --socket_addresses()--> saddr, daddr
+ *   fd --socket_of_fd()--> sock --socket_ports()--> sport, dport
+ *                               --socket_version()--> ip_version
+ *                               --late_addresses()--> saddr, daddr
  *
  * Much of TCP runs in softirq, so its probes remember a socket's owner (owner.bpf.h) at a
  * moment user_acts() vouches for. */
@@ -116,24 +118,39 @@ static __always_inline void address_from_ipv4(struct ip_address *address, __be32
 	__builtin_memcpy(&address->bytes[12], &ipv4, 4);
 }
 
-/* Local and remote address of a socket of either family; returns 4 or 6, and 0 (nothing
- * written) for any other family. */
-static __always_inline __u32 socket_addresses(const struct sock_common *common,
-					      struct ip_address *local, struct ip_address *remote)
+/* 4 or 6; 0 for any other family. */
+static __always_inline __u32 socket_version(const struct sock_common *common)
 {
 	switch (BPF_CORE_READ(common, skc_family)) {
 	case AF_INET:
-		address_from_ipv4(local, BPF_CORE_READ(common, skc_rcv_saddr));
-		address_from_ipv4(remote, BPF_CORE_READ(common, skc_daddr));
 		return 4;
 	case AF_INET6:
-		if (!bpf_core_field_exists(common->skc_v6_daddr)) /* CONFIG_IPV6=n */
-			return 0;
-		bpf_core_read(local, sizeof(*local), &common->skc_v6_rcv_saddr);
-		bpf_core_read(remote, sizeof(*remote), &common->skc_v6_daddr);
-		return 6;
+		return bpf_core_field_exists(common->skc_v6_daddr) ? 6 : 0; /* CONFIG_IPV6=n */
 	}
 	return 0;
+}
+
+/* All probes with addresses have these two, and they are late. */
+FIELD_LATE(saddr);
+FIELD_LATE(daddr);
+
+/* Local and remote address of a socket of this version. */
+static __always_inline void late_addresses(const struct sock_common *common, __u32 version,
+					   struct ip_address *local, struct ip_address *remote)
+{
+	if (!want_saddr && !want_daddr)
+		return;
+	if (version == 4) {
+		if (want_saddr)
+			address_from_ipv4(local, BPF_CORE_READ(common, skc_rcv_saddr));
+		if (want_daddr)
+			address_from_ipv4(remote, BPF_CORE_READ(common, skc_daddr));
+	} else if (version == 6) {
+		if (want_saddr)
+			bpf_core_read(local, sizeof(*local), &common->skc_v6_rcv_saddr);
+		if (want_daddr)
+			bpf_core_read(remote, sizeof(*remote), &common->skc_v6_daddr);
+	}
 }
 
 static __always_inline void socket_ports(const struct sock *sk, __u16 *local, __u16 *remote)

@@ -2,7 +2,7 @@
 /* Owner: whose a socket or a request is, for events that happen in interrupts.
  *
  *   in its own call: owner_from_current() --> map, by pointer
- *   in an interrupt: map --> owner_wanted(), context_of_owner()
+ *   in an interrupt: map --> owner_wanted(), context_of_owner(), late_of_owner()
  *
  * In an interrupt the current task is whoever was interrupted, so an event never takes its
  * pid from there. Pid 0 says that the owner is not known. */
@@ -30,8 +30,13 @@ static __always_inline void context_of_owner(struct event_context *context,
 {
 	context->pid = owner->pid;
 	context->tid = owner->tid;
+}
+
+static __always_inline void late_of_owner(struct event_context *context, const struct owner *owner,
+					  __u64 now)
+{
 	if (want_time_ns)
-		context->time_ns = bpf_ktime_get_ns();
+		context->time_ns = now ? now : bpf_ktime_get_ns();
 	if (want_comm)
 		__builtin_memcpy(context->comm, owner->comm, sizeof(context->comm));
 }

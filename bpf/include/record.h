@@ -17,9 +17,25 @@ struct ring_record {
 
 /* First bytes of every event. */
 struct event_header {
-	__u32 sequence; /* low half of event_counters.events of this probe on this CPU */
+	__u32 stamp; /* bits 0-23: low bits of event_counters.events of this probe on this CPU;
+		      * bits 24-31: the verdict of its stages */
 	__u16 cpu;
-	__u16 probe; /* slot of the probe in its script, 0 is the first */
+	__u8 slot;	 /* of the probe in its script */
+	__u8 generation; /* of the body that made it: whose stages have judged it */
+};
+
+/* First instruction of each stage of a probe as it was compiled: r0 = magic. The engine finds
+ * a stage by it and puts a script's filter in its place. Left as they are they let everything
+ * pass: the low byte is the verdict 0xff. */
+enum stage_magic {
+	STAGE_EARLY_MAGIC = 0x454152ff,
+	STAGE_LATE_MAGIC = 0x4c4154ff,
+};
+
+/* A verdict; 0: the event is not sent. Bits 0 to 6: for which of the script's handlers of this
+ * probe it is. */
+enum stage_verdict {
+	VERDICT_JUDGE = 0x80, /* not decided in the kernel: the worker asks their filters */
 };
 
 /* One per probe and CPU, in a mapped array: nothing is lost without being counted here.

@@ -198,12 +198,34 @@ static __always_inline enum io_operation operation_of(const struct request *requ
 	return IO_OTHER;
 }
 
+static __always_inline int report(struct request *request, struct request_start *start, __u64 key)
+{
+	struct gendisk *disk = request->q->disk;
+	struct block_io_event event = {};
+	__u64 now = bpf_ktime_get_ns();
+	struct owner owner = start->owner;
+
+	context_of_owner(&event.context, &owner);
+	event.latency_ns = now - start->issue_ns;
+	if (start->insert_ns)
+		event.queue_ns = start->issue_ns - start->insert_ns;
+	event.sector = start->sector;
+	event.bytes = start->bytes;
+	event.error = start->error;
+	bpf_map_delete_elem(&starts, &key);
+	event.device = disk->major << 20 | disk->first_minor;
+	event.operation = operation_of(request);
+	if (!stage_early(&event))
+		return 0;
+	late_of_owner(&event.context, &owner, now);
+	event_send(&event.context.header, sizeof(event), stage_late(&event));
+	return 0;
+}
+
 SEC("tp_btf/block_rq_complete")
 int BPF_PROG(on_complete, struct request *request, __u8 status, unsigned int bytes)
 {
-	struct block_io_event event = {};
 	struct request_start *start;
-	struct gendisk *disk;
 	__u64 key = (__u64)request;
 
 	start = bpf_map_lookup_elem(&starts, &key);
@@ -213,23 +235,8 @@ int BPF_PROG(on_complete, struct request *request, __u8 status, unsigned int byt
 		start->error = errno_of_status(status);
 	if (bytes < request->__data_len)
 		return 0; /* a part; __data_len is what was left before it */
-	if (!start->wanted || !start->issue_ns) {
-		bpf_map_delete_elem(&starts, &key);
-		return 0;
-	}
-	context_of_owner(&event.context, &start->owner);
-	event.latency_ns = bpf_ktime_get_ns() - start->issue_ns;
-	if (start->insert_ns)
-		event.queue_ns = start->issue_ns - start->insert_ns;
-	event.sector = start->sector;
-	event.bytes = start->bytes;
-	event.error = start->error;
+	if (start->wanted && start->issue_ns)
+		return report(request, start, key);
 	bpf_map_delete_elem(&starts, &key);
-	disk = request->q->disk;
-	event.device = disk->major << 20 | disk->first_minor;
-	event.operation = operation_of(request);
-	if (!stage_early(&event) || !stage_late(&event))
-		return 0;
-	event_send(&event.context.header, sizeof(event));
 	return 0;
 }

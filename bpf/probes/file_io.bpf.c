@@ -42,10 +42,10 @@ PROBE(file_io, "One event per read or write of a regular file by a system call."
 const volatile __u64 min_ns KNOB("report only calls that take at least this long, in ns") = 0;
 const volatile __u32 all_kinds KNOB("1 also reports sockets, pipes, terminals and so on") = 0;
 
-FIELD_SWITCH(offset);
-FIELD_SWITCH(inode);
-FIELD_SWITCH(device);
-FIELD_SWITCH(name);
+FIELD_LATE(offset);
+FIELD_LATE(inode);
+FIELD_LATE(device);
+FIELD_LATE(name);
 
 #define AT_POSITION (~0UL) /* at the descriptor's position; preadv2(2) uses -1 for it, too */
 
@@ -118,23 +118,14 @@ static __always_inline __u64 start_of(struct io_call *call, struct file *file, _
 	return BPF_CORE_READ(file, f_pos) - moved;
 }
 
-static __always_inline int end(long result)
+static __always_inline int report(struct io_call *call, struct task_struct *task, long result,
+				  __u64 now, __u64 latency_ns)
 {
-	__u64 bytes = offsetof(struct file_io_event, name) + 1, start_ns, latency_ns;
-	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 bytes = offsetof(struct file_io_event, name) + 1;
 	struct file_io_event event = {};
-	struct io_call *call;
-	struct file *file;
+	struct file *file = NULL;
 	long length;
 
-	call = bpf_task_storage_get(&calls, task, NULL, 0);
-	if (!call || !call->start_ns)
-		return 0;
-	start_ns = call->start_ns;
-	call->start_ns = 0;
-	latency_ns = bpf_ktime_get_ns() - start_ns;
-	if (latency_ns < min_ns)
-		return 0;
 	context_of_current(&event.context);
 	event.latency_ns = latency_ns;
 	event.result = result;
@@ -145,10 +136,12 @@ static __always_inline int end(long result)
 	event.kind = call->kind;
 	if (!stage_early(&event))
 		return 0;
-	file = file_of(task, event.fd);
+	late_of_current(&event.context, now);
+	if (want_offset || want_inode || want_device || want_name)
+		file = file_of(task, call->fd);
 	if (file && file == call->file) {
 		if (want_offset)
-			event.offset = start_of(call, file, event.bytes);
+			event.offset = start_of(call, file, result > 0 ? result : 0);
 		if (want_inode)
 			event.inode = BPF_CORE_READ(file, f_inode, i_ino);
 		if (want_device)
@@ -161,10 +154,24 @@ static __always_inline int end(long result)
 				bytes += (length - 1) & (sizeof(event.name) - 1);
 		}
 	}
-	if (!stage_late(&event))
-		return 0;
-	event_send(&event.context.header, bytes);
+	event_send(&event.context.header, bytes, stage_late(&event));
 	return 0;
+}
+
+static __always_inline int end(long result)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct io_call *call = bpf_task_storage_get(&calls, task, NULL, 0);
+	__u64 now, latency_ns;
+
+	if (!call || !call->start_ns)
+		return 0;
+	now = bpf_ktime_get_ns();
+	latency_ns = now - call->start_ns;
+	call->start_ns = 0;
+	if (latency_ns < min_ns)
+		return 0;
+	return report(call, task, result, now, latency_ns);
 }
 
 /* The two programs of one call. `call` is what the kernel gives them, for `bytes` and

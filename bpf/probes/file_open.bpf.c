@@ -26,7 +26,7 @@ PROBE(file_open, "One event per open(2), openat(2), openat2(2) or creat(2).",
 
 const volatile __u32 failed_only KNOB("1 reports only calls that failed") = 0;
 
-FIELD_SWITCH(path);
+FIELD_LATE(path);
 
 /* An open that is running, kept with its thread. start_ns is 0 when there is none. */
 struct open_call {
@@ -81,27 +81,19 @@ static __always_inline int begin(long dirfd, unsigned long path, unsigned long f
 	return 0;
 }
 
-static __always_inline int end(long result)
+static __always_inline int report(struct open_call *call, long result, __u64 start_ns)
 {
-	__u64 bytes = offsetof(struct file_open_event, path) + 1, start_ns;
+	__u64 bytes = offsetof(struct file_open_event, path) + 1, now = bpf_ktime_get_ns();
 	struct file_open_event *event;
-	struct open_call *call;
 	__u32 first = 0;
 	long length;
 
-	call = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
-	if (!call || !call->start_ns)
-		return 0;
-	start_ns = call->start_ns;
-	call->start_ns = 0;
-	if (failed_only && result >= 0)
-		return 0;
 	event = bpf_map_lookup_elem(&scratch, &first);
 	if (!event)
 		return 0;
-	__builtin_memset(event, 0, sizeof(*event));
+	__builtin_memset(event, 0, offsetof(struct file_open_event, path));
 	context_of_current(&event->context);
-	event->latency_ns = bpf_ktime_get_ns() - start_ns;
+	event->latency_ns = now - start_ns;
 	event->result = result;
 	event->dirfd = call->dirfd;
 	event->flags = call->flags;
@@ -118,15 +110,30 @@ static __always_inline int end(long result)
 		event->mode = 0; /* open(2) has no third argument then, it is what was there */
 	if (!stage_early(event))
 		return 0;
+	late_of_current(&event->context, now);
+	__builtin_memset(event->path, 0, sizeof(event->path)); /* of an earlier event */
 	if (want_path) {
 		length = bpf_probe_read_user_str(event->path, sizeof(event->path), call->path);
 		if (length > 0) /* the mask changes nothing, but the verifier needs it */
 			bytes += (length - 1) & (PATH_MAX_SENT - 1);
 	}
-	if (!stage_late(event))
-		return 0;
-	event_send(&event->context.header, bytes);
+	event_send(&event->context.header, bytes, stage_late(event));
 	return 0;
+}
+
+static __always_inline int end(long result)
+{
+	struct open_call *call;
+	__u64 start_ns;
+
+	call = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
+	if (!call || !call->start_ns)
+		return 0;
+	start_ns = call->start_ns;
+	call->start_ns = 0;
+	if (failed_only && result >= 0)
+		return 0;
+	return report(call, result, start_ns);
 }
 
 SEC("tp/syscalls/sys_enter_openat")

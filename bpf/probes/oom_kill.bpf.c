@@ -24,7 +24,7 @@ PROBE(oom_kill, "One event per process chosen by the kernel's out-of-memory kill
       "share the victim's memory; the reason. Kernels before 6.9 without the stable update "
       "give only victim_pid.");
 
-FIELD_SWITCH(victim_comm);
+FIELD_LATE(victim_comm);
 
 #define KIB 1024
 
@@ -56,11 +56,10 @@ int on_victim(struct trace_event_raw_mark_victim *mark)
 		read_details(&event, mark);
 	if (!stage_early(&event))
 		return 0;
+	late_of_current(&event.context, 0);
 	if (has_details && want_victim_comm) /* low half: where it is from the record's start */
 		bpf_probe_read_kernel_str(event.victim_comm, sizeof(event.victim_comm),
 					  (void *)mark + (mark->__data_loc_comm & 0xffff));
-	if (!stage_late(&event))
-		return 0;
-	event_send(&event.context.header, sizeof(event));
+	event_send(&event.context.header, sizeof(event), stage_late(&event));
 	return 0;
 }

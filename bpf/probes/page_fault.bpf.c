@@ -81,9 +81,8 @@ static __always_inline int report(__u64 address, struct pt_regs___kernel *regist
 	event.in_kernel = in_kernel;
 	if (!stage_early(&event))
 		return 0;
-	if (!stage_late(&event))
-		return 0;
-	event_send(&event.context.header, sizeof(event));
+	late_of_current(&event.context, 0);
+	event_send(&event.context.header, sizeof(event), stage_late(&event));
 	return 0;
 }
 

@@ -5,6 +5,7 @@
  * really gets. `failed = 1` also reports execve(2) calls that did not succeed; these cost
  * two tracepoints more, on execve and execveat only. */
 #include "moonprobe.bpf.h"
+#include <stddef.h>
 
 #define ARGS_MAX 1024
 
@@ -23,9 +24,10 @@ PROBE(process_exec, "One event per program started by execve(2) or execveat(2)."
 
 const volatile __u32 failed KNOB("1 also reports calls that failed") = 0;
 
-FIELD_SWITCH(file);
-FIELD_SWITCH(args);
-FIELD_SWITCH(args_cut);
+FIELD_LATE(file);
+FIELD_LATE(args);
+FIELD_LATE(args_bytes);
+FIELD_LATE(args_cut);
 
 /* An execve(2) that is running, by thread: user pointers, still valid if it fails. */
 struct exec_call {
@@ -40,23 +42,47 @@ struct {
 	__type(value, struct exec_call);
 } calls SEC(".maps");
 
-static __always_inline struct process_exec_event *begin(error_number error)
+/* Where events are built: the stack is too small. A program does not run inside itself on
+ * one CPU, and of those that report failures only one at a time does. */
+enum { SCRATCH_EXEC, SCRATCH_FAILURE, SCRATCH_COUNT };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SCRATCH_COUNT);
+	__type(key, __u32);
+	__type(value, struct process_exec_event);
+} scratch SEC(".maps");
+
+/* The early part of an event. */
+static __always_inline struct process_exec_event *begin(__u32 place, error_number error)
 {
-	struct process_exec_event *event = event_room(sizeof(*event));
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct process_exec_event *event = bpf_map_lookup_elem(&scratch, &place);
+	struct task_struct *task = bpf_get_current_task_btf();
 
 	if (!event)
 		return NULL;
-	__builtin_memset(&event->context, 0, sizeof(event->context));
+	__builtin_memset(event, 0, offsetof(struct process_exec_event, args));
 	context_of_current(&event->context);
-	event->parent_pid = BPF_CORE_READ(task, real_parent, tgid);
+	event->parent_pid = task->real_parent->tgid;
 	event->uid = (__u32)bpf_get_current_uid_gid();
 	event->error = error;
-	event->args_bytes = 0;
-	event->args_cut = false;
-	event->file[0] = 0;
-	event->args[0] = 0;
 	return event;
+}
+
+static __always_inline bool wants_arguments(void)
+{
+	return want_args || want_args_bytes || want_args_cut;
+}
+
+static __always_inline int send(struct process_exec_event *event)
+{
+	__u32 used = event->args_bytes;
+
+	if (used > ARGS_MAX - 1)
+		used = ARGS_MAX - 1;
+	event_send(&event->context.header, offsetof(struct process_exec_event, args) + 1 + used,
+		   stage_late(event));
+	return 0;
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -67,14 +93,14 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 
 	if (!process_wanted(current_pid()))
 		return 0;
-	event = begin(0);
-	if (!event)
+	event = begin(SCRATCH_EXEC, 0);
+	if (!event || !stage_early(event))
 		return 0;
-	if (!stage_early(event))
-		goto drop;
+	late_of_current(&event->context, 0);
+	__builtin_memset(event->args, 0, sizeof(event->args)); /* of an earlier event */
 	if (want_file)
 		bpf_probe_read_kernel_str(event->file, sizeof(event->file), binprm->filename);
-	if (want_args || want_args_cut) {
+	if (wants_arguments()) {
 		start = task->mm->arg_start;
 		length = task->mm->arg_end - start;
 		if (length > ARGS_MAX - 1) {
@@ -84,13 +110,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 		if (!bpf_probe_read_user(event->args, length, (void *)start))
 			event->args_bytes = length;
 	}
-	if (!stage_late(event))
-		goto drop;
-	event_submit(&event->context.header);
-	return 0;
-drop:
-	event_drop(event);
-	return 0;
+	return send(event);
 }
 
 static __always_inline int remember(const char *file, const char *const *arguments)
@@ -166,22 +186,16 @@ static __always_inline int report_failure(long result)
 	bpf_map_delete_elem(&calls, &tid);
 	if (result >= 0)
 		return 0;
-	event = begin(-result);
-	if (!event)
+	event = begin(SCRATCH_FAILURE, -result);
+	if (!event || !stage_early(event))
 		return 0;
-	if (!stage_early(event))
-		goto drop;
+	late_of_current(&event->context, 0);
+	__builtin_memset(event->args, 0, sizeof(event->args)); /* of an earlier event */
 	if (want_file)
 		bpf_probe_read_user_str(event->file, sizeof(event->file), call.file);
-	if (want_args || want_args_cut)
+	if (wants_arguments())
 		read_arguments(event, call.arguments);
-	if (!stage_late(event))
-		goto drop;
-	event_submit(&event->context.header);
-	return 0;
-drop:
-	event_drop(event);
-	return 0;
+	return send(event);
 }
 
 SEC("?tp/syscalls/sys_exit_execve")

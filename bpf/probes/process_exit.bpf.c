@@ -51,6 +51,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	struct process_exit_event event = {};
 	struct task_struct *who = leader;
 	__u32 status;
+	__u64 now;
 
 	if (!process_wanted(task->tgid))
 		return 0;
@@ -65,7 +66,8 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	status = who->exit_code;
 	if (!event.is_thread && (task->signal->flags & SIGNAL_GROUP_EXIT))
 		status = task->signal->group_exit_code;
-	event.run_ns = bpf_ktime_get_ns() - who->start_time;
+	now = bpf_ktime_get_ns();
+	event.run_ns = now - who->start_time;
 	event.parent_pid = leader->real_parent->tgid;
 	event.uid = (__u32)bpf_get_current_uid_gid();
 	event.exit_code = status >> 8 & 0xff;
@@ -73,8 +75,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	event.core_dumped = status >> 7 & 1;
 	if (!stage_early(&event))
 		return 0;
-	if (!stage_late(&event))
-		return 0;
-	event_send(&event.context.header, sizeof(event));
+	late_of_task(&event.context, who, now);
+	event_send(&event.context.header, sizeof(event), stage_late(&event));
 	return 0;
 }

@@ -32,8 +32,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	event.child_tid = child->pid;
 	if (!stage_early(&event))
 		return 0;
-	if (!stage_late(&event))
-		return 0;
-	event_send(&event.context.header, sizeof(event));
+	late_of_task(&event.context, parent, 0);
+	event_send(&event.context.header, sizeof(event), stage_late(&event));
 	return 0;
 }

@@ -22,7 +22,7 @@ PROBE(sched_latency, "One event per thread that gets a CPU after it waited for o
 
 const volatile __u64 min_ns KNOB("report only waits of at least this long, in ns") = 0;
 
-FIELD_SWITCH(previous_comm);
+FIELD_LATE(previous_comm);
 
 /* A thread that waits, by thread id. */
 struct wait {
@@ -89,37 +89,45 @@ static __always_inline void leave(struct task_struct *prev, bool preempt, __u64 
 	}
 }
 
+static __always_inline int report(struct wait *wait, struct task_struct *prev,
+				  struct task_struct *next, __u64 now, __u64 latency_ns)
+{
+	struct sched_latency_event event = {};
+
+	context_of_task(&event.context, next);
+	event.latency_ns = latency_ns;
+	event.waker_pid = wait->waker_pid;
+	event.waker_cpu = wait->waker_cpu;
+	event.preempted = wait->preempted;
+	event.previous_pid = prev->tgid;
+	if (!stage_early(&event))
+		return 0;
+	late_of_task(&event.context, next, now);
+	if (want_previous_comm)
+		bpf_probe_read_kernel_str(event.previous_comm, sizeof(event.previous_comm),
+					  prev->comm);
+	event_send(&event.context.header, sizeof(event), stage_late(&event));
+	return 0;
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	struct sched_latency_event event = {};
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns(), latency_ns;
 	__u32 tid = next->pid;
-	struct wait *wait;
+	struct wait *found, wait;
 
 	leave(prev, preempt, now);
 	if (!tid || ((target_pid || target_by_map) && !process_wanted(next->tgid)))
 		return 0;
-	wait = bpf_map_lookup_elem(&waits, &tid);
-	if (!wait)
+	found = bpf_map_lookup_elem(&waits, &tid);
+	if (!found)
 		return 0;
-	/* A wake-up on another CPU can read its clock after this one did. */
-	event.latency_ns = now > wait->since_ns ? now - wait->since_ns : 0;
-	event.waker_pid = wait->waker_pid;
-	event.waker_cpu = wait->waker_cpu;
-	event.preempted = wait->preempted;
+	wait = *found;
 	bpf_map_delete_elem(&waits, &tid);
-	if (event.latency_ns < min_ns)
+	/* A wake-up on another CPU can read its clock after this one did. */
+	latency_ns = now > wait.since_ns ? now - wait.since_ns : 0;
+	if (latency_ns < min_ns)
 		return 0;
-	context_of_task(&event.context, next);
-	event.previous_pid = prev->tgid;
-	if (!stage_early(&event))
-		return 0;
-	if (want_previous_comm)
-		bpf_probe_read_kernel_str(event.previous_comm, sizeof(event.previous_comm),
-					  prev->comm);
-	if (!stage_late(&event))
-		return 0;
-	event_send(&event.context.header, sizeof(event));
-	return 0;
+	return report(&wait, prev, next, now, latency_ns);
 }

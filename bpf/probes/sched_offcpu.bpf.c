@@ -83,11 +83,24 @@ static __always_inline void leave(struct task_struct *prev, bool preempt, __u64 
 		count_lost_map();
 }
 
+static __always_inline int report(struct task_struct *next, __u64 now, __u64 off_ns, __u64 state)
+{
+	struct sched_offcpu_event event = {};
+
+	context_of_task(&event.context, next);
+	event.off_ns = off_ns;
+	event.state = state;
+	if (!stage_early(&event))
+		return 0;
+	late_of_task(&event.context, next, now);
+	event_send(&event.context.header, sizeof(event), stage_late(&event));
+	return 0;
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	struct sched_offcpu_event event = {};
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns(), off_ns, state;
 	struct absence *absence;
 	__u32 tid = next->pid;
 
@@ -98,16 +111,10 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (!absence)
 		return 0;
 	/* The clock of the CPU it left can be a little ahead. */
-	event.off_ns = now > absence->since_ns ? now - absence->since_ns : 0;
-	event.state = absence->state;
+	off_ns = now > absence->since_ns ? now - absence->since_ns : 0;
+	state = absence->state;
 	bpf_map_delete_elem(&absences, &tid);
-	if (event.off_ns < min_ns)
+	if (off_ns < min_ns)
 		return 0;
-	context_of_task(&event.context, next);
-	if (!stage_early(&event))
-		return 0;
-	if (!stage_late(&event))
-		return 0;
-	event_send(&event.context.header, sizeof(event));
-	return 0;
+	return report(next, now, off_ns, state);
 }

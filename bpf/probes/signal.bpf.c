@@ -28,7 +28,7 @@ PROBE(signal, "One event per signal that is sent.",
       "What the target does with it, and when; the true sender of a signal that an interrupt "
       "or a timer raises: the process that happened to run stands there.");
 
-FIELD_SWITCH(target_comm);
+FIELD_LATE(target_comm);
 
 #define FROM_USER 0UL	/* SEND_SIG_NOINFO in place of a pointer: code SI_USER */
 #define FROM_KERNEL 1UL /* SEND_SIG_PRIV: code SI_KERNEL */
@@ -62,10 +62,9 @@ int BPF_PROG(on_signal, int number, struct kernel_siginfo *info, struct task_str
 	event.to_group = group != 0;
 	if (!stage_early(&event))
 		return 0;
+	late_of_current(&event.context, 0);
 	if (want_target_comm)
 		bpf_probe_read_kernel_str(event.target_comm, sizeof(event.target_comm), task->comm);
-	if (!stage_late(&event))
-		return 0;
-	event_send(&event.context.header, sizeof(event));
+	event_send(&event.context.header, sizeof(event), stage_late(&event));
 	return 0;
 }

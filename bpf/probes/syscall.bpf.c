@@ -6,6 +6,7 @@
  * the return, where they still are, and only of events that pass the early stage. Which
  * calls are reported does not depend on the fields that are read: each is paired. */
 #include "moonprobe.bpf.h"
+#include <stddef.h>
 
 struct syscall_event {
 	struct event_context context;
@@ -25,7 +26,7 @@ const volatile __u32 failed_only KNOB("1 reports only calls that failed") = 0;
 const volatile __u64 min_ns KNOB("report only calls that take at least this long, in ns") = 0;
 
 FIELD_SWITCH(latency_ns);
-FIELD_SWITCH(args);
+FIELD_LATE(args);
 
 /* The call a thread is in. start_ns is 0 when there is none. */
 struct syscall_call {
@@ -45,27 +46,6 @@ struct {
 static __always_inline bool has_failed(long result)
 {
 	return result < 0 && result >= -MAX_ERRNO;
-}
-
-static __always_inline void read_arguments(__u64 *args, struct pt_regs___kernel *registers)
-{
-#if defined(__TARGET_ARCH_x86)
-	args[0] = registers->di;
-	args[1] = registers->si;
-	args[2] = registers->dx;
-	args[3] = registers->r10;
-	args[4] = registers->r8;
-	args[5] = registers->r9;
-#elif defined(__TARGET_ARCH_arm64)
-	args[0] = registers->orig_x0; /* x0 holds the result already */
-	args[1] = registers->regs[1];
-	args[2] = registers->regs[2];
-	args[3] = registers->regs[3];
-	args[4] = registers->regs[4];
-	args[5] = registers->regs[5];
-#else
-#error "syscall: where are the arguments of a system call on this architecture?"
-#endif
 }
 
 SEC("tp_btf/sys_enter")
@@ -88,13 +68,33 @@ int BPF_PROG(on_enter, struct pt_regs___kernel *registers, long number)
 	return 0;
 }
 
+static __always_inline int report(struct task_struct *task, struct pt_regs___kernel *registers,
+				  __u32 number, long result, __u64 now, __u64 latency_ns)
+{
+	struct syscall_event event = {};
+
+	context_of_task(&event.context, task);
+	event.latency_ns = latency_ns;
+	event.result = result;
+	event.number = number;
+	if (!stage_early(&event))
+		return 0;
+	late_of_current(&event.context, now);
+	if (want_args)
+		syscall_arguments(event.args, registers);
+	/* Arguments nobody reads do not take room in the ring. */
+	event_send(&event.context.header,
+		   want_args ? sizeof(event) : offsetof(struct syscall_event, args),
+		   stage_late(&event));
+	return 0;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_exit, struct pt_regs___kernel *registers, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct syscall_event event = {};
+	__u64 now = 0, latency_ns = 0;
 	struct syscall_call *call;
-	__u64 now = 0;
 
 	/* With -p this is cheaper than the look-up, and most calls are not wanted. */
 	if (target_pid && !process_wanted(task->tgid))
@@ -102,31 +102,16 @@ int BPF_PROG(on_exit, struct pt_regs___kernel *registers, long result)
 	call = bpf_task_storage_get(&calls, task, NULL, 0);
 	if (!call || !call->start_ns)
 		return 0;
-	/* One reading of the clock serves both fields. */
-	if (want_latency_ns || min_ns || want_time_ns)
+	if (failed_only && !has_failed(result)) {
+		call->start_ns = 0;
+		return 0;
+	}
+	if (want_latency_ns || min_ns) {
 		now = bpf_ktime_get_ns();
-	if (want_latency_ns || min_ns)
-		event.latency_ns = now - call->start_ns;
+		latency_ns = now - call->start_ns;
+	}
 	call->start_ns = 0;
-	if (failed_only && !has_failed(result))
+	if (latency_ns < min_ns)
 		return 0;
-	if (event.latency_ns < min_ns)
-		return 0;
-	event.context.time_ns = now;
-	event.context.pid = task->tgid;
-	event.context.tid = task->pid;
-	if (want_comm)
-		bpf_get_current_comm(event.context.comm, sizeof(event.context.comm));
-	event.result = result;
-	event.number = call->number;
-	if (!stage_early(&event))
-		return 0;
-	if (want_args)
-		read_arguments(event.args, registers);
-	if (!stage_late(&event))
-		return 0;
-	/* Arguments nobody reads do not take room in the ring. */
-	event_send(&event.context.header,
-		   want_args ? sizeof(event) : offsetof(struct syscall_event, args));
-	return 0;
+	return report(task, registers, call->number, result, now, latency_ns);
 }

@@ -52,14 +52,14 @@ static __always_inline int accepted(long fd)
 	struct tcp_accept_event event = {};
 	struct sock *sk;
 	__u64 *since;
-	__u64 key;
+	__u64 now = 0, key;
 
 	if (fd < 0 || !process_wanted(current_pid()))
 		return 0;
 	sk = socket_of_fd(fd);
 	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
-	event.ip_version = socket_addresses(&sk->__sk_common, &event.saddr, &event.daddr);
+	event.ip_version = socket_version(&sk->__sk_common);
 	if (!event.ip_version)
 		return 0;
 	context_of_current(&event.context);
@@ -68,13 +68,16 @@ static __always_inline int accepted(long fd)
 		key = (__u64)sk;
 		since = bpf_map_lookup_elem(&established, &key);
 		if (since) {
-			event.queue_ns = bpf_ktime_get_ns() - *since;
+			now = bpf_ktime_get_ns();
+			event.queue_ns = now - *since;
 			bpf_map_delete_elem(&established, &key);
 		}
 	}
-	if (!stage_early(&event) || !stage_late(&event))
+	if (!stage_early(&event))
 		return 0;
-	event_send(&event.context.header, sizeof(event));
+	late_of_current(&event.context, now);
+	late_addresses(&sk->__sk_common, event.ip_version, &event.saddr, &event.daddr);
+	event_send(&event.context.header, sizeof(event), stage_late(&event));
 	return 0;
 }
 

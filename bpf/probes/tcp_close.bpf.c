@@ -119,12 +119,15 @@ static __always_inline int closed(const struct sock *sk, __u64 key)
 	struct connection *known = bpf_map_lookup_elem(&connections, &key);
 	struct tcp_close_event event = {};
 	struct owner owner = {};
+	__u64 now = 0;
 
 	if (known) {
 		owner = known->owner;
 		event.direction = known->direction;
-		if (known->established_ns)
-			event.duration_ns = bpf_ktime_get_ns() - known->established_ns;
+		if (known->established_ns) {
+			now = bpf_ktime_get_ns();
+			event.duration_ns = now - known->established_ns;
+		}
 		bpf_map_delete_elem(&connections, &key);
 	}
 	if (!owner.pid && user_acts(sk))
@@ -132,13 +135,15 @@ static __always_inline int closed(const struct sock *sk, __u64 key)
 	if (!owner_wanted(&owner))
 		return 0;
 	context_of_owner(&event.context, &owner);
-	event.ip_version = socket_addresses(&sk->__sk_common, &event.saddr, &event.daddr);
+	event.ip_version = socket_version(&sk->__sk_common);
 	socket_ports(sk, &event.sport, &event.dport);
 	event.error = sk->sk_err;
 	measure(&event, sk);
-	if (!stage_early(&event) || !stage_late(&event))
+	if (!stage_early(&event))
 		return 0;
-	event_send(&event.context.header, sizeof(event));
+	late_of_owner(&event.context, &owner, now);
+	late_addresses(&sk->__sk_common, event.ip_version, &event.saddr, &event.daddr);
+	event_send(&event.context.header, sizeof(event), stage_late(&event));
 	return 0;
 }
 

@@ -59,12 +59,33 @@ static __always_inline error_number reason_of(const struct sock *sk, __u16 sport
 	return sport ? 125 /* ECANCELED */ : 99 /* EADDRNOTAVAIL */;
 }
 
+static __always_inline int report(const struct sock *sk, const struct attempt *attempt, bool failed)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock((void *)sk);
+	struct tcp_connect_event event = {};
+	__u64 now = bpf_ktime_get_ns();
+
+	context_of_owner(&event.context, &attempt->owner);
+	event.uid = attempt->uid;
+	event.latency_ns = now - attempt->start_ns;
+	if (tcp)
+		event.retransmits = tcp->total_retrans;
+	event.ip_version = socket_version(&sk->__sk_common);
+	socket_ports(sk, &event.sport, &event.dport);
+	if (failed)
+		event.error = reason_of(sk, event.sport);
+	if (!stage_early(&event))
+		return 0;
+	late_of_owner(&event.context, &attempt->owner, now);
+	late_addresses(&sk->__sk_common, event.ip_version, &event.saddr, &event.daddr);
+	event_send(&event.context.header, sizeof(event), stage_late(&event));
+	return 0;
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, const struct sock *sk, int old_state, int new_state)
 {
-	struct tcp_connect_event event = {};
-	struct attempt *attempt;
-	struct tcp_sock *tcp;
+	struct attempt *found, attempt;
 	__u64 key = (__u64)sk;
 
 	if (sk->sk_protocol != IPPROTO_TCP)
@@ -76,22 +97,10 @@ int BPF_PROG(on_state, const struct sock *sk, int old_state, int new_state)
 	/* SYN_RECV: both ends have connected to each other at once. */
 	if (old_state != TCP_SYN_SENT && old_state != TCP_SYN_RECV)
 		return 0;
-	attempt = bpf_map_lookup_elem(&attempts, &key);
-	if (!attempt)
+	found = bpf_map_lookup_elem(&attempts, &key);
+	if (!found)
 		return 0;
-	context_of_owner(&event.context, &attempt->owner);
-	event.uid = attempt->uid;
-	event.latency_ns = bpf_ktime_get_ns() - attempt->start_ns;
+	attempt = *found;
 	bpf_map_delete_elem(&attempts, &key);
-	tcp = bpf_skc_to_tcp_sock((void *)sk);
-	if (tcp)
-		event.retransmits = tcp->total_retrans;
-	event.ip_version = socket_addresses(&sk->__sk_common, &event.saddr, &event.daddr);
-	socket_ports(sk, &event.sport, &event.dport);
-	if (new_state == TCP_CLOSE)
-		event.error = reason_of(sk, event.sport);
-	if (!stage_early(&event) || !stage_late(&event))
-		return 0;
-	event_send(&event.context.header, sizeof(event));
-	return 0;
+	return report(sk, &attempt, new_state == TCP_CLOSE);
 }

@@ -73,12 +73,16 @@ ONLY_WITH(readers) int BPF_PROG(on_read, struct sock *sk)
 	return 0;
 }
 
-static __always_inline int report(struct tcp_retransmit_event *event, const struct owner *owner)
+static __always_inline int report(struct tcp_retransmit_event *event, const struct owner *owner,
+				  const struct sock_common *common)
 {
 	context_of_owner(&event->context, owner);
-	if (!stage_early(event) || !stage_late(event))
+	event->ip_version = socket_version(common);
+	if (!stage_early(event))
 		return 0;
-	event_send(&event->context.header, sizeof(*event));
+	late_of_owner(&event->context, owner, 0);
+	late_addresses(common, event->ip_version, &event->saddr, &event->daddr);
+	event_send(&event->context.header, sizeof(*event), stage_late(event));
 	return 0;
 }
 
@@ -110,11 +114,10 @@ int BPF_PROG(on_retransmit, const struct sock *sk, const struct sk_buff *skb)
 		owner = *known;
 	if (!owner_wanted(&owner))
 		return 0;
-	event.ip_version = socket_addresses(&sk->__sk_common, &event.saddr, &event.daddr);
 	socket_ports(sk, &event.sport, &event.dport);
 	event.state = sk->__sk_common.skc_state;
 	event.bytes = skb->len;
-	return report(&event, &owner);
+	return report(&event, &owner, &sk->__sk_common);
 }
 
 SEC("?tp_btf/tcp_retransmit_synack")
@@ -126,9 +129,8 @@ int BPF_PROG(on_retransmit_synack, const struct sock *sk, const struct request_s
 
 	if (!owner_wanted(&nobody))
 		return 0;
-	event.ip_version = socket_addresses(common, &event.saddr, &event.daddr);
 	event.sport = common->skc_num;
 	event.dport = bpf_ntohs(common->skc_dport);
 	event.state = TCP_NEW_SYN_RECV;
-	return report(&event, &nobody);
+	return report(&event, &nobody, common);
 }

@@ -95,20 +95,27 @@ static __always_inline int enter(__u32 fd, unsigned long argument, unsigned long
 	return 0;
 }
 
-/* Fills what all messages of a call have in common, and the address they have when they bear
- * none; false when there is nothing to tell. */
-static __always_inline bool leave(struct udp_message_event *event, const void **argument,
+/* What all messages of a call have in common. */
+struct udp_done {
+	struct sock *sk;
+	__u64 now;
+	const void *argument;
+};
+
+/* Fills the early part of an event, dport as it is when a message bears no address; false when
+ * there is nothing to tell. */
+static __always_inline bool leave(struct udp_message_event *event, struct udp_done *done,
 				  enum udp_direction direction, long result)
 {
 	__u32 tid = current_tid();
 	struct udp_call *call = bpf_map_lookup_elem(&calls, &tid);
-	struct sock *sk;
 
 	if (!call)
 		return false;
-	event->latency_ns = bpf_ktime_get_ns() - call->start_ns;
-	*argument = call->argument;
-	sk = call->sk;
+	done->now = bpf_ktime_get_ns();
+	event->latency_ns = done->now - call->start_ns;
+	done->argument = call->argument;
+	done->sk = call->sk;
 	bpf_map_delete_elem(&calls, &tid);
 	if (result < 0) {
 		if (!failed)
@@ -117,37 +124,40 @@ static __always_inline bool leave(struct udp_message_event *event, const void **
 	}
 	context_of_current(&event->context);
 	event->direction = direction;
-	socket_ports(sk, &event->sport, &event->dport);
-	event->ip_version = socket_addresses(&sk->__sk_common, &event->saddr, &event->daddr);
+	socket_ports(done->sk, &event->sport, &event->dport);
+	event->ip_version = socket_version(&done->sk->__sk_common);
 	return event->ip_version != 0;
 }
 
-static __always_inline void report(struct udp_message_event *event, const void *name, __u64 bytes)
+static __always_inline void report(struct udp_message_event *event, const struct udp_done *done,
+				   const void *name, __u64 bytes)
 {
 	struct user_address peer = {};
 
+	event->context.header.stamp = 0;
 	event->bytes = bytes;
 	if (name)
 		bpf_probe_read_user(&peer, sizeof(peer), name);
-	if (peer.family == AF_INET) {
+	if (peer.family == AF_INET || peer.family == AF_INET6)
 		event->dport = bpf_ntohs(peer.port);
-		address_from_ipv4(&event->daddr, peer.ipv4);
-	} else if (peer.family == AF_INET6) {
-		event->dport = bpf_ntohs(peer.port);
-		bpf_probe_read_user(&event->daddr, sizeof(event->daddr), name + sizeof(peer));
-	}
-	if (!stage_early(event) || !stage_late(event))
+	if (!stage_early(event))
 		return;
-	event_send(&event->context.header, sizeof(*event));
+	late_of_current(&event->context, done->now);
+	late_addresses(&done->sk->__sk_common, event->ip_version, &event->saddr, &event->daddr);
+	if (want_daddr && peer.family == AF_INET)
+		address_from_ipv4(&event->daddr, peer.ipv4);
+	else if (want_daddr && peer.family == AF_INET6)
+		bpf_probe_read_user(&event->daddr, sizeof(event->daddr), name + sizeof(peer));
+	event_send(&event->context.header, sizeof(*event), stage_late(event));
 }
 
 static __always_inline int leave_named(enum udp_direction direction, long result)
 {
 	struct udp_message_event event = {};
-	const void *name;
+	struct udp_done done;
 
-	if (leave(&event, &name, direction, result))
-		report(&event, name, result < 0 ? 0 : result);
+	if (leave(&event, &done, direction, result))
+		report(&event, &done, done.argument, result < 0 ? 0 : result);
 	return 0;
 }
 
@@ -155,12 +165,12 @@ static __always_inline int leave_message(enum udp_direction direction, long resu
 {
 	struct udp_message_event event = {};
 	struct user_message message = {};
-	const void *argument;
+	struct udp_done done;
 
-	if (!leave(&event, &argument, direction, result))
+	if (!leave(&event, &done, direction, result))
 		return 0;
-	bpf_probe_read_user(&message, sizeof(message), argument);
-	report(&event, message.name_bytes ? message.name : NULL, result < 0 ? 0 : result);
+	bpf_probe_read_user(&message, sizeof(message), done.argument);
+	report(&event, &done, message.name_bytes ? message.name : NULL, result < 0 ? 0 : result);
 	return 0;
 }
 
@@ -169,12 +179,12 @@ static __always_inline int leave_batch(enum udp_direction direction, long result
 	struct udp_message_event event = {};
 	const struct user_batch_entry *entries;
 	struct event_counters *count;
-	struct ip_address daddr;
+	struct udp_done done;
 	__u16 dport;
 
-	if (!leave(&event, (const void **)&entries, direction, result))
+	if (!leave(&event, &done, direction, result))
 		return 0;
-	daddr = event.daddr;
+	entries = done.argument;
 	dport = event.dport;
 	if (result < 0)
 		result = 1; /* the first message is the one that failed */
@@ -182,9 +192,8 @@ static __always_inline int leave_batch(enum udp_direction direction, long result
 		struct user_batch_entry entry = {};
 
 		bpf_probe_read_user(&entry, sizeof(entry), entries + i);
-		bpf_probe_read_kernel(&event.daddr, sizeof(daddr), &daddr);
 		event.dport = dport;
-		report(&event, entry.message.name_bytes ? entry.message.name : NULL,
+		report(&event, &done, entry.message.name_bytes ? entry.message.name : NULL,
 		       event.error ? 0 : entry.bytes);
 	}
 	count = counters_here();

@@ -62,13 +62,14 @@ static void check_fields(const struct schema *schema)
 	uint32_t end = 0;
 
 	assert_true(schema->field_count > 4);
-	assert_string_equal(schema->fields[0].name, "sequence");
+	assert_string_equal(schema->fields[0].name, "stamp");
 	assert_string_equal(schema->fields[1].name, "cpu");
-	assert_string_equal(schema->fields[2].name, "probe");
+	assert_string_equal(schema->fields[2].name, "slot");
+	assert_string_equal(schema->fields[3].name, "generation");
 	for (int i = 0; i < schema->field_count; i++) {
 		const struct schema_field *field = &schema->fields[i];
 
-		if (i > 2 && !*field->doc)
+		if (i > 3 && !*field->doc)
 			fail_msg("%s.%s has no doc", schema->name, field->name);
 		assert_non_null(field->type);
 		assert_non_null(strchr("uibcs", field->kind));
@@ -157,10 +158,12 @@ static void the_context_is_flat(void **state)
 	assert_int_equal(field->offset, 8);
 	assert_int_equal(field->bytes, 8);
 	assert_true(field->switchable);
+	assert_true(field->late);
 	field = schema_field(schema, "pid");
 	assert_int_equal(field->offset, 16);
 	assert_int_equal(field->bytes, 4);
 	assert_false(field->switchable);
+	assert_false(field->late);
 	field = schema_field(schema, "comm");
 	assert_int_equal(field->kind, SCHEMA_TEXT);
 	assert_int_equal(field->offset, 24);
@@ -267,8 +270,8 @@ static int open_source(const char *source, struct schema **schema, struct error 
 #define BODY                                                                                       \
 	"SEC(\"tp_btf/sched_switch\") int on_switch(void *args)\n"                                 \
 	"{ struct tried_event event = {};\n"                                                       \
-	"  if (!stage_early(&event) || !stage_late(&event)) return 0;\n"                           \
-	"  event_send(&event.context.header, sizeof(event)); return 0; }\n"
+	"  if (!stage_early(&event)) return 0;\n"                                                  \
+	"  event_send(&event.context.header, sizeof(event), stage_late(&event)); return 0; }\n"
 #define START "#include \"moonprobe.bpf.h\"\nstruct tried_event { struct event_context context;\n"
 #define END "};\nPROBE(tried, \"Tries.\", \"Nothing.\");\n"
 
@@ -291,9 +294,9 @@ static void every_kind_of_field(void **state)
 		"const volatile __s32 level KNOB(\"l\") = -3;\n"
 		"const volatile char word[8] KNOB(\"m\") = \"preset\";\n"
 		"const volatile bool on KNOB(\"n\") = true;\n"
-		"FIELD_SWITCH(small);\n" BODY
+		"FIELD_SWITCH(small);\nFIELD_LATE(text);\n" BODY
 		"SEC(\"?tp_btf/sched_wakeup\") ONLY_WITH(on) int on_wakeup(void *args)\n"
-		"{ return only + level + word[0] + want_small; }\n",
+		"{ return only + level + word[0] + want_small + want_text; }\n",
 		&schema, &error);
 
 	(void)state;
@@ -308,6 +311,7 @@ static void every_kind_of_field(void **state)
 	assert_int_equal(schema_field(schema, "signed_64")->element_bytes, 8);
 	assert_int_equal(schema_field(schema, "small")->kind, SCHEMA_UNSIGNED);
 	assert_true(schema_field(schema, "small")->switchable);
+	assert_false(schema_field(schema, "small")->late);
 	assert_int_equal(schema_field(schema, "flag")->kind, SCHEMA_BOOL);
 	assert_int_equal(schema_field(schema, "signed_16")->kind, SCHEMA_SIGNED);
 	field = schema_field(schema, "colour");
@@ -328,6 +332,8 @@ static void every_kind_of_field(void **state)
 	field = schema_field(schema, "text");
 	assert_int_equal(field->kind, SCHEMA_TEXT);
 	assert_int_equal(field->bytes, 24);
+	assert_true(field->late);
+	assert_true(field->switchable);
 	field = schema_field(schema, "where");
 	assert_int_equal(field->kind, SCHEMA_STRUCT);
 	assert_string_equal(field->type, "ip_address");

@@ -42,10 +42,12 @@ local cpus = mp.state('cpus', {})
 mp.probe('syscall', { only_number = 110 }):each(function(e)
   local one = cpus[e.cpu]
   if not one then one = { n = 0, sum = 0, last = -1, back = 0 } cpus[e.cpu] = one end
+  -- The number has 24 bits: which of those that end like it is nearest to the last one?
+  local number = one.last + (e.sequence - one.last + 2 ^ 23) % 2 ^ 24 - 2 ^ 23
   one.n = one.n + 1
-  one.sum = one.sum + e.sequence
-  if e.sequence <= one.last then one.back = one.back + 1 end
-  one.last = math.max(one.last, e.sequence)
+  one.sum = one.sum + number
+  if number <= one.last then one.back = one.back + 1 end
+  one.last = math.max(one.last, number)
 end)
 mp.finally(function()
   for cpu, one in pairs(cpus) do mp.row('cpu', cpu, one.n, one.sum, one.last, one.back) end
