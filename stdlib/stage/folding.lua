@@ -1,0 +1,1 @@
+return { make = function() return nil, { reason = 'not yet' } end }
