@@ -33,6 +33,14 @@ function Emit:room(bytes)
   return -self.stack
 end
 
+--- Room that is free again after use: the same for all that ask, if it is large enough.
+function Emit:shared_room(bytes)
+  if (self.shared_bytes or 0) < bytes then
+    self.shared_at, self.shared_bytes = self:room(bytes), bytes
+  end
+  return self.shared_at
+end
+
 local function temporary(i)
   return TEMPORARY[i] or refuse('an expression that needs more than %d registers', #TEMPORARY)
 end
@@ -170,6 +178,13 @@ local function piece_at(offset, stop)
     if offset % bytes == 0 and offset + bytes <= stop then return bytes end
   end
   return 1
+end
+
+--- So many bytes can be copied at once from an offset of the event to one of the frame.
+function Emit.piece(_, offset, stop, at)
+  local size = piece_at(offset, stop)
+  while at % size ~= 0 do size = size / 2 end
+  return size
 end
 
 local function halves(bytes)

@@ -37,7 +37,8 @@ local function text_of(one, following, maps)
     return ('goto %+d'):format(one.offset)
   elseif class == 5 or class == 6 then
     local other = x and 'r' .. one.src or ('%d'):format(number)
-    return ('if %s%d %s %s goto %+d'):format(class == 6 and 'w' or 'r', one.dst, jump[operation], other, one.offset)
+    local register = (class == 6 and 'w' or 'r') .. one.dst
+    return ('if %s %s %s goto %+d'):format(register, jump[operation], other, one.offset)
   elseif one.code == 0xdb then
     return ('lock %s %s r%d'):format(memory('u64', one.dst, one.offset), one.immediate == 0 and '+=' or 'cmpxchg', one.src)
   end

@@ -96,7 +96,7 @@ local function call(frame, callee, arguments, to, want, is_tail)
   callee = walk.live:built_in(callee)
   if not value.is_const(callee, 'function') then
     if callee.is == 'const' then undecided() end
-    refuse('a call of something that is not a known function')
+    refuse('a call of something that is not a known function; a local function will do')
   end
   local fn = callee.value
   local builtin = builtins[fn] or builtins.network(fn)
@@ -120,7 +120,7 @@ local function call(frame, callee, arguments, to, want, is_tail)
     return put(frame, to, result)
   end
   local code = bytecode.of(fn)
-  if not code then refuse('a call of a function that is not translated') end
+  if not code then refuse('a call of a function of the Lua library that the kernel has not') end
   if code.is_vararg then refuse('a call of a function with ...') end
   if frame.calls == MOST_CALLS then refuse('calls more than %d deep', MOST_CALLS) end
   local inner = { code = code, fn = fn, pc = 1, r = {}, calls = frame.calls + 1 }
@@ -290,7 +290,7 @@ function instructions.LOOP(frame) frame.pc = frame.pc + 1 end
 
 local function bound(frame, register)
   local v = walk.live:built_in(get(frame, register))
-  if not value.is_const(v, 'number') then refuse('a loop whose bounds are not constant') end
+  if not value.is_const(v, 'number') then refuse('a loop whose bounds depend on the event; constant ones will do') end
   return v.value
 end
 
@@ -311,13 +311,14 @@ function instructions.FORL(frame, one)
   frame.pc = within_loop(at, stop, step) and one.target or frame.pc + 1
 end
 
+local OUTSIDE = 'changing something outside of the function; do that in each()'
+local TABLE = 'making a table; make it once, outside of the function'
+local LOOP = 'for ... in; a numeric for with constant bounds, or a look-up in a table, will do'
 local reasons = {
-  CAT = 'joining text', FNEW = 'making a function', TNEW = 'making a table', TDUP = 'making a table',
-  VARG = '...', ITERC = 'for ... in', ITERN = 'for ... in', ISNEXT = 'for ... in',
-  USETV = 'changing a variable from outside', USETS = 'changing a variable from outside',
-  USETN = 'changing a variable from outside', USETP = 'changing a variable from outside',
-  GSET = 'changing a global', TSETV = 'changing a table', TSETS = 'changing a table',
-  TSETB = 'changing a table', TSETM = 'changing a table', TSETR = 'changing a table',
+  CAT = 'joining text; compare the parts', FNEW = 'making a function; make it outside', TNEW = TABLE, TDUP = TABLE,
+  VARG = '...; name the arguments', ITERC = LOOP, ITERN = LOOP, ISNEXT = LOOP,
+  USETV = OUTSIDE, USETS = OUTSIDE, USETN = OUTSIDE, USETP = OUTSIDE, GSET = OUTSIDE, TSETV = OUTSIDE,
+  TSETS = OUTSIDE, TSETB = OUTSIDE, TSETM = OUTSIDE, TSETR = OUTSIDE,
 }
 
 local function run(frame)
@@ -342,7 +343,7 @@ end
 function follow(frame)
   local key = not frame.finished and key_of(frame)
   local known_node = key and walk.memo[key]
-  if known_node == false then refuse('a loop whose end depends on the event') end
+  if known_node == false then refuse('a loop whose end depends on the event; constant bounds will do') end
   if known_node then return known_node end
   if key then walk.memo[key] = false end
   walk.depth = walk.depth + 1
@@ -396,6 +397,24 @@ function paths.as_filter(v)
   local yes, no = PASS, REJECT
   while test.ask == 'not' do test, yes, no = test.of, no, yes end
   return { test = test, yes = yes, no = no, file = walk.file, line = walk.line }
+end
+
+--- finish() of a key or a value: a node with the value.
+function paths.as_value(v)
+  if v.is == 'element' or v.is == 'found' then refuse('what a look-up gives; only whether there is something') end
+  return { leave = 'value', value = v }
+end
+
+--- The graph of a field by its name: one node with its value.
+---@return table|nil graph
+---@return table fields, or a refusal
+function paths.of_field(name, schema, live)
+  walk = { schema = schema, live = live, fields = {}, file = 'field ' .. name, line = 0 }
+  local ok, result = pcall(reading.index, walk, value.event, const(name))
+  if ok then return { leave = 'value', value = result }, walk.fields end
+  if not value.is_refusal(result) then error(result, 0) end
+  result.file, result.line = 'field ' .. name, 0
+  return nil, result
 end
 
 return paths

@@ -82,16 +82,18 @@ function Plan:filter(fn)
   return one
 end
 
-local AFTER = { reason = 'it comes after a filter that runs in the worker' }
+local AFTER = { reason = 'it comes after a filter that runs in the worker; put it first' }
+local MANY = { reason = 'more than six sinks on one probe' }
 
 --- How far a sink's work goes in the kernel.
 function Plan:judge(sink, index)
-  local job = { sink = sink, early = {}, late = {}, left = {} }
+  local job = { sink = sink, early = {}, late = {}, left = {}, refusals = {} }
   for _, fn in ipairs(sink.filters) do
     local one = self:filter(fn)
     if #job.left > 0 or not one.graph or index >= MOST_BITS and #self.sinks > MOST_BITS then
       job.left[#job.left + 1] = fn
-      job.refusal = job.refusal or one.refusal or AFTER
+      job.refusals[fn] = one.refusal or index >= MOST_BITS and #self.sinks > MOST_BITS and MANY or AFTER
+      job.refusal = job.refusal or job.refusals[fn]
     elseif one.late or #job.late > 0 then
       job.late[#job.late + 1] = one
     else
@@ -302,6 +304,12 @@ function Plan:encode()
   head.magic, head.bytes, head.map_count = 0x4e4c504d, ffi.sizeof(head) + #rest, #self.maps
   head.early, head.late, head.content_bytes, head.text_bytes = #early, #late, #content, text_bytes
   return ffi.string(head, ffi.sizeof(head)) .. rest
+end
+
+--- A plan that leaves everything to the worker.
+---@return string
+function plan.nothing()
+  return setmetatable({ maps = {} }, Plan):encode()
 end
 
 --- For tests: one filter as a plan whose late stage gives 0, 1, or 0x81 (undecided).
