@@ -100,10 +100,10 @@ struct udp_done {
 	const struct sock *sk;
 	__u64 now;
 	__u64 argument;
+	__u64 dport; /* of messages that bear no address */
 };
 
-/* Fills the early part of an event, dport as it is when a message bears no address; false when
- * there is nothing to tell. */
+/* Fills what is early and the same for all messages; false when there is nothing to tell. */
 static __always_inline bool leave(struct udp_message_event *event, struct udp_done *done,
 				  enum udp_direction direction, long result)
 {
@@ -125,12 +125,14 @@ static __always_inline bool leave(struct udp_message_event *event, struct udp_do
 	context_of_current(&event->context);
 	event->direction = direction;
 	socket_ports(done->sk, &event->sport, &event->dport);
+	done->dport = event->dport;
 	event->ip_version = socket_version(&done->sk->__sk_common);
 	return event->ip_version != 0;
 }
 
-/* `name`: user address of the peer's, or 0. Not static: the verifier looks at such a function
- * once, whatever loop calls it. */
+/* `name`: user address of the peer's, or 0. This function and the next are not static: the
+ * verifier looks at such once, and not in each turn of a loop that calls them (where Linux 6.1
+ * takes a jump within a function it calls for an infinite loop). */
 __noinline int report(struct udp_message_event *event, const struct udp_done *done, __u64 name)
 {
 	struct user_address peer = {};
@@ -152,6 +154,21 @@ __noinline int report(struct udp_message_event *event, const struct udp_done *do
 				    (const void *)name + sizeof(peer));
 	event_send(&event->context.header, sizeof(*event), stage_late(event));
 	return 0;
+}
+
+/* One of a batch; done->argument is the next one then. */
+__noinline int report_entry(struct udp_message_event *event, struct udp_done *done)
+{
+	struct user_batch_entry entry;
+
+	if (!event || !done)
+		return 0;
+	bpf_probe_read_user(&entry, sizeof(entry), (const void *)done->argument);
+	done->argument += sizeof(entry);
+	event->context.header.stamp = 0; /* the stages' own */
+	event->dport = done->dport;
+	event->bytes = event->error ? 0 : entry.bytes;
+	return report(event, done, entry.message.name_bytes ? (__u64)entry.message.name : 0);
 }
 
 static __always_inline int leave_named(enum udp_direction direction, long result)
@@ -183,27 +200,22 @@ static __always_inline int leave_message(enum udp_direction direction, long resu
 static __always_inline int leave_batch(enum udp_direction direction, long result)
 {
 	struct udp_message_event event = {};
-	struct user_batch_entry entry;
 	struct event_counters *count;
 	struct udp_done done;
-	__u16 dport;
+	__u64 messages;
 
 	if (!leave(&event, &done, direction, result))
 		return 0;
-	dport = event.dport;
-	if (result < 0)
-		result = 1; /* the first message is the one that failed */
-	for (int i = 0; i < MESSAGES_MAX && i < result; i++) {
-		bpf_probe_read_user(&entry, sizeof(entry), (const void *)done.argument);
-		done.argument += sizeof(entry);
-		event.context.header.stamp = 0; /* the last message's */
-		event.dport = dport;
-		event.bytes = event.error ? 0 : entry.bytes;
-		report(&event, &done, entry.message.name_bytes ? (__u64)entry.message.name : 0);
+	messages = result < 0 ? 1 : result; /* the first one is the one that failed */
+	if (messages > MESSAGES_MAX) {
+		count = counters_here();
+		if (count)
+			__sync_fetch_and_add(&count->lost_map, messages - MESSAGES_MAX);
+		messages = MESSAGES_MAX;
 	}
-	count = counters_here();
-	if (count && result > MESSAGES_MAX)
-		__sync_fetch_and_add(&count->lost_map, result - MESSAGES_MAX);
+	/* One block of code: Linux 6.1 knows a loop by its last instruction jumping back. */
+	for (__u64 i = 0; i < messages; i++)
+		report_entry(&event, &done);
 	return 0;
 }
 
