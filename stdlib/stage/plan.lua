@@ -13,16 +13,15 @@
 
 local bit = require 'bit'
 local ffi = require 'ffi'
-local asset = require 'moonprobe.asset'
 local assembler = require 'moonprobe.stage.assembler'
 local emit = require 'moonprobe.stage.emit'
 local folding = require 'moonprobe.stage.folding'
 local live = require 'moonprobe.stage.live'
 local paths = require 'moonprobe.stage.paths'
+local schema = require 'moonprobe.schema'
 local value = require 'moonprobe.stage.value'
 
-local header = assert(asset('include/plan.h')):gsub('/%*.-%*/', ''):gsub('\n#[^\n]*', '')
-ffi.cdef(header)
+schema.cdef 'include/plan.h'
 
 local EVENT, FRAME = assembler.EVENT, assembler.FRAME
 local VERDICT = 7 -- register
@@ -59,8 +58,8 @@ function Plan:live_map()
   return self.live_index
 end
 
-local function is_late(schema, fields)
-  for _, field in ipairs(schema.fields) do
+local function is_late(of, fields)
+  for _, field in ipairs(of.fields) do
     if field.late and fields[field.name] then return true end
   end
   return false
@@ -243,7 +242,7 @@ end
 
 --- The plan of a source; nil when everything runs in the worker. Both say for explain which
 --- function runs where.
----@param source { schema: table, sinks: table[] }
+---@param source { schema: table, sinks: table[] } of stream.sources
 ---@return table|nil plan
 ---@return table jobs one for each sink
 function plan.make(source)
@@ -315,9 +314,9 @@ end
 --- For tests: one filter as a plan whose late stage gives 0, 1, or 0x81 (undecided).
 ---@return table|nil plan
 ---@return table? reason
-function plan.filter(schema, fn)
-  local all = { name = schema.name, fields = {}, readable = schema.readable }
-  for i, field in ipairs(schema.fields) do all.fields[i] = setmetatable({ late = true }, { __index = field }) end
+function plan.filter(of, fn)
+  local all = { name = of.name, fields = {}, readable = of.readable }
+  for i, field in ipairs(of.fields) do all.fields[i] = setmetatable({ late = true }, { __index = field }) end
   local made, jobs, self = plan.make { schema = all, sinks = { { filters = { fn } } } }
   if not made then return nil, self.refusal or jobs[1].refusal or { reason = 'nothing to do', file = '?', line = 0 } end
   return { maps = made.maps, late = assembler.bytes(made.late), live = made.live }
