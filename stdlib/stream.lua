@@ -173,17 +173,29 @@ local function key_of(source, by)
   return getters, names, parts
 end
 
-local OPTIONS = { 'by', 'kernel', 'label', 'max_keys', 'name', 'note' }
-for _, name in ipairs(OPTIONS) do OPTIONS[name] = true end
+local OPTIONS = { 'by', 'full', 'kernel', 'label', 'max_keys', 'name', 'note' }
+local MOST_KEYS = 1048576 -- bpf/include/plan.h
 
 local function check_options(kind, options)
+  local known = {}
+  for _, name in ipairs(OPTIONS) do known[#known + 1], known[name] = name, true end
+  for _, name in ipairs(kind.options or {}) do known[#known + 1], known[name] = name, true end
   for name in pairs(options) do
-    if type(name) ~= 'string' or not OPTIONS[name] then
-      local near = nearest(tostring(name), OPTIONS)
+    if type(name) ~= 'string' or not known[name] then
+      local near = nearest(tostring(name), known)
       blame(("%s: no option '%s'; %s"):format(kind.name, tostring(name), near
-        and ("did you mean '%s'?"):format(near) or 'it has ' .. table.concat(OPTIONS, ', ')))
+        and ("did you mean '%s'?"):format(near) or 'it has ' .. table.concat(known, ', ')))
     end
   end
+  local full, keys = options.full, options.max_keys
+  if full ~= nil and full ~= 'refuse' and full ~= 'lru' then
+    blame(("%s: full: 'refuse' or 'lru'"):format(kind.name))
+  end
+  if keys ~= nil and not (type(keys) == 'number' and keys >= 1 and keys <= MOST_KEYS and keys == math.floor(keys)) then
+    blame(('%s: max_keys: an integer from 1 to %d'):format(kind.name, MOST_KEYS))
+  end
+  local problem = kind.check and kind.check(options)
+  if problem then blame(('%s: %s'):format(kind.name, problem)) end
 end
 
 local function add_aggregate(self, kind, field, options)
