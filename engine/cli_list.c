@@ -129,6 +129,7 @@ static void print_json(const struct schema *schema, const struct error *why)
 		json_member("type", type, false);
 		json_member("unit", schema_unit(field->name), false);
 		json_member("doc", field->doc, false);
+		printf(",\"late\":%s", field->late ? "true" : "false");
 		for (int v = 0; v < field->value_count; v++) {
 			printf("%s", v ? "," : ",\"values\":[");
 			json_text(stdout, field->values[v].name);

@@ -220,16 +220,14 @@ static __always_inline struct event_sender *sender_of(const struct event_context
 	return bpf_map_lookup_elem(&senders, &pid);
 }
 
-/* May this process send one more in this second? What it may not is counted. */
-static __always_inline bool quota_left(const struct event_context *context,
-				       struct event_counters *count)
+/* May this process send one more in this second? What it may not is counted. Like the next
+ * one not inlined: the stack of the body is left to the stages. */
+static __noinline bool quota_left(const struct event_context *context)
 {
-	struct event_sender *sender;
+	struct event_sender *sender = sender_of(context);
+	struct event_counters *count;
 	__u64 now;
 
-	if (!quota)
-		return true;
-	sender = sender_of(context);
 	if (!sender)
 		return true;
 	now = bpf_ktime_get_ns();
@@ -241,8 +239,21 @@ static __always_inline bool quota_left(const struct event_context *context,
 	if (__sync_fetch_and_add(&sender->used, 1) < quota)
 		return true;
 	__sync_fetch_and_add(&sender->refused, 1);
-	__sync_fetch_and_add(&count->refused, 1);
+	count = counters_here();
+	if (count)
+		__sync_fetch_and_add(&count->refused, 1);
 	return false;
+}
+
+static __noinline void count_lost_ring(const struct event_context *context)
+{
+	struct event_counters *count = counters_here();
+	struct event_sender *sender = sender_of(context);
+
+	if (count)
+		__sync_fetch_and_add(&count->lost_ring, 1);
+	if (sender)
+		__sync_fetch_and_add(&sender->lost_ring, 1);
 }
 
 static __always_inline void event_stamp(struct event_header *header, struct event_counters *count,
@@ -265,17 +276,14 @@ static __always_inline void event_send(struct event_header *header, __u64 bytes,
 
 	if (!verdict)
 		return;
+	if (quota && !quota_left((struct event_context *)header))
+		return;
 	count = counters_here();
-	if (!count || !quota_left((struct event_context *)header, count))
+	if (!count)
 		return;
 	event_stamp(header, count, verdict);
-	if (bpf_ringbuf_output(&ring, header, bytes, 0)) {
-		struct event_sender *sender = sender_of((struct event_context *)header);
-
-		__sync_fetch_and_add(&count->lost_ring, 1);
-		if (sender)
-			__sync_fetch_and_add(&sender->lost_ring, 1);
-	}
+	if (bpf_ringbuf_output(&ring, header, bytes, 0))
+		count_lost_ring((struct event_context *)header);
 }
 
 /* A start (an enter, a request, a wake-up) could not be remembered: its event is lost. */

@@ -2,8 +2,8 @@
 /* Plan: what a worker wants done with a probe's events inside the kernel.
  *
  * The worker translates a script's filters and aggregations to BPF instructions, and sends them
- * with the maps they use as one file; the host believes none of it. The two
- * stages take the place of the probe's stage_early() and stage_late().
+ * with the maps they use as one file; the host believes none of it. The two stages take the
+ * place of the probe's stage_early() and stage_late().
  *
  * Both sides include this file, the worker gives its text to ffi.cdef. So: plain structs, no
  * includes, no macros in between.

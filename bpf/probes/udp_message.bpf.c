@@ -95,15 +95,15 @@ static __always_inline int enter(__u32 fd, unsigned long argument, unsigned long
 	return 0;
 }
 
-/* What all messages of a call have in common. */
+/* What all messages of a call have in common, and the user memory that tells them apart. */
 struct udp_done {
-	struct sock *sk;
+	const struct sock *sk;
 	__u64 now;
-	const void *argument;
+	__u64 argument;
+	__u64 dport; /* of messages that bear no address */
 };
 
-/* Fills the early part of an event, dport as it is when a message bears no address; false when
- * there is nothing to tell. */
+/* Fills what is early and the same for all messages; false when there is nothing to tell. */
 static __always_inline bool leave(struct udp_message_event *event, struct udp_done *done,
 				  enum udp_direction direction, long result)
 {
@@ -114,7 +114,7 @@ static __always_inline bool leave(struct udp_message_event *event, struct udp_do
 		return false;
 	done->now = bpf_ktime_get_ns();
 	event->latency_ns = done->now - call->start_ns;
-	done->argument = call->argument;
+	done->argument = (__u64)call->argument;
 	done->sk = call->sk;
 	bpf_map_delete_elem(&calls, &tid);
 	if (result < 0) {
@@ -125,30 +125,50 @@ static __always_inline bool leave(struct udp_message_event *event, struct udp_do
 	context_of_current(&event->context);
 	event->direction = direction;
 	socket_ports(done->sk, &event->sport, &event->dport);
+	done->dport = event->dport;
 	event->ip_version = socket_version(&done->sk->__sk_common);
 	return event->ip_version != 0;
 }
 
-static __always_inline void report(struct udp_message_event *event, const struct udp_done *done,
-				   const void *name, __u64 bytes)
+/* `name`: user address of the peer's, or 0. This function and the next are not static: the
+ * verifier looks at such once, and not in each turn of a loop that calls them (where Linux 6.1
+ * takes a jump within a function it calls for an infinite loop). */
+__noinline int report(struct udp_message_event *event, const struct udp_done *done, __u64 name)
 {
 	struct user_address peer = {};
 
-	event->context.header.stamp = 0;
-	event->bytes = bytes;
+	if (!event || !done)
+		return 0;
 	if (name)
-		bpf_probe_read_user(&peer, sizeof(peer), name);
+		bpf_probe_read_user(&peer, sizeof(peer), (const void *)name);
 	if (peer.family == AF_INET || peer.family == AF_INET6)
 		event->dport = bpf_ntohs(peer.port);
 	if (!stage_early(event))
-		return;
+		return 0;
 	late_of_current(&event->context, done->now);
 	late_addresses(&done->sk->__sk_common, event->ip_version, &event->saddr, &event->daddr);
 	if (want_daddr && peer.family == AF_INET)
 		address_from_ipv4(&event->daddr, peer.ipv4);
 	else if (want_daddr && peer.family == AF_INET6)
-		bpf_probe_read_user(&event->daddr, sizeof(event->daddr), name + sizeof(peer));
+		bpf_probe_read_user(&event->daddr, sizeof(event->daddr),
+				    (const void *)name + sizeof(peer));
 	event_send(&event->context.header, sizeof(*event), stage_late(event));
+	return 0;
+}
+
+/* One of a batch; done->argument is the next one then. */
+__noinline int report_entry(struct udp_message_event *event, struct udp_done *done)
+{
+	struct user_batch_entry entry;
+
+	if (!event || !done)
+		return 0;
+	bpf_probe_read_user(&entry, sizeof(entry), (const void *)done->argument);
+	done->argument += sizeof(entry);
+	event->context.header.stamp = 0; /* the stages' own */
+	event->dport = done->dport;
+	event->bytes = event->error ? 0 : entry.bytes;
+	return report(event, done, entry.message.name_bytes ? (__u64)entry.message.name : 0);
 }
 
 static __always_inline int leave_named(enum udp_direction direction, long result)
@@ -156,8 +176,10 @@ static __always_inline int leave_named(enum udp_direction direction, long result
 	struct udp_message_event event = {};
 	struct udp_done done;
 
-	if (leave(&event, &done, direction, result))
-		report(&event, &done, done.argument, result < 0 ? 0 : result);
+	if (!leave(&event, &done, direction, result))
+		return 0;
+	event.bytes = result < 0 ? 0 : result;
+	report(&event, &done, done.argument);
 	return 0;
 }
 
@@ -169,36 +191,31 @@ static __always_inline int leave_message(enum udp_direction direction, long resu
 
 	if (!leave(&event, &done, direction, result))
 		return 0;
-	bpf_probe_read_user(&message, sizeof(message), done.argument);
-	report(&event, &done, message.name_bytes ? message.name : NULL, result < 0 ? 0 : result);
+	event.bytes = result < 0 ? 0 : result;
+	bpf_probe_read_user(&message, sizeof(message), (const void *)done.argument);
+	report(&event, &done, message.name_bytes ? (__u64)message.name : 0);
 	return 0;
 }
 
 static __always_inline int leave_batch(enum udp_direction direction, long result)
 {
 	struct udp_message_event event = {};
-	const struct user_batch_entry *entries;
 	struct event_counters *count;
 	struct udp_done done;
-	__u16 dport;
+	__u64 messages;
 
 	if (!leave(&event, &done, direction, result))
 		return 0;
-	entries = done.argument;
-	dport = event.dport;
-	if (result < 0)
-		result = 1; /* the first message is the one that failed */
-	for (int i = 0; i < MESSAGES_MAX && i < result; i++) {
-		struct user_batch_entry entry = {};
-
-		bpf_probe_read_user(&entry, sizeof(entry), entries + i);
-		event.dport = dport;
-		report(&event, &done, entry.message.name_bytes ? entry.message.name : NULL,
-		       event.error ? 0 : entry.bytes);
+	messages = result < 0 ? 1 : result; /* the first one is the one that failed */
+	if (messages > MESSAGES_MAX) {
+		count = counters_here();
+		if (count)
+			__sync_fetch_and_add(&count->lost_map, messages - MESSAGES_MAX);
+		messages = MESSAGES_MAX;
 	}
-	count = counters_here();
-	if (count && result > MESSAGES_MAX)
-		__sync_fetch_and_add(&count->lost_map, result - MESSAGES_MAX);
+	/* One block of code: Linux 6.1 knows a loop by its last instruction jumping back. */
+	for (__u64 i = 0; i < messages; i++)
+		report_entry(&event, &done);
 	return 0;
 }
 

@@ -121,6 +121,10 @@ local function check_fields(probe, name)
     local last = one.name:match('_(%l+)$')
     return (one.unit == '' and not UNITS[last] or one.unit == last and UNITS[last]) and not OTHER_UNITS[last]
   end), '', name .. ': units are in names, and known')
+  tap.is(wrong(fields, function(one) return one.late or one.type ~= 'text' and one.type ~= 'ip_address'
+    and one.name ~= 'time_ns' and not one.type:find('%[') end), '', name .. ': what costs is late')
+  tap.is(wrong(fields, function(one) return not one.late or not HEADER[one.name] and one.name ~= 'pid'
+    and one.name ~= 'tid' end), '', name .. ': whose it is is early')
   tap.is(wrong(fields, function(one) return one.unit == '' or one.type:find('^[ui]%d+$') end), '',
     name .. ': what has a unit is a number')
   tap.is(wrong(fields, function(one)

@@ -174,6 +174,7 @@ static void embedded_files(void **state)
 	assert_null(asset_embedded("stdlib/none.lua"));
 	assert_null(asset_embedded("stdlib/"));
 	assert_non_null(asset_embedded("include/record.h"));
+	assert_non_null(asset_embedded("include/plan.h"));
 }
 
 static void a_file_overrides_the_embedded_one(void **state)

@@ -3,11 +3,14 @@
 #include "schema.h"
 
 #include "asset.h"
+#include "record.h"
 #include "test.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <gelf.h>
 #include <glob.h>
+#include <linux/bpf.h>
 
 struct bytes {
 	unsigned char *bytes;
@@ -141,6 +144,78 @@ static void every_probe_can_be_read(void **state)
 		assert_null(schema_field(schema, "no_such_field"));
 		assert_null(schema_knob(schema, "no_such_knob"));
 		schema_close(schema);
+	}
+}
+
+/* Where in its section a function starts, or -1. */
+static long function_offset(Elf *elf, const char *name, size_t *section)
+{
+	Elf_Scn *one = NULL;
+	GElf_Shdr header;
+
+	while ((one = elf_nextscn(elf, one)) && gelf_getshdr(one, &header)) {
+		Elf_Data *data = elf_getdata(one, NULL);
+		GElf_Sym symbol;
+
+		if (header.sh_type != SHT_SYMTAB)
+			continue;
+		for (int i = 0; gelf_getsym(data, i, &symbol); i++) {
+			if (strcmp(elf_strptr(elf, header.sh_link, symbol.st_name), name))
+				continue;
+			*section = symbol.st_shndx;
+			return symbol.st_value;
+		}
+	}
+	return -1;
+}
+
+/* Instructions `r0 = magic` in all of the object's code. */
+static int magic_count(Elf *elf, const struct bpf_insn *wanted)
+{
+	Elf_Scn *one = NULL;
+	GElf_Shdr header;
+	int found = 0;
+
+	while ((one = elf_nextscn(elf, one)) && gelf_getshdr(one, &header)) {
+		Elf_Data *data = elf_getdata(one, NULL);
+
+		if (header.sh_type != SHT_PROGBITS || !(header.sh_flags & SHF_EXECINSTR))
+			continue;
+		for (size_t at = 0; at + sizeof(*wanted) <= data->d_size; at += sizeof(*wanted))
+			found += !memcmp((char *)data->d_buf + at, wanted, sizeof(*wanted));
+	}
+	return found;
+}
+
+static void stages_can_be_found(void **state)
+{
+	static const struct {
+		const char *name;
+		int32_t magic;
+	} stages[] = {{"stage_early", STAGE_EARLY_MAGIC}, {"stage_late", STAGE_LATE_MAGIC}};
+
+	(void)state;
+	elf_version(EV_CURRENT);
+	for (size_t i = 0; i < objects.gl_pathc; i++) {
+		struct bytes file = read_file(objects.gl_pathv[i]);
+		Elf *elf = elf_memory((char *)file.bytes, file.size);
+
+		assert_non_null(elf);
+		for (size_t j = 0; j < COUNT_OF(stages); j++) {
+			struct bpf_insn stub[2] = {
+				{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, stages[j].magic},
+				{BPF_JMP | BPF_EXIT},
+			};
+			size_t section = 0;
+			long offset = function_offset(elf, stages[j].name, &section);
+			Elf_Data *code = elf_getdata(elf_getscn(elf, section), NULL);
+
+			assert_true(offset >= 0);
+			assert_memory_equal((char *)code->d_buf + offset, stub, sizeof(stub));
+			assert_int_equal(magic_count(elf, stub), 1);
+		}
+		elf_end(elf);
+		free(file.bytes);
 	}
 }
 
@@ -392,6 +467,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_probe_can_be_read),
+		cmocka_unit_test(stages_can_be_found),
 		cmocka_unit_test(the_context_is_flat),
 		cmocka_unit_test(garbage_is_refused),
 		cmocka_unit_test(a_truncated_object_is_refused),

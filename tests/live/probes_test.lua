@@ -94,6 +94,12 @@ tap.ok(all(rows, function(row) return tonumber(row.latency_ns) > 0 end), 'syscal
 tap.is(#(events('syscall', { 'number' }, 'syscall 1000', 'only_number = 110')), 1000,
   'syscall: only_number filters in the kernel')
 
+rows = events('syscall_enter', { 'number', 'args[3]' }, 'write 23 1000 ' .. scratch)
+tap.is(count(rows, { number = 'write', ['args[3]'] = '1000' }), 23, 'syscall_enter: 23 writes and their third argument')
+tap.is(count(rows, { number = 'exit_group' }), 1, 'syscall_enter: a call that never returns')
+tap.is(#(events('syscall_enter', { 'number' }, 'syscall 1000', 'only_number = 110')), 1000,
+  'syscall_enter: only_number filters in the kernel')
+
 -- A flood tells its name, and does not hide others: quotas, and whose events were lost.
 local quiet = tap.moonprobe(("run -f json -c %s -e %s"):format(
   tap.quote(("sh -c '%s syscall 20000; %s syscall 50'"):format(tap.workload, tap.workload)),
@@ -217,6 +223,58 @@ else
   end
   os.remove('build/tests/direct')
 end
+
+-- Text is zero from its end to the end of its room, also after a longer one before it.
+local CHECK = [[
+local ffi = require 'ffi'
+local schema = assert(require('moonprobe.schema').of('%s'))
+local seen, bad = 0, {}
+probe('%s', {%s}):each(function(e)
+  local bytes = ffi.cast('const uint8_t *', e)
+  local sent = bit.band(ffi.cast('const uint32_t *', bytes - 8)[0], 0x3fffffff)
+  for _, field in ipairs(schema.fields) do
+    if field.kind == 'c' then
+      local length = schema.readable[field.name .. '_bytes'] and e[field.name .. '_bytes'] or #e[field.name]
+      if length >= field.bytes or bytes[field.offset + length] ~= 0 then bad[field.name .. ' has no end'] = true end
+      for i = field.offset + length, math.min(field.offset + field.bytes, sent) - 1 do
+        if bytes[i] ~= 0 then bad[field.name .. ' is not padded'] = true end
+      end
+    end
+  end
+  seen = seen + 1
+end)
+mp.finally(function()
+  print('seen', seen > 0)
+  for what in pairs(bad) do print(what) end
+end)
+]]
+local long = scratch .. '-' .. ('x'):rep(100)
+tap.spit(long, ('x'):rep(100))
+for _, case in ipairs {
+  { 'process_exec', ('exec 3 %s; %s exec 3 x'):format(('x'):rep(1100), tap.workload) },
+  { 'process_exec', ('exec-fail 3; %s exec-fail 3'):format(tap.workload), 'failed = 1' },
+  { 'process_exit', 'exit 7' },
+  { 'process_fork', 'fork 3' },
+  { 'file_open', ('open 3 %s; %s open 3 /'):format(long, tap.workload) },
+  { 'file_io', ('read 3 10 %s; %s read 3 10 %s'):format(long, tap.workload, scratch) },
+  { 'syscall', 'syscall 3' },
+  { 'syscall_enter', 'syscall 3' },
+  { 'sched_offcpu', 'sleep 3 1' },
+  { 'sched_latency', 'sleep 3 1' },
+  { 'signal', 'signal 3' },
+  { 'page_fault', 'fault 3' },
+  { 'tcp_connect', 'tcp 3 10' },
+  { 'tcp_accept', 'tcp 3 10' },
+  { 'tcp_close', 'tcp 3 10' },
+  { 'tcp_retransmit', 'tcp-retransmit 1' },
+  { 'udp_message', 'udp 3 10' },
+} do
+  local name_of, workload, knobs = case[1], case[2], case[3] or ''
+  local run = tap.moonprobe(('run -q --allow ffi,stdlib -c %s -e %s'):format(
+    tap.quote(('sh -c "%s %s"'):format(tap.workload, workload)), tap.quote(CHECK:format(name_of, name_of, knobs))))
+  tap.is(run.rows, { 'seen\ttrue' }, name_of .. ': text is padded with zeros')
+end
+os.remove(long)
 
 os.remove(scratch)
 tap.done()
