@@ -88,13 +88,14 @@ local function declare(source)
   host.send('declare', unpack(words))
 end
 
---- The host's answer to `ready`: run, when the old version stopped (0: there was none), slot
---- of each probe; state and counters' fds.
+--- The host's answer to `ready`: run, when the old version stopped (0: there was none), up to
+--- where it has handled its own events, slot and generation of each probe; state and counters'
+--- fds.
 local function begin(message)
   local fds, stopped_ns = message.fds, message[2]
   local first = stopped_ns > 0 and 2 or 1
   for i, source in ipairs(stream.sources) do
-    source.slot = message[2 + i]
+    source.slot = message[2 + 2 * i]
     drain.handle(source.slot, source.schema.pointer, stream.pipeline(source), fds[first + i - 1])
   end
   timers.start()
@@ -123,7 +124,7 @@ local function yield()
   local bytes, problems = state.save()
   if problems then host.report('not handed over to the new version: %s', problems) end
   local fd = engine.memory(bytes)
-  host.send_fd(fd, 'state', stopped_ns)
+  host.send_fd(fd, 'state', stopped_ns, 0) -- all that was in the ring is done, whoever made it
   engine.close(fd)
   local message
   repeat
