@@ -2,6 +2,7 @@
 #include "hook.h"
 
 #include "kernel_btf.h"
+#include "template.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -104,11 +105,11 @@ int hook_exists(const char *section, struct error *error)
 	return error_set(error, -EINVAL, "unknown kind of hook: %s", section);
 }
 
-int hook_dispatcher(const char *name, int body_fd, int slot_fd, struct error *error)
+int hook_dispatcher(const struct template_program *body, int slot_fd, struct error *error)
 {
-	struct bpf_prog_info info = {0};
-	uint32_t size = sizeof(info);
-	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, options);
+	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = body->attach_type,
+			    .attach_btf_id = body->attach_btf_id,
+			    .attach_btf_obj_fd = body->attach_btf_fd);
 	struct bpf_insn code[] = {
 		/* r1 is the context; bpf_tail_call(r1, slot, 0) */
 		{.code = BPF_LD | BPF_DW | BPF_IMM,
@@ -123,16 +124,11 @@ int hook_dispatcher(const char *name, int body_fd, int slot_fd, struct error *er
 	};
 	int fd;
 
-	if (bpf_obj_get_info_by_fd(body_fd, &info, &size))
-		return error_set(error, -errno, "program %s: no information: %s", name,
-				 strerror(errno));
-	options.attach_btf_id = info.attach_btf_id;
-	if (info.type == BPF_PROG_TYPE_TRACING)
-		options.expected_attach_type = BPF_TRACE_RAW_TP;
-	fd = bpf_prog_load(info.type, name, "Dual BSD/GPL", code, sizeof(code) / sizeof(*code),
-			   &options);
+	fd = bpf_prog_load(body->type, body->name, "Dual BSD/GPL", code,
+			   sizeof(code) / sizeof(*code), &options);
 	if (fd < 0)
-		return error_set(error, -errno, "dispatcher for %s: %s", name, strerror(errno));
+		return error_set(error, -errno, "dispatcher for %s: %s", body->name,
+				 strerror(errno));
 	return fd;
 }
 

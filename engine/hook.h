@@ -12,6 +12,8 @@
 
 #include "error.h"
 
+struct template_program;
+
 /* Opens tracefs: where it is mounted, else as a mount only we can see. A directory
  * descriptor or -errno. */
 int tracefs_open(void);
@@ -19,9 +21,9 @@ int tracefs_open(void);
 /* 0 when this kernel has the hook, -ENOENT or another -errno with the reason. */
 int hook_exists(const char *section, struct error *error);
 
-/* Loads a dispatcher of the same type as a loaded body, which must be meant for the same
- * section; it calls what is in the program array `slot_fd`. A program descriptor or -errno. */
-int hook_dispatcher(const char *name, int body_fd, int slot_fd, struct error *error);
+/* Loads a dispatcher for bodies made of `body`; it calls what is in the program array
+ * `slot_fd`. A program descriptor or -errno. */
+int hook_dispatcher(const struct template_program *body, int slot_fd, struct error *error);
 
 /* Attaches; a link descriptor, closing it detaches. -errno with the reason. */
 int hook_attach(const char *section, int program_fd, struct error *error);

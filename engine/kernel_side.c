@@ -29,6 +29,7 @@ int kernel_side_open(struct kernel_side *side, const struct script_options *opti
 		.target_by_map = options->targets_fd >= 0,
 		.except_by_map = all && options->own_pids_fd >= 0,
 		.settings_fd = -1,
+		.verbose = options->verbose,
 	};
 	side->setting.ring_fd =
 		bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, ring_bytes, NULL);
@@ -43,26 +44,32 @@ int kernel_side_open(struct kernel_side *side, const struct script_options *opti
 	return 0;
 }
 
-static bool is_taken(struct probe *const *taken, int count, const struct probe *probe)
+/* There are many more numbers than probes, so one that is free is near. */
+static uint8_t take_slot(struct kernel_side *side)
 {
-	for (int i = 0; i < count; i++)
-		if (taken[i] == probe)
-			return true;
-	return false;
+	bool used;
+
+	do {
+		used = false;
+		for (int i = 0; i < KERNEL_SIDE_PROBES; i++)
+			if (side->probes[i] && probe_slot(side->probes[i]) == side->next_slot)
+				used = true;
+		side->next_slot++;
+	} while (used);
+	return side->next_slot - 1;
 }
 
 struct probe *kernel_side_find(struct kernel_side *side, const struct probe_request *request,
-			       struct probe *const *taken, int taken_count, struct error *error)
+			       bool (*taken)(const void *context, const struct probe *probe),
+			       const void *context, struct error *error)
 {
 	int room;
 
 	for (int i = 0; i < KERNEL_SIDE_PROBES; i++) {
 		struct probe *probe = side->probes[i];
 
-		if (!probe || !probe_serves(probe, request) || is_taken(taken, taken_count, probe))
-			continue;
-		/* Not exactly these fields: events of the running version are still to come. */
-		return probe_adapt(probe, request, false, error) ? NULL : probe;
+		if (probe && probe_serves(probe, request) && !taken(context, probe))
+			return probe;
 	}
 	for (room = 0; room < KERNEL_SIDE_PROBES && side->probes[room]; room++)
 		;
@@ -70,7 +77,7 @@ struct probe *kernel_side_find(struct kernel_side *side, const struct probe_requ
 		error_set(error, -E2BIG, "more than %d probes in one script", KERNEL_SIDE_PROBES);
 		return NULL;
 	}
-	if (probe_open(&side->probes[room], request, side->next_slot++, &side->setting, error))
+	if (probe_open(&side->probes[room], request, take_slot(side), &side->setting, error))
 		return NULL;
 	return side->probes[room];
 }

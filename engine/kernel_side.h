@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Kernel side: the ring and the probes of one script. It outlives the script's versions.
  *
- *   find (opens, or adapts one that fits) -> attach -> detach -> release
+ *   find (opens one when none fits) -> bodies, see probe.h -> attach -> detach -> release
  *
- * Slots number the probes. A record names its slot, and a slot is not given out twice: the
- * ring may still hold records of a probe that is gone. */
+ * Slots number the probes. A record names its slot in a byte, and a slot is not given again
+ * before 200 others were: the ring may still hold records of a probe that is gone. */
 #ifndef MOONPROBE_KERNEL_SIDE_H
 #define MOONPROBE_KERNEL_SIDE_H
 
@@ -22,8 +22,8 @@
 struct kernel_side {
 	struct probe_setting setting;		  /* what the probes share; the ring is in it */
 	struct probe *probes[KERNEL_SIDE_PROBES]; /* NULL: room for one */
-	uint16_t next_slot;
-	struct kernel_side_past *past; /* totals of released probes */
+	uint8_t next_slot;			  /* of 256, which are given in turn */
+	struct kernel_side_past *past;		  /* totals of released probes */
 	int past_count;
 };
 
@@ -31,10 +31,11 @@ struct kernel_side {
 int kernel_side_open(struct kernel_side *side, const struct script_options *options,
 		     struct error *error);
 
-/* The probe that serves `request` and is not in `taken`: one that fits, its body replaced when
- * it must capture more, else a new one, not attached. NULL with the reason. */
+/* The probe that serves `request` and for which taken() is false: one that fits, else a new one,
+ * without a body and not attached. NULL with the reason. */
 struct probe *kernel_side_find(struct kernel_side *side, const struct probe_request *request,
-			       struct probe *const *taken, int taken_count, struct error *error);
+			       bool (*taken)(const void *context, const struct probe *probe),
+			       const void *context, struct error *error);
 
 /* These processes are never traced: their output would cause output. Zeros are ignored. */
 void kernel_side_own_pids(struct kernel_side *side, const pid_t *pids, int count);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Probe: one script's instance of a probe: its programs, its maps, its counters.
+/* Probe: one script's instance of a probe: its links, its maps, its counters, its bodies.
  *
- *   request --probe_open()--> opened -> specialised -> loaded -> slots -> dispatchers
- *           --probe_attach()-> links
- *           --probe_adapt()-> a new body, with other fields, in the same slots
+ *   probe_open()    -> object opened, its maps made, dispatchers with empty slots
+ *   probe_body()    -> a body for one version of the script; any number of them may wait
+ *   probe_install() -> that body in the slots, at once; records tell by their generation
+ *   probe_attach()  -> events flow
  *
- * Specialised means: rodata says which process, which knobs, and which fields somebody
- * reads; the verifier then removes the code of the rest. The maps a probe keeps its state
- * in live as long as the instance, whatever body runs. */
+ * The maps a probe keeps its state in live as long as the instance, whatever body runs. */
 #ifndef MOONPROBE_PROBE_H
 #define MOONPROBE_PROBE_H
 
 #include "asset.h"
+#include "counters.h"
 #include "error.h"
 
 #include <stdbool.h>
@@ -36,6 +36,7 @@ struct probe_request {
 };
 
 bool probe_request_has_field(const struct probe_request *request, const char *field);
+void probe_request_add_fields(struct probe_request *request, const struct probe_request *also);
 
 /* What all probes of a script share. */
 struct probe_setting {
@@ -44,12 +45,15 @@ struct probe_setting {
 	pid_t target_pid;   /* 0: any */
 	bool target_by_map; /* only processes in the targets map */
 	bool except_by_map; /* all processes but those in the targets map */
+	bool verbose;	    /* show the kernel's log when it refuses a body */
 };
 
+struct body;
+struct plan;
 struct probe;
 
-/* Loads it, with events of slot `slot`; probe_attach() makes them flow. */
-int probe_open(struct probe **probe, const struct probe_request *request, int slot,
+/* Opens it; its events carry `slot`. There is no body yet: nothing happens when attached. */
+int probe_open(struct probe **probe, const struct probe_request *request, uint8_t slot,
 	       const struct probe_setting *setting, struct error *error);
 int probe_attach(struct probe *probe, struct error *error); /* no-op when attached */
 void probe_detach(struct probe *probe);			    /* can be attached again */
@@ -57,40 +61,31 @@ void probe_detach(struct probe *probe);			    /* can be attached again */
 /* True when an instance for `request` could be this one: same probe, same knobs. */
 bool probe_serves(const struct probe *probe, const struct probe_request *request);
 
-/* Makes the body capture the fields of `request` (exactly those when `exact`, else those and
- * the ones captured now) by replacing it in its slots. Nothing is detached. No-op when it
- * already does. */
-int probe_adapt(struct probe *probe, const struct probe_request *request, bool exact,
-		struct error *error);
+/* What a body is made for. */
+struct probe_wish {
+	const struct probe_request *request; /* the fields to capture; knobs are the probe's */
+	const struct plan *plan;	     /* NULL: everything passes, the worker judges */
+	const struct body *like; /* not NULL: of its generation, with its maps, other fields */
+};
+
+/* Loads a body, of a new generation. It is the caller's to give back. */
+int probe_body(struct probe *probe, const struct probe_wish *wish, struct body **body,
+	       struct error *error);
+void probe_give_back(struct probe *probe, struct body *body); /* NULL is fine */
+
+/* Puts it in the slots; what was in there is let go when nobody else keeps it. Returns 1 when
+ * it replaced another, 0, or -errno. `took_ns` is what making, loading and installing it took. */
+int probe_install(struct probe *probe, struct body *body, uint64_t *took_ns, struct error *error);
 
 const char *probe_name(const struct probe *probe);
 int probe_slot(const struct probe *probe);
 int probe_counters_fd(const struct probe *probe); /* map of struct event_counters, a row a CPU */
 
-/* What was lost and where, summed over CPUs. */
-#define PROBE_LOSERS 3
-
-/* A process that lost events: to a full ring, or to its quota. */
-struct probe_loser {
-	uint32_t pid; /* 0: no process in particular */
-	char comm[16];
-	uint64_t lost_ring, refused;
-};
-
-struct probe_totals {
-	uint64_t events, received, failed;
-	uint64_t lost_ring, lost_map, refused;
-	uint64_t unhandled; /* neither received nor lost: still in the ring when the script ended */
-	uint64_t missed;    /* programs not run: they would have interrupted themselves */
-	struct probe_loser losers[PROBE_LOSERS]; /* those that lost most */
-	int loser_count;
-};
-/* Totals end here: later events count only if they have been received, or lost. */
+/* The counters, see counters.h; `received` costs no system call. */
 void probe_cut(struct probe *probe);
-/* That part of it, without a system call; adds what waits in the ring to `waiting`. */
 uint64_t probe_received(const struct probe *probe, uint64_t *waiting);
 int probe_totals(const struct probe *probe, struct probe_totals *totals);
 
-void probe_close(struct probe *probe); /* detaches; NULL is fine */
+void probe_close(struct probe *probe); /* detaches; its bodies must be back; NULL is fine */
 
 #endif

@@ -13,7 +13,9 @@
  * released when a version runs that does not use them, never because one has failed. */
 #include "script.h"
 
+#include "body.h"
 #include "kernel_side.h"
+#include "staging.h"
 #include "summary.h"
 #include "version.h"
 
@@ -40,6 +42,9 @@ enum state {
 	OVER,
 };
 
+/* What a version inherits when there was none before, or it has died. */
+static const struct version_handover nothing_left = {.state_fd = -1};
+
 struct script {
 	struct script_options options;
 	struct loop *loop;
@@ -48,8 +53,9 @@ struct script {
 	struct kernel_side kernel;
 	enum state state;
 	struct version *active, *candidate, *previous;
-	struct loop_source pulse;     /* every second: is everybody alive? */
-	struct loop_source probation; /* when it ends, `previous` is let go */
+	const struct version *in_slots; /* whose bodies run; NULL: of one that has ended */
+	struct loop_source pulse;	/* every second: is everybody alive? */
+	struct loop_source probation;	/* when it ends, `previous` is let go */
 	struct loop_source restart;
 	bool stale;
 	int source_fd;	   /* of the last version that ran: what a restart runs */
@@ -111,6 +117,8 @@ static void drop(struct script *script, struct version **version)
 {
 	if (*version)
 		kernel_side_forget_pid(&script->kernel, version_pid(*version));
+	if (script->in_slots == *version)
+		script->in_slots = NULL;
 	version_close(*version);
 	*version = NULL;
 	tell_own_pids(script);
@@ -136,22 +144,66 @@ static void serve_stale(struct script *script)
 	script_reload(script);
 }
 
-/* Attaches what `version` uses and detaches the rest. */
-static int attach(struct script *script, struct version *version, struct error *error)
+static struct staging staging_of(struct script *script)
 {
-	for (int i = 0; i < version->request_count; i++) {
-		int err = probe_attach(version->probes[i], error);
+	return (struct staging){
+		.kernel = &script->kernel,
+		.readers = {script->active, script->candidate, script->previous},
+	};
+}
 
+/* Its plan cannot be used: then the worker does all of it. */
+static void tell_refused(const struct script *script, const struct version_declaration *one)
+{
+	say(script,
+	    "%s; %sthe worker filters and counts instead; moonprobe explain -v %s tells more",
+	    one->refused.text,
+	    one->refusal == -EINVAL || one->refusal == -EACCES
+		    ? "this is a bug of moonprobe's, please report it; "
+		    : "",
+	    script->options.name);
+}
+
+/* Finds or opens the probes of `version`, and makes its bodies. They wait. */
+static int prepare(struct script *script, struct version *version, struct error *error)
+{
+	struct staging staging = staging_of(script);
+	int err = staging_find(&staging, version, error);
+
+	for (int i = 0; i < version->count && !err; i++) {
+		struct version_declaration *one = &version->declarations[i];
+
+		err = staging_make(&staging, version, i, error);
+		if (err || !one->planned)
+			continue;
+		if (!one->plan)
+			tell_refused(script, one);
+		err = version_staged(version, i, one->plan ? NULL : one->refused.text);
 		if (err)
-			return err;
+			error_set(error, err, "its worker does not listen: %s", strerror(-err));
 	}
+	return err;
+}
+
+/* From now on the kernel does what `version` wants. What runs already stays. */
+static int enter(struct script *script, struct version *version, struct error *error)
+{
+	int err = staging_install(version, &script->history.swaps, error);
+
+	script->in_slots = version;
+	for (int i = 0; i < version->count && !err; i++)
+		err = probe_attach(version->declarations[i].probe, error);
+	return err;
+}
+
+static void detach_rest(struct script *script, const struct version *version)
+{
 	for (int i = 0; i < KERNEL_SIDE_PROBES; i++) {
 		struct probe *probe = script->kernel.probes[i];
 
 		if (probe && !version_uses(version, probe))
 			probe_detach(probe);
 	}
-	return 0;
 }
 
 /* `version` goes on where the ring is. */
@@ -160,12 +212,14 @@ static void resume(struct script *script, struct version *version)
 	struct error error;
 
 	script->state = RUNNING;
-	if (attach(script, version, &error)) {
+	if (enter(script, version, &error)) {
 		say(script, "%s", error.text);
 		end(script, 1);
-	} else if (version_resume(version)) {
-		version_kill(version, "it does not listen");
+		return;
 	}
+	detach_rest(script, version);
+	if (version_resume(version))
+		version_kill(version, "it does not listen");
 }
 
 /* The candidate cannot take over. Without a running version that is the end. */
@@ -182,15 +236,15 @@ static void refuse(struct script *script, const char *why)
 	serve_stale(script);
 }
 
-/* The switch: nobody reads the ring now. `state_fd` is what the old version handed over. */
-static void switch_over(struct script *script, int state_fd, double stopped_ns)
+/* The switch: nobody reads the ring now. */
+static void switch_over(struct script *script, const struct version_handover *handover)
 {
 	struct version *version = script->candidate;
 	struct error error;
-	int err = attach(script, version, &error);
+	int err = enter(script, version, &error);
 
 	if (!err) {
-		err = version_run(version, state_fd, stopped_ns);
+		err = version_run(version, handover);
 		if (err)
 			error_set(&error, err, "its worker does not listen: %s", strerror(-err));
 	}
@@ -200,6 +254,7 @@ static void switch_over(struct script *script, int state_fd, double stopped_ns)
 		refuse(script, error.text);
 		return;
 	}
+	detach_rest(script, version);
 	drop(script, &script->previous);
 	script->previous = script->active;
 	script->active = version;
@@ -216,6 +271,15 @@ static void switch_over(struct script *script, int state_fd, double stopped_ns)
 	serve_stale(script);
 }
 
+/* The candidate's bodies are in the slots, and it cannot have them. */
+static void take_back(struct script *script)
+{
+	struct error error;
+
+	if (script->active && enter(script, script->active, &error))
+		say(script, "%s", error.text);
+}
+
 static void on_ready(struct version *version)
 {
 	struct script *script = version->owner;
@@ -228,31 +292,33 @@ static void on_ready(struct version *version)
 		version_kill(version, "it is not wanted any more");
 		return;
 	}
-	for (int i = 0; i < version->request_count; i++) {
-		version->probes[i] = kernel_side_find(&script->kernel, &version->requests[i],
-						      version->probes, i, &error);
-		if (!version->probes[i]) {
-			refuse(script, error.text);
-			return;
-		}
-	}
-	if (script->state == LOADING) {
-		switch_over(script, -1, 0);
-	} else if (version_yield(script->active)) {
-		refuse(script, "the running version does not listen");
+	if (prepare(script, version, &error)) {
+		refuse(script, error.text);
+	} else if (script->state == LOADING) {
+		switch_over(script, &nothing_left);
+	} else if (enter(script, version, &error)) {
+		take_back(script);
+		refuse(script, error.text);
 	} else {
+		/* What the old bodies sent is in the ring before the old version is asked. */
+		staging_settle();
 		script->state = YIELDING;
 		script->waited = 0;
+		if (!version_yield(script->active))
+			return;
+		script->state = RUNNING;
+		take_back(script);
+		refuse(script, "the running version does not listen");
 	}
 }
 
-static void on_yielded(struct version *version, int state_fd, double stopped_ns)
+static void on_yielded(struct version *version, const struct version_handover *handover)
 {
 	struct script *script = version->owner;
 
 	if (version == script->active && script->state == YIELDING) {
 		if (script->candidate) {
-			switch_over(script, state_fd, stopped_ns);
+			switch_over(script, handover);
 		} else {
 			resume(script, version);
 			serve_stale(script);
@@ -260,8 +326,34 @@ static void on_yielded(struct version *version, int state_fd, double stopped_ns)
 	} else if (version != script->active || script->state != FINISHING) {
 		version_kill(version, "it yielded unasked");
 	} /* else: `finish` is under way to it, and ends the yield */
-	if (state_fd >= 0)
-		close(state_fd);
+	if (handover->state_fd >= 0)
+		close(handover->state_fd);
+}
+
+/* A value that was built into its stages has changed. Records of the old ones are marked with
+ * their generation, so there is nothing to wait for. */
+static void on_restage(struct version *version, int index)
+{
+	struct script *script = version->owner;
+	struct version_declaration *one = &version->declarations[index];
+	struct staging staging = staging_of(script);
+	struct error error;
+	int err = 0;
+
+	/* Not again, when nothing would change. */
+	if (one->plan || one->body->is_staged)
+		err = staging_make(&staging, version, index, &error);
+	if (!err && script->in_slots == version)
+		err = staging_install(version, &script->history.swaps, &error);
+	if (err) {
+		say(script, "%s", error.text);
+		version_kill(version, "its filter could not be replaced");
+		return;
+	}
+	if (!one->plan && one->refusal != -EAGAIN)
+		tell_refused(script, one);
+	if (version_restaged(version, index, one->plan ? NULL : one->refused.text))
+		version_kill(version, "it does not listen");
 }
 
 static void on_running(struct version *version, double pause_ns)
@@ -415,7 +507,7 @@ static void active_ended(struct script *script, int code, const char *how)
 	} else if (script->state == YIELDING && script->candidate) {
 		say(script, "%s while it handed over; its state is lost", how);
 		script->state = LOADING;
-		switch_over(script, -1, 0);
+		switch_over(script, &nothing_left);
 	} else if (script->previous) {
 		roll_back(script, how);
 	} else if (script->candidate) {
@@ -446,6 +538,7 @@ static const struct version_events version_events = {
 	.report = on_report,
 	.used_file = on_used_file,
 	.ended = on_ended,
+	.restage = on_restage,
 };
 
 /* Once a second: whoever has been waited for too long is ended, which says what is next. */
@@ -502,21 +595,31 @@ static void on_pulse(struct loop_source *source)
 		look_at_active(script);
 }
 
+/* The old version's fields cost something: leaves those out that nobody reads now. */
+static void trim(struct script *script, struct version *version)
+{
+	struct staging staging = staging_of(script);
+	struct error error;
+	int err = 0;
+
+	for (int i = 0; i < version->count && !err; i++)
+		err = staging_trim(&staging, version, i, &error);
+	if (!err)
+		err = staging_install(version, &script->history.swaps, &error);
+	if (err)
+		say(script, "%s", error.text);
+}
+
 static void on_probation(struct loop_source *source)
 {
 	struct script *script = container_of(source, struct script, probation);
-	struct error error;
 
 	timer_read(source);
 	if (script->previous)
 		drop(script, &script->previous);
 	release_unused(script);
-	/* The old version's fields cost something: leave those out that nobody reads now. */
-	for (int i = 0; script->active && !script->candidate && i < script->active->request_count;
-	     i++)
-		if (probe_adapt(script->active->probes[i], &script->active->requests[i], true,
-				&error))
-			say(script, "%s", error.text);
+	if (script->active && !script->candidate)
+		trim(script, script->active);
 }
 
 int script_start(struct script *script, struct error *error)
@@ -551,8 +654,11 @@ void script_finish(struct script *script)
 	kernel_side_cut(&script->kernel);
 	if (script->previous)
 		drop(script, &script->previous);
-	if (script->active && script->candidate)
+	if (script->active && script->candidate) {
+		if (script->state == YIELDING)
+			take_back(script);
 		drop(script, &script->candidate);
+	}
 	if (!script->active && !script->candidate) {
 		end(script, 0); /* between two restarts */
 		return;

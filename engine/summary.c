@@ -118,10 +118,14 @@ void summary_print(const struct script_options *options, const struct kernel_sid
 		fprintf(out,
 			",\"status\":%d,\"unfollowed\":%llu,\"reloads\":{\"count\":%d,"
 			"\"rollbacks\":"
-			"%d,\"restarts\":%d,\"pause_ns\":%.0f,\"longest_ns\":%.0f},\"probes\":[",
+			"%d,\"restarts\":%d,\"pause_ns\":%.0f,\"longest_ns\":%.0f},"
+			"\"swaps\":{\"count\":%d,\"last_ns\":%llu,\"median_ns\":%llu},"
+			"\"probes\":[",
 			history->status, (unsigned long long)unfollowed, history->reloads,
 			history->rollbacks, history->restarts, history->pause_ns,
-			history->longest_ns);
+			history->longest_ns, history->swaps.count,
+			(unsigned long long)history->swaps.last_ns,
+			(unsigned long long)staging_median_ns(&history->swaps));
 	}
 	kernel_side_totals(kernel, summarise, &summary);
 	if (options->json) {

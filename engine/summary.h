@@ -5,6 +5,7 @@
 
 #include "kernel_side.h"
 #include "script_options.h"
+#include "staging.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@ struct script_history {
 	int status; /* exit status */
 	int reloads, rollbacks, restarts;
 	double pause_ns, longest_ns; /* nothing handled while reloading: together, the worst */
+	struct staging_swaps swaps;  /* of bodies */
 };
 
 /* A line to stderr for the whole and for each thing that went wrong; or one JSON object to `out`.

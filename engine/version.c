@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "version.h"
 
+#include "body.h"
 #include "child.h"
 #include "message.h"
+#include "plan_file.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +20,7 @@
 #include <unistd.h>
 
 #define MESSAGES_PER_SECOND 5000 /* loading a script takes some fifty */
+#define RESTAGES_PER_SECOND 50	 /* each takes the host a millisecond */
 
 /* Sending. */
 
@@ -38,20 +42,61 @@ static int dispatch(struct version *version, struct message *message)
 	return err;
 }
 
-int version_run(struct version *version, int state_fd, double stopped_ns)
+/* The descriptors of its stages' maps, in the plan's order. */
+static void add_maps(struct message *message, const struct version_declaration *one)
+{
+	for (int i = 0; i < one->body->maps.count; i++)
+		message_fd(message, one->body->maps.fds[i]);
+}
+
+int version_staged(struct version *version, int index, const char *why)
+{
+	struct message *message = message_new("stage");
+
+	if (message) {
+		message_number(message, index);
+		message_number(message, !why);
+		message_text(message, why ? why : "");
+		if (!why)
+			add_maps(message, &version->declarations[index]);
+	}
+	return dispatch(version, message);
+}
+
+int version_restaged(struct version *version, int index, const char *why)
+{
+	struct message *message = message_new("restaged");
+	const struct version_declaration *one = &version->declarations[index];
+
+	if (message) {
+		message_number(message, index);
+		message_number(message, why ? -1 : one->body->generation);
+		message_text(message, why ? why : "");
+		if (!why)
+			add_maps(message, one);
+	}
+	return dispatch(version, message);
+}
+
+int version_run(struct version *version, const struct version_handover *handover)
 {
 	struct message *message = message_new("run");
 
 	if (!message)
 		return -ENOMEM;
-	message_number(message, state_fd >= 0 ? stopped_ns : 0);
-	if (state_fd >= 0)
-		message_fd(message, state_fd);
-	for (int i = 0; i < version->request_count; i++) {
-		message_number(message, probe_slot(version->probes[i]));
-		message_fd(message, probe_counters_fd(version->probes[i]));
+	message_number(message, handover->state_fd >= 0 ? handover->stopped_ns : 0);
+	message_number(message, handover->handled_until);
+	if (handover->state_fd >= 0)
+		message_fd(message, handover->state_fd);
+	for (int i = 0; i < version->count; i++) {
+		const struct version_declaration *one = &version->declarations[i];
+
+		message_number(message, probe_slot(one->probe));
+		message_number(message, one->body->generation);
+		message_fd(message, probe_counters_fd(one->probe));
 	}
 	version->unanswered = 0;
+	version->started = true;
 	return dispatch(version, message);
 }
 
@@ -106,7 +151,7 @@ int version_ping(struct version *version)
 
 void version_second(struct version *version)
 {
-	version->messages = 0;
+	version->messages = version->restages = 0;
 }
 
 void version_alive(struct version *version)
@@ -214,10 +259,6 @@ static bool parse_request(struct message *message, struct probe_request *request
 {
 	const char *what;
 
-	memset(request, 0, sizeof(*request));
-	if (!copy_text(message, request->name, sizeof(request->name)) ||
-	    strpbrk(request->name, "/.")) /* it becomes part of a file name */
-		return false;
 	while (!message_at_end(message)) {
 		if (!message_next_text(message, &what))
 			return false;
@@ -228,18 +269,75 @@ static bool parse_request(struct message *message, struct probe_request *request
 	return true;
 }
 
-/* declare PROBE (knob NAME VALUE | field NAME)* */
+/* A plan that cannot be used is no breach of the protocol: the worker can judge by itself. */
+static void take_plan(struct version_declaration *one, struct message *message)
+{
+	int fd = message_take_fd(message, 0);
+
+	plan_close(one->plan);
+	one->plan = NULL;
+	one->planned = fd >= 0;
+	one->refusal = fd < 0 ? 0 : plan_open(&one->plan, fd, &one->refused);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* declare PROBE (knob NAME VALUE | field NAME)* + fd of the plan? */
 static bool on_declare(struct version *version, struct message *message)
 {
-	struct probe_request *requests;
+	struct version_declaration *all, *one;
 
-	if (version->ready || version->request_count == KERNEL_SIDE_PROBES)
+	if (version->ready || version->count == KERNEL_SIDE_PROBES)
 		return false;
-	requests = reallocarray(version->requests, version->request_count + 1, sizeof(*requests));
-	if (!requests)
+	all = reallocarray(version->declarations, version->count + 1, sizeof(*all));
+	if (!all)
 		return false;
-	version->requests = requests;
-	return parse_request(message, &requests[version->request_count++]);
+	version->declarations = all;
+	one = &all[version->count++];
+	memset(one, 0, sizeof(*one));
+	if (!copy_text(message, one->request.name, sizeof(one->request.name)) ||
+	    strpbrk(one->request.name, "/.")) /* it becomes part of a file name */
+		return false;
+	take_plan(one, message);
+	return parse_request(message, &one->request);
+}
+
+/* restage INDEX (field NAME)* + fd of the plan: it reads and filters otherwise from now on */
+static bool on_restage(struct version *version, struct message *message)
+{
+	struct version_declaration *one;
+	struct probe_request *request;
+	double index;
+	bool understood;
+
+	if (!version->started || !message_next_number(message, &index) ||
+	    !(index >= 0 && index < version->count && index == floor(index)))
+		return false;
+	one = &version->declarations[(int)index];
+	request = malloc(sizeof(*request));
+	if (!request)
+		return false;
+	*request = one->request;
+	request->field_count = 0;
+	understood =
+		parse_request(message, request) && request->knob_count == one->request.knob_count;
+	if (understood)
+		one->request = *request;
+	free(request);
+	if (!understood)
+		return false;
+	take_plan(one, message);
+	if (!one->planned)
+		return false;
+	if (one->plan && ++version->restages > RESTAGES_PER_SECOND) {
+		plan_close(one->plan);
+		one->plan = NULL;
+		one->refusal = error_set(&one->refused, -EAGAIN,
+					 "its stages changed more than %d times a second",
+					 RESTAGES_PER_SECOND);
+	}
+	version->events->restage(version, (int)index);
+	return true;
 }
 
 static bool on_ready(struct version *version, struct message *message)
@@ -262,15 +360,18 @@ static bool on_running(struct version *version, struct message *message)
 	return true;
 }
 
-/* state WHEN + fd: it has stopped; this is what the next version inherits. */
+/* state WHEN, POSITION + fd: it has stopped; this is what the next version inherits. */
 static bool on_state(struct version *version, struct message *message)
 {
-	double stopped_ns;
+	struct version_handover handover;
 
-	if (!version->ready || !message_next_number(message, &stopped_ns) || !(stopped_ns > 0))
+	if (!version->ready || !message_next_number(message, &handover.stopped_ns) ||
+	    !(handover.stopped_ns > 0) || !message_next_number(message, &handover.handled_until) ||
+	    !(handover.handled_until >= 0 && isfinite(handover.handled_until)))
 		return false;
+	handover.state_fd = message_take_fd(message, 0);
 	version->unanswered = 0;
-	version->events->yielded(version, message_take_fd(message, 0), stopped_ns);
+	version->events->yielded(version, &handover);
 	return true;
 }
 
@@ -316,10 +417,10 @@ static void on_message(struct child *child, struct message *message)
 		const char *name;
 		bool (*take)(struct version *version, struct message *message);
 	} kinds[] = {
-		{"asset", on_asset},	 {"module", on_module}, {"declare", on_declare},
-		{"ready", on_ready},	 {"state", on_state},	{"pong", on_pong},
-		{"running", on_running}, {"report", on_report}, {"stop", on_stop},
-		{"stuck", on_stuck},
+		{"asset", on_asset},	 {"module", on_module},	  {"declare", on_declare},
+		{"ready", on_ready},	 {"state", on_state},	  {"pong", on_pong},
+		{"running", on_running}, {"report", on_report},	  {"stop", on_stop},
+		{"stuck", on_stuck},	 {"restage", on_restage},
 	};
 	struct version *version = child_owner(child);
 	const char *name;
@@ -479,10 +580,18 @@ pid_t version_pid(const struct version *version)
 
 bool version_uses(const struct version *version, const struct probe *probe)
 {
-	for (int i = 0; version && i < version->request_count; i++)
-		if (version->probes[i] == probe)
+	for (int i = 0; version && i < version->count; i++)
+		if (version->declarations[i].probe == probe)
 			return true;
 	return false;
+}
+
+void version_add_fields(const struct version *version, const struct probe *probe,
+			struct probe_request *sum)
+{
+	for (int i = 0; version && i < version->count; i++)
+		if (version->declarations[i].probe == probe)
+			probe_request_add_fields(sum, &version->declarations[i].request);
 }
 
 void version_kill(struct version *version, const char *why)
@@ -499,6 +608,13 @@ void version_close(struct version *version)
 	child_close(version->child);
 	if (version->source_fd >= 0)
 		close(version->source_fd);
-	free(version->requests);
+	for (int i = 0; i < version->count; i++) {
+		struct version_declaration *one = &version->declarations[i];
+
+		if (one->body)
+			probe_give_back(one->probe, one->body);
+		plan_close(one->plan);
+	}
+	free(version->declarations);
 	free(version);
 }

@@ -5,6 +5,9 @@
  *                                                  ^------- version_resume() ----'
  *                                             version_finish() -> ended
  *
+ * Each declaration is served by a probe, and has a body of its own there, with the stages of its
+ * plan when it has one.
+ *
  * The worker's messages are parsed here and nowhere else; one that breaks the protocol is
  * ended. Callbacks may close the version they are about. */
 #ifndef MOONPROBE_VERSION_H
@@ -20,11 +23,30 @@
 
 struct version;
 
+struct version_declaration {
+	struct probe_request request;
+	struct plan *plan; /* NULL: none, or one that cannot be used */
+	bool planned;	   /* it came with a plan: the worker is told what became of it */
+	int refusal;	   /* -errno: why the plan cannot be used, in words: */
+	struct error refused;
+	struct probe *probe; /* who serves it; NULL: nobody yet */
+	struct body *body;   /* NULL: none yet */
+};
+
+/* What one version leaves to the next. */
+struct version_handover {
+	int state_fd;	      /* the receiver's; -1: no state */
+	double stopped_ns;    /* when it stopped; 0: it did not say */
+	double handled_until; /* position in the ring up to where its own records are done */
+};
+
 struct version_events {
 	void (*ready)(struct version *version); /* its requests are complete */
 	void (*running)(struct version *version, double pause_ns);
-	/* It has stopped between two events. The descriptor is the callee's; -1: no state. */
-	void (*yielded)(struct version *version, int state_fd, double stopped_ns);
+	/* It has stopped between two events. */
+	void (*yielded)(struct version *version, const struct version_handover *handover);
+	/* It wants other stages for a declaration: its plan has taken the place of the old one. */
+	void (*restage)(struct version *version, int index);
 	void (*wants_stop)(struct version *version);
 	void (*report)(struct version *version, const char *line);
 	void (*used_file)(struct version *version, const char *file);
@@ -34,16 +56,16 @@ struct version_events {
 
 struct version {
 	void *owner;
-	struct probe_request *requests; /* what it declared */
-	int request_count;
-	struct probe *probes[KERNEL_SIDE_PROBES]; /* request i is served by probes[i] */
+	struct version_declaration *declarations;
+	int count;
 	bool ready;
+	bool started; /* it was told to run */
 	/* Below: version.c's own. */
 	const struct version_events *events;
 	const struct script_options *options;
 	struct child *child;
-	int unanswered; /* pings while it was computing */
-	int messages;	/* in this second */
+	int unanswered;		/* pings while it was computing */
+	int messages, restages; /* in this second */
 	int source_fd;
 	pid_t pid;	       /* also after its end */
 	const char *condemned; /* why it was killed */
@@ -60,8 +82,16 @@ int version_take_source(struct version *version);
 pid_t version_pid(const struct version *version);
 bool version_uses(const struct version *version, const struct probe *probe);
 
-/* 0 or -errno. `state_fd` (-1: none) stays the caller's. */
-int version_run(struct version *version, int state_fd, double stopped_ns);
+/* The fields that it reads of a probe are added to `sum`; `version` may be NULL. */
+void version_add_fields(const struct version *version, const struct probe *probe,
+			struct probe_request *sum);
+
+/* Tells what became of a declaration's plan; `why` is NULL when it was accepted. */
+int version_staged(struct version *version, int index, const char *why);
+int version_restaged(struct version *version, int index, const char *why);
+
+/* 0 or -errno. */
+int version_run(struct version *version, const struct version_handover *handover);
 int version_yield(struct version *version);
 int version_resume(struct version *version); /* one that yielded: goes on where the ring is */
 int version_finish(struct version *version);

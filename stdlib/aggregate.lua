@@ -96,7 +96,8 @@ function aggregate.new(kind, about)
   local signature = kind.name .. own_options(kind, options) .. ' ' .. self.name
   local twins = (made_by_signature[signature] or 0) + 1
   made_by_signature[signature] = twins
-  state.part(('aggregate %s #%d'):format(signature, twins), function() return self:save() end,
+  self.signature = ('%s #%d'):format(signature, twins)
+  state.part('aggregate ' .. self.signature, function() return self:save() end,
     function(old) self:restore(old) end)
   made[#made + 1] = self
   return self

@@ -64,7 +64,7 @@ end
 --- those of other versions' stages with drain.FOREIGN, those of earlier stages of this version
 --- to the handler they had.
 ---@param slot integer
----@param generation integer of the body with these stages
+---@param generation integer|nil of the body with these stages; nil: of one that decides nothing
 ---@param pointer ffi.ctype* of a pointer to the event
 ---@param handler fun(event, verdict: integer)
 function drain.handle(slot, generation, pointer, handler)
@@ -77,7 +77,7 @@ function drain.handle(slot, generation, pointer, handler)
     end
     return handler(ffi.cast(pointer, header), drain.FOREIGN)
   end
-  mine[slot][generation] = true
+  if generation then mine[slot][generation] = true end
 end
 
 -- Where the drain is: kept outside the loop, for a handler that raises leaves the loop.

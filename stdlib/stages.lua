@@ -9,6 +9,7 @@
 local ffi = require 'ffi'
 local drain = require 'moonprobe.drain'
 local engine = require 'moonprobe.engine'
+local folding = require 'moonprobe.stage.folding'
 local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
 local plan = require 'moonprobe.stage.plan'
@@ -55,11 +56,14 @@ local function live_numbers(source)
   return ffi.cast(numbers_pointer, assert(engine.map(source.maps[index + 1], 8 * #source.plan.live.numbers)))
 end
 
---- The folds of a plan read their maps from now on.
+--- Aggregates read what the kernel has folded from now on.
 local function attach_folds(source)
   for i, sink in ipairs(source.sinks) do
     local fold = source.plan and source.jobs[i].fold
-    if sink.fold then sink.fold.made:read_kernel(fold, source.maps) end
+    if fold and fold.name ~= sink.fold.attached then
+      sink.fold.made:attach_kernel(folding.reader(fold, source.maps, job.cpus))
+      sink.fold.attached = fold.name
+    end
   end
 end
 
@@ -87,18 +91,16 @@ local function restage(source)
   source.changing = true
 end
 
---- The host's answer: the new generation, or -1 and why there is none.
+--- The host's answer: the new generation; or -1 and why not, then the kernel decides nothing.
 function stages.restaged(message)
   local source = stream.sources[message[2] + 1]
-  local generation = message[3]
   source.changing = false
-  if generation >= 0 then
+  if message[3] >= 0 then
     source.maps = message.fds
-    stages.begin(source, generation)
-  elseif source.plan then -- the kernel must not go on with what has changed
-    host.report('%s: its filters run in the worker now: %s', source.schema.name, message[4])
-    source.plan_refused = true
-    restage(source)
+    stages.begin(source, message[3])
+  else
+    source.plan, source.why = nil, message[4]
+    drain.handle(source.slot, nil, source.schema.pointer, stream.pipeline(source))
   end
 end
 
@@ -107,13 +109,10 @@ end
 function stages.follow_changes()
   for i = 1, #stream.sources do
     local source = stream.sources[i]
-    local current = source.plan or source.jobs and source.jobs.plan
-    if current and not source.changing and current.live:changes(source.numbers, engine.monotonic()) then
+    if source.plan and not source.changing and source.plan.live:changes(source.numbers, engine.monotonic()) then
       restage(source)
     end
   end
 end
-
-stages.is_checking = job.check
 
 return stages

@@ -111,7 +111,7 @@ function stream.open(name, knobs)
     source = { schema = self, knobs = copy, fields = {}, sinks = {} }
     stream.sources[#stream.sources + 1] = source
   end
-  return setmetatable({ source = source, filters = {} }, Stream)
+  return setmetatable({ source = source, filters = {}, kernel = false }, Stream)
 end
 
 local methods = {}

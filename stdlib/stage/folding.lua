@@ -6,8 +6,11 @@
 --- The words of a kind are in its own file (stdlib/aggregates); stage/cells.lua reads them.
 
 local bit = require 'bit'
+local ffi = require 'ffi'
+local aggregate = require 'moonprobe.aggregate'
 local assembler = require 'moonprobe.stage.assembler'
 local arithmetic = require 'moonprobe.stage.arithmetic'
+local cells = require 'moonprobe.stage.cells'
 local keys = require 'moonprobe.stage.keys'
 local paths = require 'moonprobe.stage.paths'
 local value = require 'moonprobe.stage.value'
@@ -20,6 +23,8 @@ local BANK, REFUSED, ZEROS = 0, 8, 16 -- offsets in the control map
 local LARGEST = 2 ^ 45 -- sums of quarter a million of these fit into 64 bits
 local BIAS = 2 ^ 62
 local MOST_KEY = 192 -- bytes of stack
+
+local bytes_pointer = ffi.typeof 'const char *'
 
 local folding = {}
 
@@ -280,6 +285,7 @@ local function hash(text)
 end
 
 local function try(plan, wanted)
+  local made = wanted.made
   local kernel = wanted.kind.kernel and wanted.kind.kernel(wanted.options)
   if not kernel then refuse("'%s', which has no kernel form", wanted.kind.name) end
   local fold = { words = kernel.words, fields = {}, parts = {}, scale = 1, keyed = #wanted.keys > 0 }
@@ -324,14 +330,14 @@ local function try(plan, wanted)
     value_bytes = value_bytes + part.bytes
   end
   fold.value_bytes, fold.note_bytes = value_bytes, fold.note_bytes or 0
-  local name = hash(table.concat({ wanted.name, fold.key_bytes, value_bytes, wanted.max_keys, wanted.full or '',
+  local name = hash(table.concat({ made.signature, fold.key_bytes, value_bytes, made.max_keys, made.full,
     fold.scale, table.concat(layout, ',') }, '\0'))
   fold.name = name
   fold.control = plan:add_map('values', 4, ZEROS + value_bytes, 1, {}, name .. ' control')
   if fold.keyed then
-    local kind = wanted.full == 'lru' and 'lru' or 'percpu_hash'
-    fold.maps = { plan:add_map(kind, fold.key_bytes, value_bytes, wanted.max_keys, {}, name .. ' a'),
-      plan:add_map(kind, fold.key_bytes, value_bytes, wanted.max_keys, {}, name .. ' b') }
+    local kind = made.full == 'lru' and 'lru' or 'percpu_hash'
+    fold.maps = { plan:add_map(kind, fold.key_bytes, value_bytes, made.max_keys, {}, name .. ' a'),
+      plan:add_map(kind, fold.key_bytes, value_bytes, made.max_keys, {}, name .. ' b') }
   else
     fold.maps = { plan:add_map('percpu_array', 4, value_bytes, 2, {}, name) }
   end
@@ -342,7 +348,7 @@ end
 
 --- What the kernel can fold; nil and a refusal when it cannot.
 ---@param plan table
----@param wanted { kind, options, keys: (string|function)[], value: string|function|nil, note, name, max_keys, full }
+---@param wanted { kind, options, keys: (string|function)[], value: string|function|nil, note, made: table }
 ---@return table|nil
 ---@return table? refusal
 function folding.make(plan, wanted)
@@ -352,6 +358,36 @@ function folding.make(plan, wanted)
   for i = #plan.maps, maps + 1, -1 do plan.maps[i] = nil end
   if type(result) ~= 'table' or not result.reason then error(result, 0) end
   return nil, result
+end
+
+--- How the worker reads what the kernel has folded, for Aggregate:attach_kernel().
+---@param fold table of folding.make()
+---@param fds integer[] of the plan's maps, in order
+---@param cpus integer possible ones
+---@return table
+function folding.reader(fold, fds, cpus)
+  local maps = {}
+  for i, index in ipairs(fold.maps) do maps[i] = fds[index + 1] end
+  maps[#maps + 1] = fds[fold.control + 1]
+  local parts = fold.parts
+  return {
+    name = fold.name,
+    cells = assert(cells.open { fds = maps, keyed = fold.keyed, key_bytes = fold.keyed and fold.key_bytes or 4,
+      word_ops = fold.words, note_bytes = fold.note_bytes, cpus = cpus }),
+    kernel = fold.kernel,
+    scale = fold.scale,
+    key = function(pointer)
+      local at = ffi.cast(bytes_pointer, pointer)
+      if #parts == 1 then return aggregate.as_key(parts[1].decode(at)) end
+      local values = {}
+      for i, part in ipairs(parts) do
+        values[i] = part.decode(at)
+        at = at + part.bytes
+      end
+      return aggregate.joined_key(values, #parts)
+    end,
+    note = fold.note and function(pointer) return fold.note_decode(ffi.cast(bytes_pointer, pointer)) end,
+  }
 end
 
 return folding

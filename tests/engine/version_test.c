@@ -26,27 +26,16 @@ static uint32_t random_number(uint32_t below)
 static void random_message(struct message *message)
 {
 	static const char *const words[] = {
-		"asset",
-		"module",
-		"declare",
-		"ready",
-		"state",
-		"pong",
-		"running",
-		"report",
-		"stop",
-		"stuck",
-		"knob",
-		"field",
-		"process_exec",
-		"../../etc/passwd",
-		"stdlib/json.lua",
-		"x.lua",
-		"",
+		"asset",	   "module",	   "declare",
+		"ready",	   "state",	   "pong",
+		"running",	   "report",	   "stop",
+		"stuck",	   "restage",	   "knob",
+		"field",	   "process_exec", "../../etc/passwd",
+		"stdlib/json.lua", "x.lua",	   "",
 	};
 	int values = random_number(12);
 
-	message_start(message, words[random_number(10)]);
+	message_start(message, words[random_number(11)]);
 	for (int i = 0; i < values; i++) {
 		if (random_number(3))
 			message_text(message, words[random_number(COUNT_OF(words))]);
@@ -98,7 +87,7 @@ static char ended_how[200];
 
 static void on_event(struct version *version)
 {
-	assert_true(version->request_count <= KERNEL_SIDE_PROBES);
+	assert_true(version->count <= KERNEL_SIDE_PROBES);
 }
 
 static void on_running(struct version *version, double pause_ns)
@@ -107,14 +96,21 @@ static void on_running(struct version *version, double pause_ns)
 	on_event(version);
 }
 
-static void on_yielded(struct version *version, int state_fd, double stopped_ns)
+static void on_yielded(struct version *version, const struct version_handover *handover)
 {
-	assert_true(stopped_ns > 0);
+	assert_true(handover->stopped_ns > 0 && handover->handled_until >= 0);
 	on_event(version);
-	if (state_fd >= 0) {
+	if (handover->state_fd >= 0) {
 		state_fds++;
-		close(state_fd);
+		close(handover->state_fd);
 	}
+}
+
+/* Never: it was not told to run. */
+static void on_restage(struct version *version, int index)
+{
+	(void)version;
+	fail_msg("declaration %d restaged before the start", index);
 }
 
 static void on_text(struct version *version, const char *text)
@@ -135,6 +131,7 @@ static const struct version_events events = {
 	.ready = on_event,
 	.running = on_running,
 	.yielded = on_yielded,
+	.restage = on_restage,
 	.wants_stop = on_event,
 	.report = on_text,
 	.used_file = on_text,

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "template.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What ld --wrap makes of libbpf's calls, and of the function itself. */
+int __real_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
+			 const struct bpf_insn *code, size_t count,
+			 const struct bpf_prog_load_opts *options);
+int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
+			 const struct bpf_insn *code, size_t count,
+			 const struct bpf_prog_load_opts *options);
+
+/* The object that is being loaded. */
+static struct bpf_object *source;
+static struct template *target;
+
+/* A program that does nothing: libbpf wants a descriptor. */
+static int load_stand_in(const char *license)
+{
+	const struct bpf_insn nothing[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	return __real_bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "stand_in", license, nothing,
+				    sizeof(nothing) / sizeof(*nothing), NULL);
+}
+
+static int keep(struct template_program *program, const struct bpf_insn *code, size_t count,
+		const struct bpf_prog_load_opts *options)
+{
+	program->attach_type = options->expected_attach_type;
+	program->attach_btf_id = options->attach_btf_id;
+	program->flags = options->prog_flags;
+	if (options->attach_btf_obj_fd) { /* libbpf will close it */
+		program->attach_btf_fd = fcntl(options->attach_btf_obj_fd, F_DUPFD_CLOEXEC, 3);
+		if (program->attach_btf_fd < 0)
+			return -errno;
+	}
+	program->code = malloc(count * sizeof(*code));
+	if (!program->code)
+		return -ENOMEM;
+	memcpy(program->code, code, count * sizeof(*code));
+	program->count = count;
+	return 0;
+}
+
+int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
+			 const struct bpf_insn *code, size_t count,
+			 const struct bpf_prog_load_opts *options)
+{
+	struct bpf_program *program;
+	int i = 0, err;
+
+	if (source)
+		bpf_object__for_each_program(program, source)
+		{
+			struct template_program *one = &target->programs[i++];
+
+			if (bpf_program__insns(program) != code)
+				continue;
+			one->type = type;
+			snprintf(target->license, sizeof(target->license), "%s", license);
+			err = keep(one, code, count, options);
+			return err ? err : load_stand_in(license);
+		}
+	/* What libbpf tries out to learn about the kernel, and what others load. */
+	return __real_bpf_prog_load(type, name, license, code, count, options);
+}
+
+static struct bpf_map *find_rodata(struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		const char *name = bpf_map__name(map);
+		size_t length = strlen(name);
+
+		if (length >= 7 && !strcmp(name + length - 7, ".rodata"))
+			return map;
+	}
+	return NULL;
+}
+
+static int keep_rodata(struct template *template, struct bpf_map *map)
+{
+	const void *initial = bpf_map__initial_value(map, &template->rodata_bytes);
+
+	if (!initial)
+		return -EINVAL;
+	template->rodata = malloc(template->rodata_bytes);
+	if (!template->rodata)
+		return -ENOMEM;
+	memcpy(template->rodata, initial, template->rodata_bytes);
+	return 0;
+}
+
+int template_open(struct template **out, struct bpf_object *object)
+{
+	struct template *template = calloc(1, sizeof(*template));
+	struct bpf_map *rodata = find_rodata(object);
+	struct bpf_program *program;
+	int err = 0;
+
+	if (!template)
+		return -ENOMEM;
+	bpf_object__for_each_program(program, object) template->program_count++;
+	template->programs = calloc(template->program_count, sizeof(*template->programs));
+	if (!template->programs)
+		err = -ENOMEM;
+	if (!err)
+		err = rodata ? keep_rodata(template, rodata) : -EINVAL;
+	if (!err) {
+		int i = 0;
+
+		bpf_object__for_each_program(program, object) template->programs[i++].name =
+			bpf_program__name(program);
+		source = object;
+		target = template;
+		err = bpf_object__load(object);
+		source = NULL;
+		target = NULL;
+	}
+	if (!err)
+		template->rodata_fd = bpf_map__fd(rodata);
+	if (err)
+		template_close(template);
+	else
+		*out = template;
+	return err;
+}
+
+void template_close(struct template *template)
+{
+	if (!template)
+		return;
+	for (int i = 0; template->programs && i < template->program_count; i++) {
+		if (template->programs[i].attach_btf_fd > 0)
+			close(template->programs[i].attach_btf_fd);
+		free(template->programs[i].code);
+	}
+	free(template->programs);
+	free(template->rodata);
+	free(template);
+}

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Bodies of a real probe on this kernel, as root: the calls of getppid(2) that this process makes
+ * are counted by stages written by hand. */
+#include "probe.h"
+
+#include "body.h"
+#include "plan_file.h"
+#include "record.h"
+#include "ring.h"
+#include "schema.h"
+#include "stage.h"
+#include "test.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#define RING (1 << 16)
+#define ROOM 8192
+
+static struct search_path path;
+static struct probe_setting setting;
+static struct probe_request request;
+static struct probe *probe;
+static struct ring *ring;
+static struct error error;
+
+static int setup(void **state)
+{
+	(void)state;
+	if (geteuid())
+		return 0;
+	setting = (struct probe_setting){.path = &path, .target_pid = getpid(), .targets_fd = -1};
+	setting.ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, RING, NULL);
+	setting.settings_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "settings", 4,
+					     sizeof(struct script_settings), 1, NULL);
+	if (setting.ring_fd < 0 || setting.settings_fd < 0)
+		return -1;
+	memset(&request, 0, sizeof(request));
+	strcpy(request.name, "syscall");
+	strcpy(request.knobs[0].name, "only_number");
+	request.knobs[0].number = SYS_getppid;
+	request.knob_count = 1;
+	return probe_open(&probe, &request, 7, &setting, &error) ||
+	       ring_open(&ring, setting.ring_fd, RING);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	if (geteuid())
+		return 0;
+	probe_close(probe);
+	ring_close(ring);
+	close(setting.ring_fd);
+	close(setting.settings_fd);
+	return 0;
+}
+
+static struct plan *plan_of(const struct draft *draft)
+{
+	static unsigned char file[ROOM];
+	int fd = memory_file(file, draft_write(draft, file));
+	struct plan *plan;
+
+	if (plan_open(&plan, fd, &error))
+		fail_msg("%s", error.text);
+	close(fd);
+	return plan;
+}
+
+static struct body *body_of(const struct draft *draft)
+{
+	struct probe_wish wish = {.request = &request};
+	struct body *body;
+	struct plan *plan = draft ? plan_of(draft) : NULL;
+
+	wish.plan = plan;
+	if (probe_body(probe, &wish, &body, &error))
+		fail_msg("%s", error.text);
+	plan_close(plan);
+	return body;
+}
+
+static void install(struct body *body)
+{
+	uint64_t took_ns;
+
+	if (probe_install(probe, body, &took_ns, &error) < 0)
+		fail_msg("%s", error.text);
+}
+
+static void call_times(int times)
+{
+	while (times--)
+		syscall(SYS_getppid);
+}
+
+/* Takes the records out of the ring: how many, and the last one's header. */
+static int records(struct event_header *last)
+{
+	size_t bytes = ring_ready(ring, RING), at = 0;
+	int count = 0;
+
+	while (at < bytes) {
+		const struct ring_record *record =
+			(void *)(ring->data + ((ring->position + at) & ring->mask));
+
+		assert_false(record->length & 0x40000000); /* none was discarded */
+		memcpy(last, record + 1, sizeof(*last));
+		at += (record->length + sizeof(*record) + 7) & ~7u;
+		count++;
+	}
+	ring_release(ring, bytes);
+	return count;
+}
+
+static const struct bpf_insn drop_all[] = {START, SET(0, 0), EXIT};
+static const struct bpf_insn pass_all[] = {START, SET(0, 1), EXIT};
+
+static void all_pass_without_a_plan(void **state)
+{
+	struct event_header last;
+	struct body *body;
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	/* An empty slot is no error: nothing happens. */
+	assert_int_equal(probe_attach(probe, &error), 0);
+	call_times(3);
+	assert_int_equal(records(&last), 0);
+	body = body_of(NULL);
+	install(body);
+	call_times(5);
+	assert_int_equal(records(&last), 5);
+	assert_int_equal(last.slot, 7);
+	assert_int_equal(last.generation, body->generation);
+	assert_int_equal(last.stamp >> 24, 0xff);
+	probe_give_back(probe, body);
+	call_times(2); /* the slots keep it */
+	assert_int_equal(records(&last), 2);
+}
+
+static void stages_decide(void **state)
+{
+	static const struct bpf_insn verdict[] = {START, SET(0, 5), EXIT};
+	const struct draft early = {.early = drop_all, .early_count = 3};
+	const struct draft late = {.late = drop_all, .late_count = 3};
+	const struct draft both = {
+		.early = pass_all, .early_count = 3, .late = verdict, .late_count = 3};
+	struct event_header last;
+	struct body *bodies[3];
+	static const int expected[] = {0, 0, 4};
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	bodies[0] = body_of(&early);
+	bodies[1] = body_of(&late);
+	bodies[2] = body_of(&both);
+	for (int i = 0; i < 3; i++) {
+		install(bodies[i]);
+		call_times(4);
+		assert_int_equal(records(&last), expected[i]);
+	}
+	assert_int_equal(last.stamp >> 24, 5);
+	assert_int_equal(last.generation, bodies[2]->generation);
+	assert_int_equal(bodies[2]->generation, (uint8_t)(bodies[0]->generation + 2));
+	for (int i = 0; i < 3; i++)
+		probe_give_back(probe, bodies[i]);
+}
+
+/* The late stage counts, in a map with a name and in one without. */
+static const struct bpf_insn count_both[] = {
+	START,
+	SET(7, 1),
+	MAP_VALUE_AT(0, 8),
+	ATOMIC(BPF_ADD, 1, 0, 7),
+	MAP_VALUE_AT(1, 0),
+	ATOMIC(BPF_ADD, 1, 8, 7),
+	SET(0, 0),
+	EXIT,
+};
+static const unsigned char start_at_ten[20] = {[12] = 10};
+
+static const struct draft counting = {
+	.maps = {{.kind = PLAN_VALUES,
+		  .key_bytes = 4,
+		  .value_bytes = 16,
+		  .max_entries = 1,
+		  .entries = 1,
+		  .name = "kept"},
+		 {.kind = PLAN_VALUES, .key_bytes = 4, .value_bytes = 16, .max_entries = 1}},
+	.map_count = 2,
+	.late = count_both,
+	.late_count = COUNT_OF(count_both),
+	.contents = start_at_ten,
+	.content_bytes = sizeof(start_at_ten),
+};
+
+static uint64_t counted(const struct body *body, int map)
+{
+	uint64_t value[2];
+
+	assert_int_equal(bpf_map_lookup_elem(body->maps.fds[map], &(uint32_t){0}, value), 0);
+	return value[1];
+}
+
+static void maps_with_names_are_kept(void **state)
+{
+	struct draft larger = counting;
+	struct body *first, *second, *third, *same;
+	struct probe_wish wish = {.request = &request};
+	struct plan *plan;
+	struct event_header last;
+	int before;
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	before = open_fds();
+	first = body_of(&counting);
+	install(first);
+	call_times(3);
+	assert_int_equal(records(&last), 0);
+	assert_int_equal(counted(first, 0), 13);
+	assert_int_equal(counted(first, 1), 3);
+	second = body_of(&counting);
+	install(second);
+	call_times(2);
+	assert_int_equal(counted(second, 0), 15);
+	assert_int_equal(counted(second, 1), 2);
+	/* Of the same plan, with other fields: everything is kept, the generation too. */
+	plan = plan_of(&counting);
+	wish.plan = plan;
+	wish.like = second;
+	assert_int_equal(probe_body(probe, &wish, &same, &error), 0);
+	plan_close(plan);
+	assert_int_equal(same->generation, second->generation);
+	install(same);
+	call_times(1);
+	assert_int_equal(counted(same, 0), 16);
+	assert_int_equal(counted(same, 1), 3);
+	/* Another size is another map. */
+	larger.maps[0].value_bytes = 24;
+	larger.maps[0].entries = 0;
+	larger.content_bytes = 0;
+	third = body_of(&larger);
+	assert_int_not_equal(third->generation, same->generation);
+	install(third);
+	probe_give_back(probe, first);
+	probe_give_back(probe, second);
+	probe_give_back(probe, same);
+	probe_give_back(probe, third);
+	/* Nobody has it any more: its content is gone. */
+	first = body_of(&counting);
+	assert_int_equal(counted(first, 0), 10);
+	probe_give_back(probe, first);
+	first = body_of(NULL);
+	install(first);
+	probe_give_back(probe, first);
+	assert_int_equal(open_fds(), before);
+}
+
+static int offset_of(const char *field)
+{
+	const struct asset *object = asset_embedded("probes/syscall.bpf.o");
+	struct schema *schema;
+	int offset;
+
+	if (schema_open(&schema, "syscall", object->bytes, object->size, &error))
+		fail_msg("%s", error.text);
+	offset = (int)schema_field(schema, field)->offset;
+	schema_close(schema);
+	return offset;
+}
+
+static void filters_by_a_set(void **state)
+{
+	static const struct bpf_insn in_set[] = {
+		START,
+		LOAD(BPF_W, 2, 6, 0), /* the offset of `number` comes here */
+		STORE(BPF_W, 10, -4, 2),
+		MOVE(2, 10),
+		COMPUTE(BPF_ADD, 2, -4),
+		MAP(0),
+		CALL(map_lookup_elem),
+		JUMP_IF(BPF_JEQ, 0, 0, 2),
+		SET(0, 1),
+		EXIT,
+		SET(0, 0),
+		EXIT,
+	};
+	struct bpf_insn code[COUNT_OF(in_set)];
+	const uint32_t with[] = {SYS_getppid, 1}, without[] = {SYS_getpid, 1};
+	struct draft draft = {
+		.maps = {{.kind = PLAN_SET,
+			  .key_bytes = 4,
+			  .value_bytes = 4,
+			  .max_entries = 1,
+			  .entries = 1}},
+		.map_count = 1,
+		.early = code,
+		.early_count = COUNT_OF(code),
+		.contents = with,
+		.content_bytes = sizeof(with),
+	};
+	struct event_header last;
+	struct body *body;
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	memcpy(code, in_set, sizeof(code));
+	code[1].off = offset_of("number");
+	body = body_of(&draft);
+	install(body);
+	probe_give_back(probe, body);
+	call_times(3);
+	assert_int_equal(records(&last), 3);
+	draft.contents = without;
+	body = body_of(&draft);
+	install(body);
+	probe_give_back(probe, body);
+	call_times(3);
+	assert_int_equal(records(&last), 0);
+}
+
+static void refused(const struct draft *draft, int err, const char *why)
+{
+	struct probe_wish wish = {.request = &request};
+	struct plan *plan = plan_of(draft);
+	struct body *body;
+
+	wish.plan = plan;
+	assert_int_equal(probe_body(probe, &wish, &body, &error), err);
+	plan_close(plan);
+	if (!strstr(error.text, why))
+		fail_msg("'%s' instead of '%s'", error.text, why);
+}
+
+static void who_refuses_and_why(void **state)
+{
+	static const struct bpf_insn write_event[] = {START, STORE_IMM(BPF_B, 6, 8, 0), SET(0, 0),
+						      EXIT};
+	/* Outside the value; and a value that may not be there. */
+	static const struct bpf_insn beyond[] = {START, MAP_VALUE_AT(0, 0), LOAD(BPF_DW, 0, 1, 16),
+						 EXIT};
+	struct draft draft = counting;
+	int before;
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	before = open_fds();
+	draft.late = write_event;
+	draft.late_count = COUNT_OF(write_event);
+	refused(&draft, -EINVAL, "late stage refused: instruction 1: a store into the event");
+	draft.late = beyond;
+	draft.late_count = COUNT_OF(beyond);
+	refused(&draft, -EACCES,
+		DRAFT_TEXT ": the kernel refused the late stage made of it, at instruction 3: "
+			   "invalid access to map value");
+	assert_int_equal(open_fds(), before);
+}
+
+static double now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1e6 + now.tv_nsec / 1e3;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return *(const double *)a < *(const double *)b ? -1 : 1;
+}
+
+/* A filter replaced under way: no call falls between two bodies. */
+static void a_swap_is_quick_and_loses_nothing(void **state)
+{
+	enum { SWAPS = 101 };
+	const struct draft draft = {
+		.early = pass_all, .early_count = 3, .late = pass_all, .late_count = 3};
+	struct probe_totals before, after;
+	double took[SWAPS];
+	struct event_header last;
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	probe_totals(probe, &before);
+	for (int i = 0; i < SWAPS; i++) {
+		struct plan *plan = plan_of(&draft);
+		struct probe_wish wish = {.request = &request, .plan = plan};
+		double start = now_us();
+		struct body *body;
+
+		assert_int_equal(probe_body(probe, &wish, &body, &error), 0);
+		install(body);
+		took[i] = now_us() - start;
+		plan_close(plan);
+		probe_give_back(probe, body);
+		call_times(10);
+		assert_int_equal(records(&last), 10);
+		assert_int_equal(last.stamp >> 24, 1);
+	}
+	probe_totals(probe, &after);
+	assert_int_equal(after.events - before.events, 10 * SWAPS);
+	qsort(took, SWAPS, sizeof(*took), compare);
+	print_message("# a filter replaced in %.0f us (median), %.0f us (worst)\n", took[SWAPS / 2],
+		      took[SWAPS - 1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_pass_without_a_plan),
+		cmocka_unit_test(stages_decide),
+		cmocka_unit_test(maps_with_names_are_kept),
+		cmocka_unit_test(filters_by_a_set),
+		cmocka_unit_test(who_refuses_and_why),
+		cmocka_unit_test(a_swap_is_quick_and_loses_nothing),
+	};
+
+	return cmocka_run_group_tests_name("probe", tests, setup, teardown);
+}
