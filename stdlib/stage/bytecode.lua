@@ -50,9 +50,9 @@ local function registers(one, modes)
     reads[#reads + 1] = one.a
     span(reads, one.a + 2, one.a + one.c + (op == 'CALL' and 0 or 1))
     if one.b > 1 then span(writes, one.a, one.a + one.b - 2) end
-  elseif op == 'CALLT' then
+  elseif op == 'CALLT' or op == 'CALLMT' then
     reads[#reads + 1] = one.a
-    span(reads, one.a + 2, one.a + one.d)
+    span(reads, one.a + 2, one.a + one.d + (op == 'CALLT' and 0 or 1))
   elseif op == 'RET' or op == 'RET1' then
     span(reads, one.a, one.a + one.d - 2)
   elseif op == 'RETM' then

@@ -34,6 +34,13 @@ local function copy_frame(frame)
     to = frame.to, want = frame.want, calls = frame.calls, multi = frame.multi }
 end
 
+--- Where the values begin that the last call left for an instruction; nil: it takes none.
+local function multi_from(one)
+  if one.op == 'CALLM' then return one.a + 2 + one.c end
+  if one.op == 'CALLMT' then return one.a + 2 + one.d end
+  return one.op == 'RETM' and one.a + one.d or nil
+end
+
 --- What tells two states apart: where they are, and what is still needed.
 local function key_of(frame)
   local words = {}
@@ -42,6 +49,10 @@ local function key_of(frame)
     words[#words + 1] = frame.pc
     local one = frame.code[frame.pc]
     for _, r in ipairs(one and one.alive or {}) do words[#words + 1] = frame.r[r] and frame.r[r].id or 'x' end
+    local first = one and frame.multi and multi_from(one)
+    if first then
+      for r = first, first + frame.multi - 1 do words[#words + 1] = frame.r[r] and frame.r[r].id or 'x' end
+    end
     if frame.parent then words[#words + 1] = frame.to .. '/' .. frame.want end
     frame = frame.parent
   end
@@ -342,7 +353,8 @@ end
 --- The graph from a state on.
 function follow(frame)
   local key = not frame.finished and key_of(frame)
-  local known_node = key and walk.memo[key]
+  local known_node
+  if key then known_node = walk.memo[key] end
   if known_node == false then refuse('a loop whose end depends on the event; constant bounds will do') end
   if known_node then return known_node end
   if key then walk.memo[key] = false end
