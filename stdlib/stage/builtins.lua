@@ -94,7 +94,6 @@ local function search(arguments, plain, place)
     starts, ends = bytes:sub(1, 1) == '^', bytes:sub(-1) == '$' and bytes:sub(-2) ~= '%$'
     bytes = bytes:sub(starts and 2 or 1, ends and -2 or -1)
     if bytes:find(MAGIC) then refuse("patterns; plain text, and ^ and $ at its ends, will do") end
-    if ends and not starts and bytes == '' then ends = false end
   end
   return value.part('found', { field = field, bytes = bytes, starts = starts, ends = ends, place = place, at = place })
 end
