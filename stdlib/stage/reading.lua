@@ -139,7 +139,6 @@ function reading.index(walk, v, key)
     return element_of(v, key)
   elseif value.is_const(v, 'table') then
     if not value.is_const(key) then return look_up(walk, v.value, key) end
-    if key.value == nil then return const(nil) end
     return walk.live:index(v.value, key.value)
   elseif v.is == 'text' or v.is == 'piece' or v.is == 'address' or v.is == 'found'
     or v.is == 'name' or value.is_const(v, 'string') then
