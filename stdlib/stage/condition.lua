@@ -20,7 +20,6 @@ local value = require 'moonprobe.stage.value'
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 local integer = arithmetic.integer
 local MOST = value.MOST
-local BEYOND = 2 * MOST -- no number that is certain is so large
 
 local condition = {}
 
@@ -42,13 +41,20 @@ local function compare(how, a, b, unsigned)
   return { ask = 'compare', how = how, a = a, b = b, unsigned = unsigned }
 end
 
---- Integers of known ranges: the kernel's comparison is Lua's. What is guarded is asked even when
---- the answer is known: Lua's may be another one where the guard says undecided.
+--- An answer that is known, but only where a value can be computed.
+local function known(answer, v)
+  if v.is == 'ratio' then v = v.a end
+  if not v.guarded then return answer end
+  return condition.negated(compare('lt', v, const(answer and -MOST or 2 * MOST), false))
+end
+
+--- Integers of known ranges: the kernel's comparison is Lua's.
 local function compare_integers(how, a, b)
-  if a.guarded or b.guarded then return compare(how, a, b, false) end
   local low_a, high_a = a.low or a.value, a.high or a.value
   local low_b, high_b = b.low or b.value, b.high or b.value
-  if how == 'lt' then
+  if a.guarded or b.guarded then
+    return compare(how, a, b, false)
+  elseif how == 'lt' then
     if high_a < low_b then return true elseif low_a >= high_b then return false end
   elseif how == 'le' then
     if high_a <= low_b then return true elseif low_a > high_b then return false end
@@ -56,11 +62,6 @@ local function compare_integers(how, a, b)
     return false
   end
   return compare(how, a, b, false)
-end
-
---- No, once it is certain what the number is.
-local function never(n)
-  return n.guarded and compare('eq', n, const(BEYOND), false) or false
 end
 
 --- How a 64-bit field compares with another value: as cdata when it is above 2^53, with the
@@ -95,11 +96,11 @@ end
 local function compare_fraction(how, a, b)
   if a.is == 'ratio' and value.is_const(b) then
     local k = b.value
-    if k ~= k then return never(a.a) end
+    if k ~= k then return known(false, a) end
     if how == 'lt' then return compare_integers('lt', a.a, const(threshold(a.a.low, a.a.high, a.by, k))) end
     local most = threshold(a.a.low, a.a.high, a.by, k, true) - 1
     if how == 'le' then return compare_integers('le', a.a, const(most)) end
-    if most / a.by ~= k then return never(a.a) end
+    if most / a.by ~= k then return known(false, a) end
     return compare_integers('eq', a.a, const(most))
   elseif value.is_const(a) then
     if how == 'eq' then return compare_fraction('eq', b, a) end
@@ -122,8 +123,8 @@ end
 local function compare_rounded(how, a, b)
   local swapped = value.is_const(a)
   local k, n = swapped and a.value or b.value, integer(swapped and b or a)
-  if k ~= k or how == 'eq' then return never(n) end
-  k = math.max(-BEYOND, math.min(k, BEYOND))
+  if k ~= k or how == 'eq' then return known(false, n) end
+  if k > MOST then return known(not swapped, n) elseif k < -MOST then return known(swapped, n) end
   local edge = math.floor(k)
   if k == edge then
     return compare_integers(how, swapped and const(k) or n, swapped and n or const(k))
@@ -191,7 +192,7 @@ end
 
 --- The event's number is one of these.
 function condition.member(a, numbers)
-  if #numbers == 0 then return false end
+  if #numbers == 0 then return known(false, a) end
   if #numbers == 1 then return condition.equal(a, const(numbers[1])) end
   return { ask = 'member', a = a, numbers = numbers }
 end

@@ -359,9 +359,8 @@ end
 
 --- The graph from a state on.
 function follow(frame)
-  local key = not frame.finished and key_of(frame)
-  local known_node
-  if key then known_node = walk.memo[key] end
+  local key = not frame.finished and key_of(frame) or nil
+  local known_node = key and walk.memo[key]
   if known_node == false then refuse('a loop whose end depends on the event; constant bounds will do') end
   if known_node then return known_node end
   if key then walk.memo[key] = false end

@@ -72,7 +72,7 @@ function Plan:filter(fn)
   local graph, fields = paths.of(fn, self.schema, self.live, paths.as_filter)
   local one = { fn = fn, graph = graph }
   if graph then
-    one.late = self.all_late or is_late(self.schema, fields)
+    one.late = is_late(self.schema, fields)
   else
     one.refusal = fields
   end
@@ -87,12 +87,11 @@ local MANY = { reason = 'more than six sinks on one probe' }
 --- How far a sink's work goes in the kernel.
 function Plan:judge(sink, index)
   local job = { sink = sink, early = {}, late = {}, left = {}, refusals = {} }
-  local shares = index >= MOST_BITS and #self.sinks > MOST_BITS -- a bit with others
   for _, fn in ipairs(sink.filters) do
     local one = self:filter(fn)
-    if #job.left > 0 or not one.graph or shares then
+    if #job.left > 0 or not one.graph or index >= MOST_BITS and #self.sinks > MOST_BITS then
       job.left[#job.left + 1] = fn
-      job.refusals[fn] = one.refusal or shares and MANY or AFTER
+      job.refusals[fn] = one.refusal or index >= MOST_BITS and #self.sinks > MOST_BITS and MANY or AFTER
       job.refusal = job.refusal or job.refusals[fn]
     elseif one.late or #job.late > 0 then
       job.late[#job.late + 1] = one
@@ -101,9 +100,7 @@ function Plan:judge(sink, index)
     end
   end
   job.bit = index < MOST_BITS and 2 ^ (index - 1) or SHARED
-  if sink.fold and shares then
-    job.fold_refusal = MANY
-  elseif sink.fold and #job.left == 0 then
+  if sink.fold and #job.left == 0 then
     job.fold, job.fold_refusal = folding.make(self, sink.fold)
     if job.fold then job.fold_late = #job.late > 0 or is_late(self.schema, job.fold.fields) end
   end
@@ -246,12 +243,11 @@ end
 --- The plan of a source; nil when everything runs in the worker. Both say for explain which
 --- function runs where.
 ---@param source { schema: table, sinks: table[] } of stream.sources
----@param all_late boolean|nil nothing is decided early
 ---@return table|nil plan
 ---@return table jobs one for each sink
-function plan.make(source, all_late)
-  local self = setmetatable({ schema = source.schema, sinks = source.sinks, all_late = all_late, live = live.new(),
-    maps = {}, sets = {}, filters = {} }, Plan)
+function plan.make(source)
+  local self = setmetatable({ schema = source.schema, sinks = source.sinks, live = live.new(), maps = {},
+    sets = {}, filters = {} }, Plan)
   local jobs = {}
   for i, sink in ipairs(source.sinks) do jobs[i] = self:judge(sink, i) end
   self.jobs = jobs
@@ -319,7 +315,9 @@ end
 ---@return table|nil plan
 ---@return table? reason
 function plan.filter(of, fn)
-  local made, jobs, self = plan.make({ schema = of, sinks = { { filters = { fn } } } }, true)
+  local all = { name = of.name, fields = {}, readable = of.readable }
+  for i, field in ipairs(of.fields) do all.fields[i] = setmetatable({ late = true }, { __index = field }) end
+  local made, jobs, self = plan.make { schema = all, sinks = { { filters = { fn } } } }
   if not made then return nil, self.refusal or jobs[1].refusal or { reason = 'nothing to do', file = '?', line = 0 } end
   return { maps = made.maps, late = assembler.bytes(made.late), live = made.live }
 end

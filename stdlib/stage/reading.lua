@@ -84,7 +84,7 @@ local function numbers_of(v, of)
   for key, there in pairs(of) do
     if there and v.is == 'name' and type(key) == 'string' then
       for _, number in ipairs(named.numbers(v.field, key)) do add(number) end
-    elseif there and v.is ~= 'name' and value.is_integer(key) and (key >= 0 or v.is == 'int' or v.signed) then
+    elseif there and v.is ~= 'name' and value.is_integer(key) and (key >= 0 or v.is ~= 'wide' or v.signed) then
       add(key)
     end
   end

@@ -76,13 +76,13 @@ function value.const(of)
 end
 
 --- An integer operation; its range decides what the operations above it must guard against.
---- `guarded`: it may turn out to be undecided.
 ---@param op string a name in operations.lua
 ---@param parts table a, b: operands; what else the operation needs
 function value.int(op, low, high, parts)
   local node = { is = 'int', op = op, low = low, high = high }
   for name, part in pairs(parts) do node[name] = part end
-  node.guarded = op == 'within' or node.a and node.a.guarded or node.b and node.b.guarded
+  -- Computing it may leave the event undecided, so it has to be computed whatever its range says.
+  node.guarded = op == 'within' or node.a and node.a.guarded or node.b and node.b.guarded or nil
   return make(node, INT)
 end
 
