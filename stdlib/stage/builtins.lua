@@ -8,6 +8,8 @@ local condition = require 'moonprobe.stage.condition'
 local network = require 'moonprobe.network'
 local value = require 'moonprobe.stage.value'
 
+jit.off(true, true) -- of this file: what runs once is not worth compiling
+
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 
 local builtins = {} -- [function] = function(arguments) -> value, and a second one

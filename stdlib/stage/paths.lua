@@ -15,9 +15,12 @@ local condition = require 'moonprobe.stage.condition'
 local reading = require 'moonprobe.stage.reading'
 local value = require 'moonprobe.stage.value'
 
+jit.off(true, true) -- of this file: what runs once is not worth compiling
+
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 
-local MOST_NODES, MOST_STEPS, MOST_DEPTH, MOST_CALLS = 1500, 50000, 150, 16
+-- Beyond, a translation would take longer than some milliseconds.
+local MOST_NODES, MOST_STEPS, MOST_DEPTH, MOST_CALLS = 600, 10000, 150, 16
 
 local paths = {}
 
@@ -47,7 +50,7 @@ end
 local function key_of(frame)
   local words = {}
   while frame do
-    words[#words + 1] = tostring(frame.code)
+    words[#words + 1] = frame.code.number
     words[#words + 1] = frame.pc
     local one = frame.code[frame.pc]
     for _, r in ipairs(one and one.alive or {}) do words[#words + 1] = frame.r[r] and frame.r[r].id or 'x' end

@@ -21,6 +21,8 @@ local paths = require 'moonprobe.stage.paths'
 local schema = require 'moonprobe.schema'
 local value = require 'moonprobe.stage.value'
 
+jit.off(true, true) -- of this file: what runs once is not worth compiling
+
 schema.cdef 'include/plan.h'
 
 local EVENT, FRAME = assembler.EVENT, assembler.FRAME
