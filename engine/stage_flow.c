@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PASSES 8 /* each follows all jumps forward; one more for each nesting of jumps back */
+#define PASSES 32 /* each follows all jumps forward, and every jump back once */
 
 enum holds {
 	NOTHING, /* or something else on another path: not to be read */
