@@ -2,6 +2,7 @@
 #include "lua_engine.h"
 
 #include "asset.h"
+#include "lua_map.h"
 #include "message.h"
 #include "ring.h"
 #include "schema.h"
@@ -439,4 +440,5 @@ void lua_engine_push(lua_State *lua)
 
 	lua_newtable(lua);
 	luaL_register(lua, NULL, functions);
+	lua_map_push(lua);
 }

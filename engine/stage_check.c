@@ -76,7 +76,8 @@ static const char *fault_of_immediate(struct scan *scan, uint32_t at)
 		return "a 64-bit constant of a kind that is not allowed";
 	if (index >= scan->scope->map_count)
 		return "a map the plan does not have";
-	if (insn->dst_reg != BPF_REG_1)
+	if (insn->dst_reg != BPF_REG_1 &&
+	    (insn->dst_reg != BPF_REG_3 || insn->src_reg != BPF_PSEUDO_MAP_VALUE))
 		return "a map in another register than r1";
 	if (insn->src_reg == BPF_PSEUDO_MAP_FD)
 		return offset ? "a map with an offset" : NULL;
@@ -96,6 +97,7 @@ static const char *fault_of_load(struct scan *scan, uint32_t at)
 		return "writes r6 or r10";
 	switch (insn->src_reg) {
 	case BPF_REG_0:
+	case BPF_REG_9:
 		return NULL;
 	case BPF_REG_1:
 		if (!follows_map_value(scan, at))
@@ -130,6 +132,8 @@ static const char *fault_of_store(struct scan *scan, uint32_t at)
 		return is_atomic && insn->imm == BPF_CMPXCHG
 			       ? "an exchange by r0, which is what it compares with"
 			       : NULL;
+	case BPF_REG_9:
+		return NULL;
 	case BPF_REG_1:
 		if (!follows_map_value(scan, at))
 			return "a store by r1, which is not the address of a map's value";

@@ -5,20 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PASSES 32 /* each follows all jumps forward, and every jump back once */
+#define PASSES 64 /* each follows all jumps forward; one more for each nesting of jumps back */
 
 enum holds {
 	NOTHING, /* or something else on another path: not to be read */
 	NUMBER,
 	MAP,	   /* `of`: which */
-	MAP_VALUE, /* of an array of one */
-	FOUND,	   /* a value that a look-up returned, or null */
+	MAP_VALUE, /* of an array of one; `of`: which, `at`: offset in it */
+	FOUND,	   /* a place in a value that a look-up returned, or null */
 	EVENT,	   /* `of`: offset */
 	STACK,	   /* `of`: offset, negative */
 };
 
 struct content {
 	int16_t holds, of;
+	int32_t at;
 };
 
 /* Before an instruction. */
@@ -95,8 +96,18 @@ static const char *arithmetic(const struct flow *flow, const struct bpf_insn *in
 		*to = now->registers[insn->src_reg];
 		return NULL;
 	}
+	/* r9 keeps a cell over other look-ups; r0 goes to one of its words. The verifier knows
+	 * the bounds. */
+	if (insn->code == (BPF_ALU64 | BPF_MOV | BPF_X) &&
+	    now->registers[insn->src_reg].holds == FOUND &&
+	    (insn->dst_reg == BPF_REG_0 || insn->dst_reg == BPF_REG_9)) {
+		*to = now->registers[insn->src_reg];
+		return NULL;
+	}
 	if (is_register && !is_number(now, insn->src_reg))
 		return "computes with what is no number";
+	if (insn->code == (BPF_ALU64 | BPF_ADD | BPF_X) && to->holds == FOUND)
+		return NULL;
 	if (operation == BPF_MOV) {
 		*to = number;
 		return NULL;
@@ -123,6 +134,10 @@ static const char *readable(const struct flow *flow, const struct moment *now, i
 		return content->of >= 0 && content->of + bytes <= flow->scope->event_bytes
 			       ? NULL
 			       : "gives a helper what lies outside the event";
+	if (content->holds == MAP_VALUE)
+		return content->at + bytes <= flow->scope->maps[content->of].value_bytes
+			       ? NULL
+			       : "gives a helper what lies outside the map's value";
 	if (content->holds != STACK)
 		return "gives a helper what is no address";
 	return content->of + (int)bytes <= 0 && is_written(now, content->of, bytes)
@@ -230,7 +245,8 @@ static const char *step(struct flow *flow, uint32_t at)
 		if (insn->src_reg == BPF_PSEUDO_MAP_FD)
 			now.registers[BPF_REG_1] = (struct content){MAP, insn->imm};
 		else if (insn->src_reg == BPF_PSEUDO_MAP_VALUE)
-			now.registers[BPF_REG_1] = (struct content){MAP_VALUE};
+			now.registers[insn->dst_reg] =
+				(struct content){MAP_VALUE, insn->imm, flow->code[at + 1].imm};
 		next++;
 		break;
 	case BPF_LDX:

@@ -6,6 +6,8 @@
 ---   moonprobe run biolatency -QD             with the time in the queue, each disk for itself
 ---   moonprobe run -f json biolatency -F -d sda
 ---
+--- The bar of [128, 256) is for requests of 128 to below 256 microseconds, as bpftrace draws it.
+---
 --- Overhead: hooks at queue, issue and completion, and an event per request. When requests
 --- come one by one, each event wakes the tool: 30 to 50 us, which a fast disk's writer that
 --- waits for each request feels. At high rates events are taken in batches, a few us each.

@@ -6,6 +6,8 @@
 ---   moonprobe run -c 'make -j8' runqlat -P   each process for itself
 ---   moonprobe run -p 181 -f json runqlat -L
 ---
+--- The bar of [4, 8) is for waits of 4 to below 8 microseconds, as bpftrace draws it.
+---
 --- Overhead: hooks on every wake-up and every switch of the scheduler, and an event per
 --- switch: 1.4 us for both. 100,000 switches a second are common on busy machines: that is
 --- 14% of a CPU. -p and -c save the events, but the hooks still run.

@@ -1,17 +1,22 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Aggregate: values folded by key. What is folded how is one file in stdlib/aggregates each.
 ---
----   cells[key] = kind.add(cells[key], value)
+---   cells[key] = kind.add(cells[key], value, options)
 ---
 --- Options of all: `by` the key's parts, `name` the heading, `label` what the values are,
---- `note` a field that tells more about a key, as its first event has it.
---- The number of keys is limited (`max_keys`, 10000); what finds no room is counted and told.
+--- `note` a field that tells more about a key, as its first event has it. The number of keys
+--- is limited (`max_keys`, 10000); `full` says what happens then: 'refuse' (events of further keys
+--- are not counted, which is told) or 'lru' (the key unused for longest gives way).
+---
+--- The worker's cells are in stdlib/keyed.lua; with attach_kernel() programs count as well, and
+--- what is shown is both together.
 
+local attached = require 'moonprobe.stage.attached'
 local blame = require 'moonprobe.blame'
 local engine = require 'moonprobe.engine'
-local job = require 'moonprobe.job'
-local json = require 'moonprobe.json'
+local keyed = require 'moonprobe.keyed'
 local output = require 'moonprobe.output'
+local print_of = require 'moonprobe.aggregate_print'
 local state = require 'moonprobe.state'
 local timers = require 'moonprobe.timers'
 local units = require 'moonprobe.units'
@@ -44,26 +49,43 @@ function aggregate.kinds()
 end
 
 local Aggregate = {}
-Aggregate.__index = Aggregate
+
+--- What a look at the aggregate shows, of the kernel's cells too.
+local looks = { cells = true, notes = true, size = true, overflow = true }
+
+Aggregate.__index = function(self, name)
+  if looks[name] then
+    local kernel = rawget(self, 'kernel')
+    return (kernel and kernel:current() or self.own)[name]
+  end
+  return Aggregate[name]
+end
+
+--- The kind's own options as text: other bounds are other cells.
+local function own_options(kind, options)
+  local parts = {}
+  for i, name in ipairs(kind.options or {}) do parts[i] = (' %s=%s'):format(name, tostring(options[name])) end
+  return table.concat(parts)
+end
 
 ---@param kind table
 ---@param about { probe: string, field: string|nil, names: string[], options: table }
 function aggregate.new(kind, about)
+  local options = about.options
   local self = setmetatable({
     kind = kind,
     probe = about.probe,
     field = about.field,
-    label = about.options.label,
+    options = options,
+    label = options.label,
     names = about.names,
-    note_name = about.options.note,
-    max_keys = about.options.max_keys or MAX_KEYS,
-    cells = {},
-    notes = {},
-    size = 0,
-    overflow = 0,
+    note_name = options.note,
+    max_keys = options.max_keys or MAX_KEYS,
+    full = options.full or 'refuse',
     shown = false, -- the script shows it itself
   }, Aggregate)
-  self.name = about.options.name
+  self.own = keyed.new(self.max_keys, self.full)
+  self.name = options.name
   if not self.name then
     local signature = kind.name .. (about.field and '_' .. about.field or '')
     self.name = about.probe .. ' ' .. signature
@@ -71,24 +93,33 @@ function aggregate.new(kind, about)
   end
   -- The same aggregate of the next version inherits the cells; twins are told by their order.
   -- Cells of another kind mean something else, whatever the name.
-  local signature = kind.name .. ' ' .. self.name
+  local signature = kind.name .. own_options(kind, options) .. ' ' .. self.name
   local twins = (made_by_signature[signature] or 0) + 1
   made_by_signature[signature] = twins
-  state.part(('aggregate %s #%d'):format(signature, twins), function()
-    return { cells = self.cells, notes = self.notes, size = self.size, overflow = self.overflow }
-  end, function(old)
-    for key, cell in pairs(old.cells) do self.cells[key] = cell end
-    for key, note in pairs(old.notes or {}) do self.notes[key] = note end
-    self.size, self.overflow = old.size, old.overflow
-  end)
+  self.signature = ('%s #%d'):format(signature, twins)
+  state.part('aggregate ' .. self.signature, function() return self:save() end,
+    function(old) self:restore(old) end)
   made[#made + 1] = self
   return self
 end
 
 --- What a value is as a key: equal values must be one key, which 64-bit cdata is not.
-local function as_key(value)
+---@param value any
+---@return any
+function aggregate.as_key(value)
   if value == nil then return '-' end
   return type(value) == 'cdata' and output.text(value) or value
+end
+local as_key = aggregate.as_key
+
+--- What several values are as a key.
+---@param parts any[]
+---@param count integer of them: there may be nils
+---@return string
+function aggregate.joined_key(parts, count)
+  local texts = {}
+  for i = 1, count do texts[i] = output.text(parts[i]) end
+  return table.concat(texts, SEPARATOR)
 end
 
 --- The sink for a stream.
@@ -96,23 +127,14 @@ end
 ---@param value (fun(event): any)|nil
 ---@param note (fun(event): any)|nil
 function Aggregate:taker(getters, value, note)
-  local add = self.kind.add
+  local add, options, own = self.kind.add, self.options, self.own
   local function put(key, event)
-    local cells, amount = self.cells, 1
-    local cell = cells[key]
+    local amount = 1
     if value then
       amount = tonumber(value(event))
       if not amount then error(('%s: a value is not a number'):format(self.name), 0) end
     end
-    if cell == nil then
-      if self.size >= self.max_keys then
-        self.overflow = self.overflow + 1
-        return
-      end
-      self.size = self.size + 1
-      if note then self.notes[key] = note(event) end
-    end
-    cells[key] = add(cell, amount)
+    own:fold(key, add, amount, options, note, event)
   end
   if not getters then
     return function(event) put(true, event) end
@@ -120,10 +142,10 @@ function Aggregate:taker(getters, value, note)
     local get = getters[1]
     return function(event) put(as_key(get(event)), event) end
   end
+  local parts = {}
   return function(event)
-    local parts = {}
-    for i, get in ipairs(getters) do parts[i] = output.text(get(event)) end
-    put(table.concat(parts, SEPARATOR), event)
+    for i, get in ipairs(getters) do parts[i] = get(event) end
+    put(aggregate.joined_key(parts, #getters), event)
   end
 end
 
@@ -132,18 +154,12 @@ end
 ---@param key any|nil
 function Aggregate:add(value, key)
   if key == nil then key = true else key = as_key(key) end
-  if self.cells[key] == nil then
-    if self.size >= self.max_keys then
-      self.overflow = self.overflow + 1
-      return
-    end
-    self.size = self.size + 1
-  end
-  self.cells[key] = self.kind.add(self.cells[key], value)
+  self.own:fold(key, self.kind.add, value, self.options)
 end
 
 function Aggregate:clear()
-  self.cells, self.notes, self.size, self.overflow = {}, {}, 0, 0
+  local kernel = rawget(self, 'kernel')
+  if kernel then kernel:clear() else self.own:clear() end
 end
 
 local function key_parts(self, key)
@@ -154,16 +170,12 @@ local function key_parts(self, key)
   return parts
 end
 
---- Keys and values, largest value first, at most `limit`. Marks the aggregate as shown by
---- the script. A key of several parts is a string with '\31' between them.
----@param limit integer|nil
----@return { key: any, parts: any[], value: any, note: any }[]
-function Aggregate:rows(limit)
-  self.shown = true
-  local rows, rank = {}, self.kind.rank or self.kind.value
-  for key, cell in pairs(self.cells) do
-    rows[#rows + 1] = { key = key, parts = key_parts(self, key), note = self.notes[key],
-      value = self.kind.value(cell), rank = rank(cell), cell = cell }
+local function rows_of(self, from, limit)
+  local rows, options = {}, self.options
+  local value, rank = self.kind.value, self.kind.rank or self.kind.value
+  for key, cell in pairs(from.cells) do
+    rows[#rows + 1] = { key = key, parts = key_parts(self, key), note = from.notes[key],
+      value = value(cell, options), rank = rank(cell, options), cell = cell }
   end
   table.sort(rows, function(a, b)
     if a.rank ~= b.rank then return a.rank > b.rank end
@@ -173,70 +185,104 @@ function Aggregate:rows(limit)
   return rows
 end
 
-local function print_json(self, rows)
-  for _, row in ipairs(rows) do
-    local names, values = { 'aggregate' }, { self.name }
-    for i, part in ipairs(row.parts) do
-      names[#names + 1], values[#values + 1] = self.names[i] or 'key', part
-    end
-    if row.note then names[#names + 1], values[#values + 1] = self.note_name, row.note end
-    if self.label then names[#names + 1], values[#values + 1] = 'label', self.label end
-    names[#names + 1], values[#values + 1] = 'value', row.value
-    output.line(json.object(names, values))
-  end
+--- What is there now, marked as shown by the script.
+local function look(self)
+  local kernel = rawget(self, 'kernel')
+  self.shown = true
+  return kernel and kernel:read() or self.own
 end
 
-local function print_text(self, rows)
-  if not job.quiet then output.line(self.name) end
-  for _, row in ipairs(rows) do
-    local parts = {}
-    for i, part in ipairs(row.parts) do
-      parts[i] = output.text(part)
-      if self.kind.text then parts[i] = (self.names[i] or 'key') .. ' = ' .. parts[i] end
-    end
-    if row.note then parts[#parts + 1] = output.text(row.note) end
-    local key = table.concat(parts, '  ')
-    if self.kind.text then
-      if key ~= '' then output.line(key) end
-      output.line(self.kind.text(row.cell, self.label or self.field or 'value'))
-    else
-      output.line(key == '' and output.text(row.value)
-        or ('%-40s %12s'):format(key, output.text(row.value)))
-    end
-  end
+--- Keys and values, largest value first, at most `limit`. Marks the aggregate as shown by
+--- the script. A key of several parts is a string with '\31' between them.
+---@param limit integer|nil
+---@return { key: any, parts: any[], value: any, note: any }[]
+function Aggregate:rows(limit)
+  return rows_of(self, look(self), limit)
 end
 
 --- Prints all keys, largest first.
 ---@param limit integer|nil
 function Aggregate:print(limit)
-  local rows = self:rows(limit)
-  if job.json then print_json(self, rows) else print_text(self, rows) end
-  self:print_overflow()
+  local from = look(self)
+  print_of.rows(self, rows_of(self, from, limit))
+  print_of.overflow(self, from)
 end
 
 --- Prints a line when events found no room: for scripts that print the rows themselves.
 function Aggregate:print_overflow()
-  if self.overflow == 0 then return end
-  if job.json then
-    output.line(json.object({ 'aggregate', 'not_counted' }, { self.name, self.overflow }))
-  else
-    output.line(('%d events not counted: more than %d keys, raise max_keys')
-      :format(self.overflow, self.max_keys))
-  end
+  print_of.overflow(self, self) -- size and overflow
 end
 
---- Prints and clears at every interval, and what is left at the end.
+--- Prints and clears at every interval, and what is left at the end. With `keep` nothing is
+--- cleared: each time all so far is printed.
 ---@param interval string a duration
+---@param options { keep: boolean|nil }|nil
 ---@return table self
-function Aggregate:every(interval)
+function Aggregate:every(interval, options)
   local ns = units.duration(interval)
   if not ns or ns == 0 then blame(("every: '%s' is not a time like 1s"):format(tostring(interval))) end
+  if options ~= nil and type(options) ~= 'table' then blame('every: needs a table of options') end
+  for name in pairs(options or {}) do
+    if name ~= 'keep' then blame(("every: no option '%s'; it has keep"):format(tostring(name))) end
+  end
   timers.add(ns, true, function()
     self:print()
-    self:clear()
+    if not (options and options.keep) then self:clear() end
     self.shown = false -- what comes until the end is still to be shown
   end)
   return self
+end
+
+--- From now on programs count, too, into maps: what they count is part of all that is shown.
+--- `name` is that of the maps: a version with maps of the same name goes on with them, so it must
+--- differ when they do.
+---@param options { name: string, cells: table, kernel: table, scale: integer|nil,
+---  key: (fun(pointer): any)|nil, note: (fun(pointer): any)|nil }
+---  cells: cells.open(...) of stdlib/stage/cells.lua; kernel: kind.kernel(options); scale: what values
+---  are divided by; key, note: from the bytes in the maps, the key as as_key() or joined_key()
+function Aggregate:attach_kernel(options)
+  local before = self:detach_kernel(true)
+  self.kernel = attached.new(self.kind, self.own, options)
+  if before then self:take_over(before) end
+end
+
+--- From now on programs do not count any more; what they have counted stays.
+---@param keep boolean|nil gives what they have counted instead of keeping it
+---@return table|nil
+function Aggregate:detach_kernel(keep)
+  local kernel = rawget(self, 'kernel')
+  if not kernel then return nil end
+  local saved = kernel:save()
+  kernel.maps:close()
+  self.kernel = nil
+  if keep then return saved end
+  self:take_over(saved)
+end
+
+--- What a kernel has counted: goes on in the same maps, or becomes the worker's.
+function Aggregate:take_over(saved)
+  local kernel, own, merge = rawget(self, 'kernel'), self.own, self.kind.merge
+  if kernel and kernel:restore(saved) then return end
+  for key, cell in pairs(saved.cells) do
+    local there = own.cells[key]
+    if there == nil then own:put(key, cell) else own.cells[key] = merge(there, cell) end
+    if own.notes[key] == nil then own.notes[key] = saved.notes[key] end
+  end
+  own.overflow = own.overflow + saved.overflow
+end
+
+--- A plain value for the next version.
+function Aggregate:save()
+  local kernel = rawget(self, 'kernel')
+  local saved = self.own:save()
+  saved.kernel = kernel and kernel:save()
+  return saved
+end
+
+---@param old table from save()
+function Aggregate:restore(old)
+  self.own:restore(old)
+  if old.kernel then self:take_over(old.kernel) end
 end
 
 --- What no script showed, at the end.

@@ -25,7 +25,7 @@ void ring_resume(struct ring *ring);
 size_t ring_reserved(const struct ring *ring);
 ]]
 
-local band = bit.band
+local band, rshift = bit.band, bit.rshift
 local C = ffi.C
 
 -- Bytes between two releases: stays in the cache, and does not starve the kernel. Around a
@@ -37,11 +37,12 @@ local record_pointer = ffi.typeof 'const struct ring_record *'
 local header_pointer = ffi.typeof 'const struct event_header *'
 local counters_pointer = ffi.typeof 'struct event_counters *'
 
-local drain = { BATCH = BATCH }
+local drain = { BATCH = BATCH, FOREIGN = 256 }
 
 local ring, cpus
 local handlers = {} -- [slot] = function(pointer to the event)
 local counters = {} -- [slot] = struct event_counters[cpus]
+local mine = {} -- [slot][generation] = true: judged by stages of this version
 
 --- Maps the script's ring.
 function drain.open(ring_fd, ring_bytes, possible_cpus)
@@ -49,16 +50,34 @@ function drain.open(ring_fd, ring_bytes, possible_cpus)
   cpus = possible_cpus
 end
 
---- Gives the events of a slot to a handler.
+--- Makes a slot known: its counters. Handlers come with drain.handle().
 ---@param slot integer
----@param pointer ffi.ctype* of a pointer to the event
----@param handler fun(event)
----@param counters_fd integer
-function drain.handle(slot, pointer, handler, counters_fd)
+---@param counters_fd integer is closed
+function drain.count(slot, counters_fd)
   local rows = assert(engine.map(counters_fd, ffi.sizeof('struct event_counters') * cpus))
   counters[slot] = ffi.cast(counters_pointer, rows)
   engine.close(counters_fd)
-  handlers[slot] = function(header) return handler(ffi.cast(pointer, header)) end
+  mine[slot] = {}
+end
+
+--- Gives the events of a slot to a handler, with the verdict of the stages that judged them;
+--- those of other versions' stages with drain.FOREIGN, those of earlier stages of this version
+--- to the handler they had.
+---@param slot integer
+---@param generation integer|nil of the body with these stages; nil: of one that decides nothing
+---@param pointer ffi.ctype* of a pointer to the event
+---@param handler fun(event, verdict: integer)
+function drain.handle(slot, generation, pointer, handler)
+  local before = handlers[slot]
+  handlers[slot] = function(header)
+    if header.generation == generation then
+      return handler(ffi.cast(pointer, header), rshift(header.stamp, 24))
+    elseif before and mine[slot][header.generation] then
+      return before(header)
+    end
+    return handler(ffi.cast(pointer, header), drain.FOREIGN)
+  end
+  if generation then mine[slot][generation] = true end
 end
 
 -- Where the drain is: kept outside the loop, for a handler that raises leaves the loop.
@@ -126,11 +145,6 @@ function drain.totals(slot)
   return sum
 end
 
---- Goes on where another version has left the ring.
-function drain.resume()
-  C.ring_resume(ring)
-end
-
 --- Handles what is finished, at most `at_most` bytes; returns events and bytes. What comes
 --- meanwhile is left: running after a fast kernel would make batches of ten events each.
 ---@param on_error fun(message: string) a handler raised
@@ -158,6 +172,69 @@ function drain.all(on_error)
     local _, done = drain.once(on_error, left)
     left = left - done
   end
+end
+
+--- Looks at every finished record up to a position, in order. `choose` says of each whether it
+--- is handled, left in the ring, or neither. Once one is left, the ring keeps all that follow.
+---@param stop number position in the ring
+---@param choose fun(is_mine: boolean): 'handle'|'leave'|'skip'
+---@return number position up to which records were looked at
+local function walk(stop, choose, on_error)
+  local start = tonumber(ring.position)
+  local give_up = engine.monotonic() + 1e8
+  local ready
+  repeat
+    ready = tonumber(C.ring_ready(ring, stop - start))
+  until ready >= stop - start or engine.monotonic() > give_up
+  local offset, left = 0, nil
+  local base = ring.data + tonumber(band(ring.position, ring.mask))
+  while offset < ready do
+    local length = ffi.cast(record_pointer, base + offset).length
+    local following = offset + band(band(length, 0x3fffffff) + 15, -8)
+    if band(length, DISCARDED) == 0 then
+      local header = ffi.cast(header_pointer, base + offset + 8)
+      local slot = header.slot
+      local choice = choose(mine[slot] ~= nil and mine[slot][header.generation] == true)
+      if choice == 'leave' then
+        left = left or offset
+      elseif choice == 'handle' and handlers[slot] then
+        if not left then ring.handled[0] = start + following end
+        local row = counters[slot][header.cpu]
+        row.received = row.received + 1
+        local ok, message = pcall(handlers[slot], header)
+        if not ok then
+          row.failed = row.failed + 1
+          on_error(message)
+        end
+      end
+    end
+    offset = following
+  end
+  C.ring_release(ring, left or ready)
+  return start + ready
+end
+
+--- Handles what stages of this version have let through, and leaves the rest of what the ring
+--- holds now to the next version.
+---@return number handled_until position in the ring
+function drain.hand_over(on_error)
+  drain.handled_until = walk(tonumber(ring.position) + tonumber(C.ring_reserved(ring)), function(is_mine)
+    return is_mine and 'handle' or 'leave'
+  end, on_error)
+  return drain.handled_until
+end
+
+--- Goes on where the last version has left the ring: up to `handled_until` it has handled its own.
+function drain.take_over(handled_until, on_error)
+  if handled_until <= tonumber(ring.position) then return end
+  walk(handled_until, function(is_mine) return is_mine and 'handle' or 'skip' end, on_error)
+end
+
+--- Goes on after hand_over(), because the next version has failed.
+function drain.resume(on_error)
+  C.ring_resume(ring)
+  if drain.handled_until <= tonumber(ring.position) then return end
+  walk(drain.handled_until, function(is_mine) return is_mine and 'skip' or 'handle' end, on_error)
 end
 
 return drain

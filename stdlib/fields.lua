@@ -216,6 +216,14 @@ function fields.of(field, has)
   return ('%s %s;'):format(ctype, field.name), nil
 end
 
+--- 64 bits, given as int64_t, as a script reads them.
+fields.unsigned_value, fields.signed_value = unsigned_value, signed_value
+--- Does a type's value read as something else than a number?
+fields.is_converted = function(type_name) return by_type[type_name] ~= nil end
+--- The text of an address of 16 bytes.
+---@param bytes string
+---@return string
+fields.address_text = function(bytes) return address_text(ffi.cast('const uint8_t *', bytes)) end
 fields.error_name = function(number) return error_names[number] or nil end
 fields.signal_name = function(number) return signal_names[number] end
 fields.syscall_name = function(number) return syscall_names[number] end

@@ -14,6 +14,7 @@ local job = require 'moonprobe.job'
 local mp = require 'moonprobe'
 local options = require 'moonprobe.options'
 local output = require 'moonprobe.output'
+local stages = require 'moonprobe.stages'
 local state = require 'moonprobe.state'
 local stream = require 'moonprobe.stream'
 local timers = require 'moonprobe.timers'
@@ -77,6 +78,7 @@ local function load_script()
   return 2
 end
 
+--- What the host needs to make a body: knobs, fields, and the plan as a file.
 local function declare(source)
   local words = { source.schema.name }
   for name, value in pairs(source.knobs) do
@@ -85,18 +87,22 @@ local function declare(source)
   for name in pairs(source.fields) do
     words[#words + 1], words[#words + 2] = 'field', name
   end
-  host.send('declare', unpack(words))
+  stages.plan(source)
+  local fd = source.plan and engine.memory(source.plan:encode())
+  host.send_fd(fd, 'declare', unpack(words))
+  if fd then engine.close(fd) end
 end
 
---- The host's answer to `ready`: run, when the old version stopped (0: there was none), up to
---- where it has handled its own events, slot and generation of each probe; state and counters'
---- fds.
+--- The host's answers to `ready`: for each plan whether it is accepted, then run: when the old
+--- version stopped (0: there was none), up to where it has handled its records, slot and
+--- generation of each probe; state and counters' fds.
 local function begin(message)
-  local fds, stopped_ns = message.fds, message[2]
+  local fds, stopped_ns, handled_until = message.fds, message[2], message[3]
   local first = stopped_ns > 0 and 2 or 1
   for i, source in ipairs(stream.sources) do
     source.slot = message[2 + 2 * i]
-    drain.handle(source.slot, source.schema.pointer, stream.pipeline(source), fds[first + i - 1])
+    drain.count(source.slot, fds[first + i - 1])
+    stages.begin(source, message[3 + 2 * i])
   end
   timers.start()
   if stopped_ns > 0 then
@@ -105,6 +111,7 @@ local function begin(message)
   end
   job.running = true
   host.send('running', stopped_ns > 0 and engine.monotonic() - stopped_ns or 0)
+  drain.take_over(handled_until, on_error)
   if job.stop_at_once then mp.stop() end
 end
 
@@ -118,13 +125,13 @@ end
 
 --- Hands over to a new version: what the ring holds is still ours, then the state goes up.
 local function yield()
-  drain.all(on_error)
+  local handled_until = drain.hand_over(on_error)
   local stopped_ns = engine.monotonic()
   output.flush()
   local bytes, problems = state.save()
   if problems then host.report('not handed over to the new version: %s', problems) end
   local fd = engine.memory(bytes)
-  host.send_fd(fd, 'state', stopped_ns, 0) -- all that was in the ring is done, whoever made it
+  host.send_fd(fd, 'state', stopped_ns, handled_until)
   engine.close(fd)
   local message
   repeat
@@ -132,7 +139,7 @@ local function yield()
     if message and message[1] == 'ping' then host.send 'pong' end
   until not message or message[1] == 'resume' or message[1] == 'finish'
   if not message then return 0 end
-  drain.resume() -- the new version failed, or nothing comes of it
+  drain.resume(on_error) -- the new version failed, or nothing comes of it
   if message[1] == 'finish' then return finish() end
 end
 
@@ -140,6 +147,7 @@ local function turn()
   timers.run(guarded)
   -- A batch, then a look at the messages: the host wants its pings answered.
   local events, bytes = drain.once(on_error, drain.BATCH)
+  stages.follow_changes()
   if not output.flush() then mp.stop() end
   local wait = host.has_kept() and 0 or timers.wait_ms()
   local said
@@ -168,6 +176,10 @@ function life.live()
   if job.permissions then require('moonprobe.permissions').print() end
   if job.check then return 0 end
   local message = host.receive()
+  while message and message[1] == 'stage' do
+    stages.answer(message)
+    message = host.receive()
+  end
   if not message or message[1] ~= 'run' then return 0 end
   -- Not before: the position in the ring is the old version's until now.
   drain.open(job.ring_fd, job.ring_bytes, job.cpus)
@@ -178,6 +190,7 @@ function life.live()
       if not message then return 1 end -- the host is gone
       if message[1] == 'finish' then return finish() end
       if message[1] == 'ping' then host.send 'pong' end
+      if message[1] == 'restaged' then stages.restaged(message) end
       local status_of_yield = message[1] == 'yield' and yield()
       if status_of_yield then return status_of_yield end
     end

@@ -3,6 +3,7 @@
 ---
 ---   mp.probe(name, knobs)        events of a probe, a stream (stdlib/stream.lua)
 ---   mp.options { ... }           the script's options, with mp.flag, mp.duration, ...
+---   mp.network(...)             whether an address lies in networks
 ---   mp.columns { ... }           a table of output; gives the function that adds a row
 ---   mp.row(...)  mp.print(x)     output without columns
 ---   mp.every, mp.after           timers
@@ -21,6 +22,7 @@ local engine = require 'moonprobe.engine'
 local fields = require 'moonprobe.fields'
 local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
+local network = require 'moonprobe.network'
 local options = require 'moonprobe.options'
 local output = require 'moonprobe.output'
 local state = require 'moonprobe.state'
@@ -42,6 +44,7 @@ local mp = {
   choice = options.choice,
   choices = options.choices,
   argument = options.argument,
+  network = network.new,
   columns = output.columns,
   row = output.row,
   clock = output.clock,

@@ -6,6 +6,7 @@
 --- Every method but the aggregates' returns a stream; where() a narrower one, so a probe can
 --- be split into several.
 
+local bit = require 'bit'
 local aggregate = require 'moonprobe.aggregate'
 local blame = require 'moonprobe.blame'
 local nearest = require 'moonprobe.nearest'
@@ -110,21 +111,26 @@ function stream.open(name, knobs)
     source = { schema = self, knobs = copy, fields = {}, sinks = {} }
     stream.sources[#stream.sources + 1] = source
   end
-  return setmetatable({ source = source, filters = {} }, Stream)
+  return setmetatable({ source = source, filters = {}, kernel = false }, Stream)
 end
 
 local methods = {}
 
---- Lets only events pass for which the function returns true.
+--- Lets only events pass for which the function returns true. It runs in the kernel when it can be
+--- translated, else here, with the same result; `moonprobe explain` tells which.
+--- where(f, { kernel = true }), or where{ f, kernel = true }: an error when it cannot.
 ---@param predicate fun(event): boolean
+---@param options { kernel: boolean }|nil
 ---@return table stream a new one
-function methods:where(predicate)
+function methods:where(predicate, options)
+  if type(predicate) == 'table' then predicate, options = predicate[1], predicate end
   check_function('where', predicate)
   want_reads(self.source, predicate)
   local filters = {}
   for i, filter in ipairs(self.filters) do filters[i] = filter end
   filters[#filters + 1] = predicate
-  return setmetatable({ source = self.source, filters = filters }, Stream)
+  local kernel = self.kernel or options ~= nil and options.kernel == true
+  return setmetatable({ source = self.source, filters = filters, kernel = kernel }, Stream)
 end
 
 --- where(), when an option asks for it: :when(opt.uid, function(e) return e.uid == opt.uid end)
@@ -144,13 +150,13 @@ function methods:each(handler)
   check_function('each', handler)
   if stream.frozen then blame('each: handlers are added while the script is loaded') end
   want_reads(self.source, handler)
-  self.source.sinks[#self.source.sinks + 1] = { filters = self.filters, take = handler }
+  self.source.sinks[#self.source.sinks + 1] = { filters = self.filters, take = handler, kernel = self.kernel }
   return self
 end
 
 --- A function of the event from a field's name, several names, or a function.
 local function key_of(source, by)
-  if by == nil then return nil, {} end
+  if by == nil then return nil, {}, {} end
   local parts = type(by) == 'table' and by or { by }
   local getters, names = {}, {}
   for i, part in ipairs(parts) do
@@ -164,20 +170,32 @@ local function key_of(source, by)
       blame('by: needs field names or functions')
     end
   end
-  return getters, names
+  return getters, names, parts
 end
 
-local OPTIONS = { 'by', 'label', 'max_keys', 'name', 'note' }
-for _, name in ipairs(OPTIONS) do OPTIONS[name] = true end
+local OPTIONS = { 'by', 'full', 'kernel', 'label', 'max_keys', 'name', 'note' }
+local MOST_KEYS = 1048576 -- bpf/include/plan.h
 
 local function check_options(kind, options)
+  local known = {}
+  for _, name in ipairs(OPTIONS) do known[#known + 1], known[name] = name, true end
+  for _, name in ipairs(kind.options or {}) do known[#known + 1], known[name] = name, true end
   for name in pairs(options) do
-    if type(name) ~= 'string' or not OPTIONS[name] then
-      local near = nearest(tostring(name), OPTIONS)
+    if type(name) ~= 'string' or not known[name] then
+      local near = nearest(tostring(name), known)
       blame(("%s: no option '%s'; %s"):format(kind.name, tostring(name), near
-        and ("did you mean '%s'?"):format(near) or 'it has ' .. table.concat(OPTIONS, ', ')))
+        and ("did you mean '%s'?"):format(near) or 'it has ' .. table.concat(known, ', ')))
     end
   end
+  local full, keys = options.full, options.max_keys
+  if full ~= nil and full ~= 'refuse' and full ~= 'lru' then
+    blame(("%s: full: 'refuse' or 'lru'"):format(kind.name))
+  end
+  if keys ~= nil and not (type(keys) == 'number' and keys >= 1 and keys <= MOST_KEYS and keys == math.floor(keys)) then
+    blame(('%s: max_keys: an integer from 1 to %d'):format(kind.name, MOST_KEYS))
+  end
+  local problem = kind.check and kind.check(options)
+  if problem then blame(('%s: %s'):format(kind.name, problem)) end
 end
 
 local function add_aggregate(self, kind, field, options)
@@ -195,7 +213,7 @@ local function add_aggregate(self, kind, field, options)
       blame(kind.name .. ': needs a field name or a function')
     end
   end
-  local getters, names = key_of(self.source, options.by)
+  local getters, names, parts = key_of(self.source, options.by)
   local note = options.note and key_of(self.source, options.note)[1]
   local made = aggregate.new(kind, {
     probe = self.source.schema.name,
@@ -206,6 +224,9 @@ local function add_aggregate(self, kind, field, options)
   self.source.sinks[#self.source.sinks + 1] = {
     filters = self.filters,
     take = made:taker(getters, value, note),
+    kernel = self.kernel or options.kernel == true,
+    fold = { kind = kind, options = options, keys = parts, value = kind.takes_value and field or nil,
+      note = options.note, made = made },
   }
   return made
 end
@@ -241,43 +262,64 @@ end
 
 local MOST_BOUND = 50 -- a Lua function has at most 60 upvalues
 
+--- The code of one sink: `if test and test then take end`, its functions bound to names.
+local function call_of(bind, filters, take)
+  local tests = {}
+  for i, filter in ipairs(filters) do tests[i] = bind(filter) .. '(e)' end
+  local call = bind(take) .. '(e)'
+  return #tests > 0 and ('if %s then %s end'):format(table.concat(tests, ' and '), call) or call
+end
+
+--- The code of one sink that the kernel's stages have judged (stage/plan.lua, the verdict):
+--- below 128 the kernel's filters have passed; up to 255 all filters are asked again; 256: judged
+--- by stages of another version, which has folded by itself.
+local function judged_call(bind, sink, alone)
+  local job = sink.job
+  local passed = call_of(bind, job.left, sink.take)
+  local again = call_of(bind, sink.filters, sink.take)
+  local mine = alone and '' or ('if band(v, %d) ~= 0 then '):format(job.bit)
+  local code = ('if v < 128 then %s%s%s elseif v < 256 then %s%s%s'):format(
+    mine, passed, alone and '' or ' end', mine, again, alone and '' or ' end')
+  if not job.fold then code = code .. ' else ' .. again end
+  return code .. ' end'
+end
+
 --- One function for some sinks.
 local function compiled(sinks)
-  local names, values, body = {}, {}, {}
+  local names, values, body = { 'band' }, { bit.band }, {}
   local function bind(value)
     values[#values + 1] = value
     names[#values] = 'f' .. #values
     return names[#values]
   end
-  for _, sink in ipairs(sinks) do
-    local tests = {}
-    for i, filter in ipairs(sink.filters) do tests[i] = bind(filter) .. '(e)' end
-    local call = bind(sink.take) .. '(e)'
-    if #tests > 0 then
-      call = 'if ' .. table.concat(tests, ' and ') .. ' then ' .. call .. ' end'
-    end
-    body[#body + 1] = call
+  for i, sink in ipairs(sinks) do
+    body[i] = sink.job and judged_call(bind, sink, sink.alone) or call_of(bind, sink.filters, sink.take)
   end
-  local code = ('local %s = ... return function(e) %s end')
-    :format(#names > 0 and table.concat(names, ', ') or '_', table.concat(body, ' '))
+  local code = ('local %s = ... return function(e, v) %s end')
+    :format(table.concat(names, ', '), table.concat(body, ' '))
   return assert(loadstring(code, '=pipeline'))(unpack(values))
 end
 
 --- One function for all sinks of a source. It is generated, so that every source has code of
 --- its own, which the trace compiler can specialise.
 ---@param source table
----@return fun(event)
-function stream.pipeline(source)
+---@param jobs table[]|nil what the kernel does of each sink (stage/plan.lua)
+---@return fun(event, verdict: integer)
+function stream.pipeline(source, jobs)
   local groups, bound = { {} }, 0
-  for _, sink in ipairs(source.sinks) do
-    bound = bound + #sink.filters + 1
-    if bound > MOST_BOUND then groups[#groups + 1], bound = {}, #sink.filters + 1 end
-    table.insert(groups[#groups], sink)
+  for i, sink in ipairs(source.sinks) do
+    local need = (jobs and 2 or 1) * (#sink.filters + 1)
+    bound = bound + need
+    if bound > MOST_BOUND then groups[#groups + 1], bound = {}, need end
+    table.insert(groups[#groups], { filters = sink.filters, take = sink.take, job = jobs and jobs[i],
+      alone = #source.sinks == 1 })
   end
   if #groups == 1 then return compiled(groups[1]) end
-  local sinks = {}
-  for i, group in ipairs(groups) do sinks[i] = { filters = {}, take = compiled(group) } end
-  return stream.pipeline { sinks = sinks }
+  local parts = {}
+  for i, group in ipairs(groups) do parts[i] = compiled(group) end
+  return function(e, v)
+    for i = 1, #parts do parts[i](e, v) end
+  end
 end
 
 return stream

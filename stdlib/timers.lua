@@ -6,7 +6,10 @@ local engine = require 'moonprobe.engine'
 local timers = {}
 
 local waiting = {} -- { at = ns, every = ns or nil, number = order of adding, run = function }
-local added = 0
+local added, calls = 0, 0
+
+--- A number of its own for each call of a timer's function; nil when none is running.
+timers.running = nil
 
 ---@param in_ns number
 ---@param every boolean
@@ -76,7 +79,10 @@ function timers.run(guarded)
     else
       remove(timer)
     end
+    calls = calls + 1
+    timers.running = calls
     guarded(timer.run)
+    timers.running = nil
   end
 end
 

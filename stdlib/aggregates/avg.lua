@@ -12,5 +12,13 @@ return {
   end,
   merge = function(a, b) return { sum = a.sum + b.sum, count = a.count + b.count } end,
   value = function(cell) return cell.sum / cell.count end,
+  kernel = function()
+    return {
+      words = { { op = 'add', of = 'one' }, { op = 'add', of = 'value' } },
+      cell = function(words, scale)
+        return words[1] > 0 and { sum = words[2] / scale, count = words[1] } or nil
+      end,
+    }
+  end,
   sample = { values = { 5, 7, 6 }, value = 6 },
 }

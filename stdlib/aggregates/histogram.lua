@@ -1,23 +1,26 @@
 -- SPDX-License-Identifier: Apache-2.0
---- Cell: [0] = zeros and negatives, [n] = values from 2^(n-1) to below 2^n; `sum`, `count`.
+--- Cell: `sum`, `count`, and how many values each slot has: [0] negative ones, [1] from 0 to
+--- below 1, [1 + n] from 2^(n-1) to below 2^n. The last has all from 2^53 on, as in the kernel.
+
+local picture = require 'moonprobe.picture'
 
 local frexp = math.frexp
 
--- Digits of a bound and stars of a line, for 80 columns: 2^34 - 1 is the first bound too long.
-local NARROW, WIDE = { digits = 10, stars = 40 }, { digits = 20, stars = 20 }
-
-local function from_of(slot) return slot == 0 and 0 or 2 ^ (slot - 1) end
+local LAST, MOST = 55, 2 ^ 53
 
 local function buckets(cell)
   local low, high
-  for slot = 0, 64 do
+  for slot = 0, LAST do
     if cell[slot] then low, high = low or slot, slot end
   end
   local list = {}
   for slot = low or 0, high or -1 do
-    list[#list + 1] = { from = from_of(slot), to = 2 ^ slot - 1, count = cell[slot] or 0 }
+    list[#list + 1] = {
+      from = slot == 1 and 0 or slot > 1 and 2 ^ (slot - 2) or nil,
+      to = slot < LAST and (slot == 0 and 0 or 2 ^ (slot - 1)) or nil,
+      count = cell[slot] or 0,
+    }
   end
-  if list[1] and list[1].from == 0 then list[1].to = 0 end
   return list
 end
 
@@ -29,10 +32,12 @@ return {
   ---@param value number
   add = function(cell, value)
     cell = cell or { sum = 0, count = 0 }
-    local slot = 0
-    if value >= 1 then
+    local slot = value < 0 and 0 or 1
+    if value >= MOST then
+      slot = LAST
+    elseif value >= 1 then
       local _, exponent = frexp(value)
-      slot = exponent
+      slot = exponent + 1
     end
     cell[slot] = (cell[slot] or 0) + 1
     cell.sum, cell.count = cell.sum + value, cell.count + 1
@@ -40,31 +45,33 @@ return {
   end,
   merge = function(a, b)
     local both = { sum = a.sum + b.sum, count = a.count + b.count }
-    for slot = 0, 64 do
+    for slot = 0, LAST do
       if a[slot] or b[slot] then both[slot] = (a[slot] or 0) + (b[slot] or 0) end
     end
     return both
   end,
   value = function(cell) return { count = cell.count, sum = cell.sum, buckets = buckets(cell) } end,
   rank = function(cell) return cell.count end,
-  --- The picture users of the bcc tools know.
   ---@param cell table
   ---@param label string what the values are
-  text = function(cell, label)
-    local list, most = buckets(cell), 0
-    for _, bucket in ipairs(list) do most = math.max(most, bucket.count) end
-    local size = list[#list].to < 1e10 and NARROW or WIDE
-    local lines = { ('%' .. 2 * size.digits + 4 .. 's : %-9s distribution'):format(label, 'count') }
-    local line = ('%%%d.0f -> %%-%d.0f : %%-9d |%%s%%s|'):format(size.digits, size.digits)
-    for _, bucket in ipairs(list) do
-      local stars = math.floor(bucket.count * size.stars / most + 0.5)
-      lines[#lines + 1] = line:format(bucket.from, bucket.to, bucket.count, ('*'):rep(stars),
-        (' '):rep(size.stars - stars))
-    end
-    return table.concat(lines, '\n')
+  text = function(cell, label) return picture.draw(label, buckets(cell)) end,
+  kernel = function()
+    return {
+      words = { { op = 'add', of = 'value' }, { op = 'slots', count = LAST + 1, slot = 'log2' } },
+      cell = function(words, scale)
+        local cell = { sum = words[1] / scale, count = 0 }
+        for slot = 0, LAST do
+          local count = words[2 + slot]
+          if count > 0 then cell[slot], cell.count = count, cell.count + count end
+        end
+        return cell.count > 0 and cell or nil
+      end,
+    }
   end,
   sample = {
-    values = { 1, 3, 3 },
-    value = { count = 3, sum = 7, buckets = { { from = 1, to = 1, count = 1 }, { from = 2, to = 3, count = 2 } } },
+    values = { 1, 3, 3, -2 },
+    value = { count = 4, sum = 5, buckets = {
+      { to = 0, count = 1 }, { from = 0, to = 1, count = 0 }, { from = 1, to = 2, count = 1 },
+      { from = 2, to = 4, count = 2 } } },
   },
 }

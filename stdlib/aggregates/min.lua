@@ -12,5 +12,11 @@ return {
   add = function(cell, value) return cell and min(cell, value) or value end,
   merge = min,
   value = function(cell) return cell end,
+  kernel = function()
+    return {
+      words = { { op = 'most', of = 'negated' } },
+      cell = function(words, scale) return words[1] and words[1] / scale end,
+    }
+  end,
   sample = { values = { 5, 7, 5 }, value = 5 },
 }

@@ -8,8 +8,9 @@
 
 #include "test.h"
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
@@ -134,6 +135,11 @@ static void forbidden_calls_are_refused(void **state)
 		CALL(connect, -1),
 		CALL(bind, -1),
 		BPF(BPF_MAP_CREATE),
+		BPF(BPF_MAP_GET_NEXT_KEY),
+		BPF(BPF_MAP_LOOKUP_AND_DELETE_ELEM),
+		BPF(BPF_MAP_LOOKUP_AND_DELETE_BATCH),
+		BPF(BPF_MAP_UPDATE_BATCH),
+		BPF(BPF_OBJ_GET_INFO_BY_FD),
 		BPF(BPF_PROG_LOAD),
 		BPF(BPF_OBJ_GET),
 		BPF(BPF_OBJ_PIN),
@@ -275,33 +281,56 @@ static void a_process_can_abort(void **state)
 	assert_false(WCOREDUMP(status));
 }
 
+/* The number of the first step that failed. */
 static long use_map(const void *argument)
 {
-	union bpf_attr attr = {0};
-	__u32 key = 0;
-	__u64 value = 23;
+	int map = *(const int *)argument;
+	__u32 keys[2] = {23, 42}, next, count = 2;
+	__u64 values[2 * 64] = {0}; /* of all CPUs */
 
-	attr.map_fd = *(const int *)argument;
-	attr.key = (uintptr_t)&key;
-	attr.value = (uintptr_t)&value;
-	if (syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)))
-		return errno;
-	value = 0;
-	if (syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)))
-		return errno;
-	return value == 23 ? 0 : 100;
+	for (int i = 0; i < 2; i++)
+		if (bpf_map_update_elem(map, &keys[i], values, BPF_ANY))
+			return 1;
+	if (bpf_map_lookup_elem(map, &keys[0], values))
+		return 2;
+	if (bpf_map_lookup_batch(map, NULL, &next, keys, values, &count, NULL) != -ENOENT ||
+	    count != 2)
+		return 3;
+	if (bpf_map_delete_elem(map, &keys[0]))
+		return 4;
+	count = 1;
+	if (bpf_map_delete_batch(map, &keys[1], &count, NULL) || count != 1)
+		return 5;
+	return bpf_map_lookup_elem(map, &keys[1], values) == -ENOENT ? 0 : 6;
+}
+
+/* As a worker: nobody, in the sandbox, with a map of root's. */
+static long use_map_dropped(const void *argument)
+{
+	struct error error;
+
+	if (privilege_drop() || sandbox_enter(&options, &error))
+		return 100;
+	return use_map(argument);
 }
 
 static void maps_can_be_used(void **state)
 {
-	union bpf_attr attr = {
-		.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1};
-	int map = syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
+	LIBBPF_OPTS(bpf_map_create_opts, create, .map_flags = BPF_F_NO_PREALLOC);
+	int map = bpf_map_create(BPF_MAP_TYPE_PERCPU_HASH, "test", 4, 8, 16, &create), status;
+	pid_t pid;
 
 	(void)state;
 	if (map < 0)
 		SKIP("needs the privilege to create a map");
+	if (libbpf_num_possible_cpus() > 64)
+		SKIP("more CPUs than the test has room for");
 	assert_int_equal(in_sandbox(&options, use_map, &map), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(use_map_dropped(&map));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 	close(map);
 }
 

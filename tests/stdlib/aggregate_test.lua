@@ -144,6 +144,34 @@ take = default:taker({ field 'n' })
 for i = 1, 10001 do take { n = i } end
 tap.is({ default.size, default.overflow }, { 10000, 1 }, 'the limit is 10000 when nothing is said')
 
+-- The limit, when the key unused for longest gives way.
+local recent = new(count, { 'n' }, { max_keys = 3, full = 'lru', note = 'n' })
+take = recent:taker({ field 'n' }, nil, field 'n')
+for _, n in ipairs { 1, 2, 3, 1, 4 } do take { n = n } end
+tap.is(rows(recent), { { '1', 2 }, { '3', 1 }, { '4', 1 } }, 'lru: the key unused for longest gives way')
+tap.is({ recent.size, recent.overflow }, { 3, 0 }, 'lru: nothing is refused')
+tap.is({ recent.notes[2], recent.notes[4] }, { nil, 4 }, 'lru: its note goes, too')
+recent:add(1, 3)
+recent:add(1, 5)
+tap.is(rows(recent), { { '3', 2 }, { '4', 1 }, { '5', 1 } }, 'lru: add is a use')
+recent:clear()
+tap.is({ recent.size, #rows(recent) }, { 0, 0 }, 'lru: clear')
+local plain, order = {}, {} -- the same, done slowly
+for i = 1, 3000 do
+  local n = (i * i * 31 + i % 7 * 17) % 11
+  take { n = n }
+  for at = #order, 1, -1 do if order[at] == n then table.remove(order, at) end end
+  order[#order + 1] = n
+  plain[n] = (plain[n] or 0) + 1
+  if #order > 3 then plain[table.remove(order, 1)] = nil end
+  if recent.size ~= #order then tap.ok(false, 'lru: at most so many') end
+end
+tap.is(recent.cells, plain, 'lru: the right ones stay, whatever comes')
+local one_key = new(count, { 'n' }, { max_keys = 1, full = 'lru' })
+for _, n in ipairs { 1, 1, 2, 2, 2 } do one_key:add(1, n) end
+tap.is(one_key.cells, { [2] = 3 }, 'lru: one key only')
+tap.raises(function() new(sum, {}, { full = 'lru' }):add('x') end, 'arithmetic', 'lru: a value that is none')
+
 -- Printing.
 local printing = new(count, { 'comm' }, { name = 'calls by comm' })
 take = printing:taker({ field 'comm' })
@@ -173,11 +201,16 @@ local picture = new(histogram, { 'comm' }, { name = 'sizes', label = 'bytes' })
 take = picture:taker({ field 'comm' }, field 'bytes')
 for i = 1, 8 do take { comm = 'cat', bytes = i } end
 local text = printed(picture)
-tap.like(text, '^sizes\ncomm = cat\n +bytes : count +distribution\n', 'a histogram has its key before it')
-tap.like(text, '\n +4 %-> 7 +: 4 +|%*+|\n', 'and a line for each power of two')
-for line in text:gmatch('[^\n]+') do
-  if #line > 80 then tap.ok(false, 'a histogram is at most 80 columns wide', line) end
-end
+tap.is(text, ('sizes\ncomm = cat\nbytes:\n' .. ('%-16s%8d |%-52s|\n'):rep(4)):format('[1, 2)', 1, ('@'):rep(13),
+  '[2, 4)', 2, ('@'):rep(26), '[4, 8)', 4, ('@'):rep(52), '[8, 16)', 1, ('@'):rep(13)),
+  'a histogram: its key before it, and a line for each power of two')
+local steps = new(aggregate.kind 'linear_histogram', {}, { name = 'steps', from = 0, to = 1, step = 0.1 })
+for i = 0, 10 do steps:add(i / 10) end
+steps:add(0.95)
+steps:add(-1)
+text = printed(steps)
+tap.like(text, '^steps\nbytes:\n%(%.%.%., 0%) +1 |@+ +|\n%[0, 0%.1%) +1 |', 'what is below has its own')
+tap.like(text, '\n%[0%.9, 1%) +2 |@+|\n%[1, %.%.%.%) +1 |@+ +|\n$', 'and what is above')
 
 -- Notes.
 local noted = new(count, { 'pid' }, { note = 'comm', name = 'noted' })
@@ -207,6 +240,10 @@ take = old:taker({ field 'comm' })
 for _, comm in ipairs { 'a', 'b', 'b', 'c' } do take { comm = comm } end
 local twin = new(count, { 'comm' }, { name = 'inherited' })
 local other = new(histogram, { 'comm' }, { name = 'inherited' })
+local used = new(count, { 'n' }, { name = 'used', max_keys = 3, full = 'lru' })
+local user = new(count, { 'n' }, { name = 'used', max_keys = 3, full = 'lru' })
+local bounds = new(aggregate.kind 'linear_histogram', {}, { name = 'steps', from = 0, to = 10, step = 5 })
+local others = new(aggregate.kind 'linear_histogram', {}, { name = 'steps', from = 0, to = 10, step = 1 })
 state.part = part
 tap.ok(parts[1].name ~= parts[2].name, 'twins are two parts')
 tap.ok(parts[3].name ~= parts[1].name and parts[3].name ~= parts[2].name,
@@ -220,6 +257,12 @@ take { comm = 'a' }
 tap.is(twin.cells.a, 2, 'and go on')
 tap.is(old.cells.a, 1, 'the old one is another')
 tap.is(other.size, 0, 'another kind has none of it')
+
+for _, n in ipairs { 1, 2, 3, 1 } do used:add(1, n) end
+parts[5].restore(bytes_of.decode(bytes_of.encode(parts[4].save())))
+user:add(1, 4)
+tap.is(user.cells, { 2, [3] = 1, [4] = 1 }, 'which key was unused for longest is inherited')
+tap.ok(bounds.name == others.name and parts[6].name ~= parts[7].name, 'other bounds are another aggregate')
 
 -- Intervals.
 local now = 5000e9
@@ -238,6 +281,21 @@ output.flush()
 tap.is(text, 'ticking\n2\n', 'printed at the end of the interval')
 tap.is(ticking.size, 0, 'and cleared')
 engine.write, engine.monotonic = write, monotonic
+local kept = new(count, {}, { name = 'kept' })
+monotonic, engine.monotonic = engine.monotonic, function() return now end
+kept:every('1s', { keep = true })
+text, engine.write = '', function(_, line) text = text .. line return true end
+for i = 1, 2 do
+  kept:add(1)
+  now = now + 1e9
+  timers.run(function(fn) fn() end)
+  output.flush()
+  tap.is(text:match 'kept\n%d+\n$', 'kept\n' .. i .. '\n', 'keep: all so far is printed each time')
+end
+engine.write, engine.monotonic = write, monotonic
+tap.raises(function() kept:every('1s', { kept = true }) end,
+  '^' .. FILE .. ":%d+: every: no option 'kept'; it has keep", 'every with an unknown option')
+tap.raises(function() kept:every('1s', 5) end, '^' .. FILE .. ':%d+: every: needs a table', 'every with a number')
 for _, interval in ipairs { '5', 'soon', '0s', '' } do
   tap.raises(function() ticking:every(interval) end,
     '^' .. FILE .. ":%d+: every: '" .. interval .. "' is not a time like 1s",

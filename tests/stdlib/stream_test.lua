@@ -111,8 +111,33 @@ at(here(), function() one:sum('latency_ns', { bye = 'pid' }) end, "sum: no optio
   'a misspelt option')
 at(here(), function() one:count { max_key = 5 } end, "count: no option 'max_key'; did you mean 'max_keys'%?",
   'one of count')
-at(here(), function() one:sum('latency_ns', { 'pid' }) end, "sum: no option '1'; it has by, label",
+at(here(), function() one:sum('latency_ns', { 'pid' }) end, "sum: no option '1'; it has by, full, label",
   'a list for options')
+at(here(), function() one:count { full = 'oldest' } end, "count: full: 'refuse' or 'lru'", 'another way to be full')
+for _, wrong in ipairs { 0, -1, 1.5, 2 ^ 21, '10', 0 / 0 } do
+  at(here(), function() one:count { max_keys = wrong } end, 'count: max_keys: an integer from 1 to 1048576',
+    'max_keys: ' .. tostring(wrong))
+end
+
+-- Options of one kind.
+at(here(), function() one:histogram('latency_ns', { from = 5 }) end, "histogram: no option 'from'", 'of another kind')
+at(here(), function() one:linear_histogram('latency_ns', { form = 5 }) end,
+  "linear_histogram: no option 'form'; did you mean 'from'%?", 'misspelt')
+local bounds = {
+  { nil, 'from: needs a number, as in {' }, { { from = 0, to = 9 }, 'step: needs a number' },
+  { { from = '0', to = 9, step = 1 }, 'from: needs a number' },
+  { { from = 0, to = 1 / 0, step = 1 }, 'to: needs a number' },
+  { { from = 9, to = 9, step = 1 }, 'to: must be more than from' },
+  { { from = 0, to = 9, step = -1 }, 'step: must be more than 0' },
+  { { from = 0, to = 9, step = 2 }, 'step: to %- from must be a multiple of it' },
+  { { from = 0, to = 1, step = 2 }, 'step: to %- from must be a multiple of it' },
+  { { from = 0, to = 1001, step = 1 }, 'step: more than 1000 steps' },
+}
+for _, bound in ipairs(bounds) do
+  at(here(), function() one:linear_histogram('latency_ns', bound[1]) end, 'linear_histogram: ' .. bound[2], bound[2])
+end
+tap.ok(one:linear_histogram('latency_ns', { from = 0, to = 0.3, step = 0.1, by = 'comm' }), 'steps of a tenth')
+tap.ok(one:linear_histogram('latency_ns', { from = -1000, to = 0, step = 1 }), 'a thousand steps')
 
 -- when.
 tap.is(one:when(nil, function(e) return e.pid end), one, 'when nobody asks all pass')

@@ -1,0 +1,132 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Live: what translated functions use from outside: upvalues, globals, fields of tables.
+---
+--- An integer becomes a place in a mapped array that the kernel reads: changing it is one store.
+--- Everything else is built into the instructions and watched: when it changes, the function is
+--- translated anew. The worker looks after every turn (changes()).
+
+local ffi = require 'ffi'
+local value = require 'moonprobe.stage.value'
+
+local Live = {}
+Live.__index = Live
+
+local live = {}
+
+-- Tables that were looked up by a field of the event are compared whole, so not every turn.
+local TABLES_NS = 1e8
+
+--- What one translation uses; the values of the one before are forgotten.
+function live.new()
+  value.start()
+  return setmetatable({ numbers = {}, watches = {}, tables = {}, by_name = {} }, Live)
+end
+
+--- The value of something outside, read by `get`; `name` tells it from others.
+function Live:value(name, get)
+  if self.by_name[name] then return self.by_name[name] end
+  local now = get()
+  local made
+  if value.is_integer(now) then
+    local node = value.int('live', now >= 0 and 0 or -value.MOST, value.MOST, { a = { id = 'live ' .. name } })
+    node.number = { get = get, last = now, low = node.low, place = nil, name = name }
+    made = node
+  else
+    self.watches[name] = { get = get, last = now }
+    made = value.const(now)
+  end
+  self.by_name[name] = made
+  return made
+end
+
+function Live:upvalue(fn, index)
+  return self:value(('%s up %d'):format(tostring(fn), index), function()
+    local _, now = debug.getupvalue(fn, index)
+    return now
+  end)
+end
+
+function Live:global(fn, name)
+  local env = debug.getfenv(fn)
+  return self:value(('%s global %s'):format(tostring(env), name), function() return rawget(env, name) end)
+end
+
+--- table[key] of a table known now.
+function Live:index(from, key)
+  if rawget(from, key) == nil and getmetatable(from) then
+    value.refuse('a table with a metatable')
+  end
+  local name = ('%s %s %s'):format(tostring(from), type(key), tostring(key))
+  return self:value(name, function() return rawget(from, key) end)
+end
+
+--- A value that must be constant: a live number is built in, and watched.
+function Live:built_in(v)
+  if v.is ~= 'int' or v.op ~= 'live' then return v end
+  local number = v.number
+  self.watches[number.name] = { get = number.get, last = number.last }
+  return value.const(number.last)
+end
+
+--- The place of a live number in the array, from 0.
+function Live:place(number)
+  if not number.place then
+    self.numbers[#self.numbers + 1] = number
+    number.place = #self.numbers - 1
+  end
+  return number.place
+end
+
+local function copy(from)
+  local to = {}
+  for key, v in pairs(from) do to[key] = v end
+  return to
+end
+
+--- Watches a table's whole content.
+function Live:watch_table(from)
+  if not self.tables[from] then self.tables[from] = copy(from) end
+end
+
+local function differs(a, b)
+  for key, v in pairs(a) do if b[key] ~= v then return true end end
+  for key in pairs(b) do if a[key] == nil then return true end end
+  return false
+end
+
+--- The array's first content.
+---@return string
+function Live:bytes()
+  local array = ffi.new('int64_t[?]', math.max(#self.numbers, 1))
+  for i, number in ipairs(self.numbers) do array[i - 1] = number.last end
+  return ffi.string(array, ffi.sizeof(array))
+end
+
+--- Brings the mapped array up to date. True when something that is built in has changed.
+---@param array ffi.cdata* int64_t *
+---@param now number ns
+---@return boolean
+function Live:changes(array, now)
+  for i = 1, #self.numbers do
+    local number = self.numbers[i]
+    local current = number.get()
+    if current ~= number.last then
+      if not value.is_integer(current) or current < number.low then return true end
+      number.last = current
+      array[i - 1] = current
+    end
+  end
+  for _, watch in pairs(self.watches) do
+    local current = watch.get()
+    if current ~= watch.last and (current == current or watch.last == watch.last) then return true end
+  end
+  if next(self.tables) and now - (self.looked_ns or 0) > TABLES_NS then
+    self.looked_ns = now
+    for from, before in pairs(self.tables) do
+      if differs(from, before) then return true end
+    end
+  end
+  return false
+end
+
+return live

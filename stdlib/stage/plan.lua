@@ -1,0 +1,325 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Plan: what of a probe's sinks runs in the kernel, as two stages of instructions and their maps.
+---
+---   sinks: filters, take, fold?  --plan.make()-->  early, late, maps, and what is left to the worker
+---
+--- A sink's filters run in the kernel up to the first that cannot be translated: those behind it
+--- may rely on it. When all do, and what is folded by which key can be translated, the kernel
+--- folds too, and the event needs no ring. Filters that read only what is there early come before
+--- the rest is captured.
+---
+--- The verdict: bit k-1 says that sink k is to be served by the worker (the seventh and all
+--- after it share a bit), bit 7 that the worker judges these sinks itself.
+
+local bit = require 'bit'
+local ffi = require 'ffi'
+local assembler = require 'moonprobe.stage.assembler'
+local emit = require 'moonprobe.stage.emit'
+local folding = require 'moonprobe.stage.folding'
+local live = require 'moonprobe.stage.live'
+local paths = require 'moonprobe.stage.paths'
+local schema = require 'moonprobe.schema'
+local value = require 'moonprobe.stage.value'
+
+schema.cdef 'include/plan.h'
+
+local EVENT, FRAME = assembler.EVENT, assembler.FRAME
+local VERDICT = 7 -- register
+local SCRATCH = 3 -- byte of the record's header that early leaves for late
+local UNDECIDED, SHARED, MOST_BITS = 0x80, 0x40, 7
+local THIS_CPU = 8 -- helper bpf_get_smp_processor_id
+
+local Plan = {}
+Plan.__index = Plan
+
+local plan = {}
+
+--- A map of the plan; gives its index. `name`: kept over versions.
+function Plan:add_map(kind, key_bytes, value_bytes, max_entries, content, name)
+  self.maps[#self.maps + 1] = { kind = kind, key_bytes = key_bytes, value_bytes = value_bytes,
+    max_entries = max_entries, content = content or {}, name = name or '' }
+  return #self.maps - 1
+end
+
+--- The map of a set of keys; equal sets are one.
+function Plan:add_set(bytes, keys)
+  local signature = bytes .. ' ' .. table.concat(keys)
+  if not self.sets[signature] then
+    local content = {}
+    for i, key in ipairs(keys) do content[i] = { key, '\1' } end
+    self.sets[signature] = self:add_map('set', bytes, 1, #keys, content)
+  end
+  return self.sets[signature]
+end
+
+--- The map of live numbers.
+function Plan:live_map()
+  self.live_index = self.live_index or self:add_map('values', 4, 8, 1)
+  return self.live_index
+end
+
+local function is_late(of, fields)
+  for _, field in ipairs(of.fields) do
+    if field.late and fields[field.name] then return true end
+  end
+  return false
+end
+
+--- A filter's graph, made once for all sinks that use it.
+function Plan:filter(fn)
+  local known = self.filters[fn]
+  if known then return known end
+  local graph, fields = paths.of(fn, self.schema, self.live, paths.as_filter)
+  local one = { fn = fn, graph = graph }
+  if graph then
+    one.late = is_late(self.schema, fields)
+  else
+    one.refusal = fields
+  end
+  self.filters[fn] = one
+  self.filters[#self.filters + 1] = one
+  return one
+end
+
+local AFTER = { reason = 'it comes after a filter that runs in the worker; put it first' }
+local MANY = { reason = 'more than six sinks on one probe' }
+
+--- How far a sink's work goes in the kernel.
+function Plan:judge(sink, index)
+  local job = { sink = sink, early = {}, late = {}, left = {}, refusals = {} }
+  for _, fn in ipairs(sink.filters) do
+    local one = self:filter(fn)
+    if #job.left > 0 or not one.graph or index >= MOST_BITS and #self.sinks > MOST_BITS then
+      job.left[#job.left + 1] = fn
+      job.refusals[fn] = one.refusal or index >= MOST_BITS and #self.sinks > MOST_BITS and MANY or AFTER
+      job.refusal = job.refusal or job.refusals[fn]
+    elseif one.late or #job.late > 0 then
+      job.late[#job.late + 1] = one
+    else
+      job.early[#job.early + 1] = one
+    end
+  end
+  job.bit = index < MOST_BITS and 2 ^ (index - 1) or SHARED
+  if sink.fold and #job.left == 0 then
+    job.fold, job.fold_refusal = folding.make(self, sink.fold)
+    if job.fold then job.fold_late = #job.late > 0 or is_late(self.schema, job.fold.fields) end
+  end
+  return job
+end
+
+--- Emits one stage: for each group of jobs its filters, then what becomes of what passes.
+---@param groups { filters: table[], bits: integer, when: fun(code, skip)|nil, done: (fun(one, undecided))[] }[]
+---@param begin fun(code, finish)|nil
+---@param ends fun(code) with the verdict in its register
+local function emit_stage(self, groups, begin, ends)
+  local one = emit.new(self)
+  local code = one.code
+  local finish = code:label()
+  if begin then begin(code, finish) end
+  for _, group in ipairs(groups) do
+    local skip, undecided = code:label(), code:label()
+    if group.when then group.when(code, skip) end
+    for _, filter in ipairs(group.filters) do
+      local pass = code:label()
+      one:graph(filter.graph, function(node)
+        code:jump(node.leave == 'pass' and pass or skip)
+      end, undecided)
+      code:place(pass)
+    end
+    for _, job in ipairs(group.jobs) do
+      local next_job, unsure = code:label(), code:label()
+      job.done(one, unsure)
+      code:jump(next_job)
+      code:place(unsure)
+      code:alu('or', VERDICT, job.bit + UNDECIDED)
+      code:place(next_job)
+    end
+    code:jump(skip)
+    code:place(undecided)
+    code:alu('or', VERDICT, group.bits + UNDECIDED)
+    code:place(skip)
+  end
+  code:place(finish)
+  ends(code)
+  code:exit()
+  local head = assembler.new()
+  head:alu_register('mov', EVENT, 1)
+  if one.cpu_at then
+    head:call(THIS_CPU)
+    head:store(FRAME, 8, one.cpu_at, 0)
+  end
+  head:alu('mov', VERDICT, 0)
+  code:prepend(head)
+  return code:finish()
+end
+
+local function give_verdict(code) code:alu_register('mov', 0, VERDICT) end
+
+local function add_bit(bits)
+  return function(one) one.code:alu('or', VERDICT, bits) end
+end
+
+--- Jobs with the same filters, which are asked once.
+local function grouped(jobs)
+  local groups, by_filters = {}, {}
+  for _, job in ipairs(jobs) do
+    local words = {}
+    for _, one in ipairs(job.early) do words[#words + 1] = tostring(one) end
+    words[#words + 1] = '/'
+    for _, one in ipairs(job.late) do words[#words + 1] = tostring(one) end
+    local key = table.concat(words)
+    if not by_filters[key] then
+      by_filters[key] = { early = job.early, late = job.late, jobs = {} }
+      groups[#groups + 1] = by_filters[key]
+    end
+    table.insert(by_filters[key].jobs, job)
+  end
+  return groups
+end
+
+local function bits_of(jobs)
+  local bits = 0
+  for _, job in ipairs(jobs) do bits = bit.bor(bits, job.bit) end
+  return bits
+end
+
+--- The early stage: nil when there is nothing to decide early.
+local function emit_early(self, groups)
+  local list, needed = {}, false
+  for i, group in ipairs(groups) do
+    local jobs = {}
+    for j, job in ipairs(group.jobs) do
+      local folds = job.fold and not job.fold_late
+      needed = needed or folds
+      jobs[j] = { bit = job.bit, done = folds and job.fold.emit or add_bit(job.bit) }
+    end
+    needed = needed or #group.early > 0
+    list[i] = { filters = group.early, bits = bits_of(group.jobs), jobs = jobs }
+  end
+  if not needed then return nil end
+  return emit_stage(self, list, nil, function(code)
+    code:store(EVENT, 1, SCRATCH, VERDICT)
+    give_verdict(code)
+  end)
+end
+
+--- The late stage. Jobs that early has dropped, or given to the worker, are left alone.
+local function emit_late(self, groups, has_early)
+  local list = {}
+  for _, group in ipairs(groups) do
+    local jobs, rest = {}, {}
+    for _, job in ipairs(group.jobs) do
+      if not (job.fold and not job.fold_late) then
+        rest[#rest + 1] = job
+        jobs[#jobs + 1] = { bit = job.bit, done = job.fold and job.fold.emit or add_bit(job.bit) }
+      end
+    end
+    local bits = bits_of(rest)
+    if #rest > 0 then
+      list[#list + 1] = { filters = group.late, bits = bits, jobs = jobs,
+        when = has_early and #groups > 1 and function(code, skip)
+          code:load(2, EVENT, 1, SCRATCH)
+          code:alu('and', 2, bits)
+          code:jump_if('eq', 2, 0, skip)
+        end }
+    end
+  end
+  local begin = has_early and function(code, finish)
+    code:load(VERDICT, EVENT, 1, SCRATCH)
+    code:jump_if('geu', VERDICT, UNDECIDED, finish)
+    code:alu('mov', VERDICT, 0)
+  end
+  return emit_stage(self, list, begin, give_verdict)
+end
+
+--- Nothing is left to the kernel: every sink is the worker's, unfiltered.
+local function is_idle(jobs)
+  for _, job in ipairs(jobs) do
+    if #job.early + #job.late > 0 or job.fold then return false end
+  end
+  return true
+end
+
+--- The plan of a source; nil when everything runs in the worker. Both say for explain which
+--- function runs where.
+---@param source { schema: table, sinks: table[] } of stream.sources
+---@return table|nil plan
+---@return table jobs one for each sink
+function plan.make(source)
+  local self = setmetatable({ schema = source.schema, sinks = source.sinks, live = live.new(), maps = {},
+    sets = {}, filters = {} }, Plan)
+  local jobs = {}
+  for i, sink in ipairs(source.sinks) do jobs[i] = self:judge(sink, i) end
+  self.jobs = jobs
+  if is_idle(jobs) then return nil, jobs, self end
+  local ok, problem = pcall(function()
+    local groups = grouped(jobs)
+    self.early = emit_early(self, groups)
+    self.late = emit_late(self, groups, self.early ~= nil)
+  end)
+  if not ok then
+    if not value.is_refusal(problem) then error(problem, 0) end
+    self.refusal = problem
+    return nil, jobs, self
+  end
+  if self.live_index then
+    local bytes = self.live:bytes()
+    local map = self.maps[self.live_index + 1]
+    map.value_bytes, map.content = #bytes, { { '\0\0\0\0', bytes } }
+  end
+  return self, jobs
+end
+
+local kinds = { values = 1, set = 2, percpu_hash = 3, lru = 4, percpu_array = 5 }
+
+--- The plan as the host takes it (plan.h).
+---@return string
+function Plan:encode()
+  local early, late = self.early or {}, self.late or {}
+  local texts, places, text_bytes = {}, {}, 0
+  local where = ffi.new('uint32_t[?]', #early + #late + 1)
+  local at = 0
+  for _, list in ipairs { early, late } do
+    for _, one in ipairs(list) do
+      if not places[one.where] then
+        texts[#texts + 1], places[one.where] = one.where .. '\0', text_bytes
+        text_bytes = text_bytes + #one.where + 1
+      end
+      where[at], at = places[one.where], at + 1
+    end
+  end
+  local maps, content = {}, {}
+  for i, map in ipairs(self.maps) do
+    local one = ffi.new('struct plan_map', kinds[map.kind], map.key_bytes, map.value_bytes, map.max_entries,
+      #map.content)
+    ffi.copy(one.name, map.name)
+    maps[i] = ffi.string(one, ffi.sizeof(one))
+    for _, entry in ipairs(map.content) do content[#content + 1] = entry[1] .. entry[2] end
+  end
+  content = table.concat(content)
+  local rest = table.concat(maps) .. assembler.bytes(early) .. assembler.bytes(late)
+    .. ffi.string(where, 4 * at) .. content .. table.concat(texts)
+  local head = ffi.new 'struct plan_header'
+  head.magic, head.bytes, head.map_count = 0x4e4c504d, ffi.sizeof(head) + #rest, #self.maps
+  head.early, head.late, head.content_bytes, head.text_bytes = #early, #late, #content, text_bytes
+  return ffi.string(head, ffi.sizeof(head)) .. rest
+end
+
+--- A plan that leaves everything to the worker.
+---@return string
+function plan.nothing()
+  return setmetatable({ maps = {} }, Plan):encode()
+end
+
+--- For tests: one filter as a plan whose late stage gives 0, 1, or 0x81 (undecided).
+---@return table|nil plan
+---@return table? reason
+function plan.filter(of, fn)
+  local all = { name = of.name, fields = {}, readable = of.readable }
+  for i, field in ipairs(of.fields) do all.fields[i] = setmetatable({ late = true }, { __index = field }) end
+  local made, jobs, self = plan.make { schema = all, sinks = { { filters = { fn } } } }
+  if not made then return nil, self.refusal or jobs[1].refusal or { reason = 'nothing to do', file = '?', line = 0 } end
+  return { maps = made.maps, late = assembler.bytes(made.late), live = made.live }
+end
+
+return plan
