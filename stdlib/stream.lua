@@ -289,9 +289,12 @@ end
 local function compiled(sinks)
   local names, values, body = { 'band' }, { bit.band }, {}
   local function bind(value)
-    values[#values + 1] = value
-    names[#values] = 'f' .. #values
-    return names[#values]
+    if not names[value] then
+      values[#values + 1] = value
+      names[#values] = 'f' .. #values
+      names[value] = names[#values]
+    end
+    return names[value]
   end
   for i, sink in ipairs(sinks) do
     body[i] = sink.job and judged_call(bind, sink, sink.alone) or call_of(bind, sink.filters, sink.take)
@@ -309,7 +312,7 @@ end
 function stream.pipeline(source, jobs)
   local groups, bound = { {} }, 0
   for i, sink in ipairs(source.sinks) do
-    local need = (jobs and 2 or 1) * (#sink.filters + 1)
+    local need = #sink.filters + 1
     bound = bound + need
     if bound > MOST_BOUND then groups[#groups + 1], bound = {}, need end
     table.insert(groups[#groups], { filters = sink.filters, take = sink.take, job = jobs and jobs[i],

@@ -134,12 +134,9 @@ local function scale_of(ends)
   return scale
 end
 
---- An end's value times `scale`, as an integer; nil when Lua would raise.
+--- An end's value times `scale`, as an integer; undecided when Lua would raise.
 local function scaled(v, scale)
-  if v.is == 'const' and type(v.value) ~= 'number' then
-    if type(v.value) == 'string' then refuse('text as a value') end
-    return nil
-  end
+  if value.is_const(v, 'string') then refuse('text as a value') end
   if v.is == 'ratio' then
     if v.by ~= scale then refuse('fractions of different denominators') end
     v = v.a
@@ -235,7 +232,7 @@ local function emitter(fold)
       code:place(full)
     else
       if not fold.key_field then
-        key_at = one:shared_room(fold.key_bytes)
+        key_at = one:shared_room(MOST_KEY)
         local at = key_at
         for _, part in ipairs(fold.parts) do
           local next_part = code:label()
@@ -311,7 +308,11 @@ local function try(plan, wanted)
     fold.value_graph = follow_part(wanted.value)
     local ends = keys.ends_of(fold.value_graph)
     fold.scale, fold.values = scale_of(ends), {}
-    for _, node in ipairs(ends) do fold.values[node] = scaled(node.value, fold.scale) end
+    for _, node in ipairs(ends) do
+      local ok, result = pcall(scaled, node.value, fold.scale)
+      if not ok and result ~= value.undecided_mark then error(result, 0) end
+      fold.values[node] = ok and result or nil
+    end
   end
   local words = 0
   for _, word in ipairs(fold.words) do

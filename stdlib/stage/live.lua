@@ -19,52 +19,68 @@ local TABLES_NS = 1e8
 --- What one translation uses; the values of the one before are forgotten.
 function live.new()
   value.start()
-  return setmetatable({ numbers = {}, watches = {}, tables = {}, by_name = {} }, Live)
+  return setmetatable({ numbers = {}, watches = {}, tables = {}, known = {} }, Live)
 end
 
---- The value of something outside, read by `get`; `name` tells it from others.
-function Live:value(name, get)
-  if self.by_name[name] then return self.by_name[name] end
-  local now = get()
-  local made
-  if value.is_integer(now) then
-    local node = value.int('live', now >= 0 and 0 or -value.MOST, value.MOST, { a = { id = 'live ' .. name } })
-    node.number = { get = get, last = now, low = node.low, place = nil, name = name }
-    made = node
-  else
-    self.watches[name] = { get = get, last = now }
-    made = value.const(now)
+--- The value of something outside, read by `get`; `owner` and `key` tell it from others.
+local function value_of(self, owner, key, get)
+  local known = self.known[owner]
+  if not known then
+    known = {}
+    self.known[owner] = known
   end
-  self.by_name[name] = made
-  return made
+  if known[key] then return known[key] end
+  local now = get()
+  if value.is_integer(now) then
+    local number = { get = get, last = now, low = now >= 0 and 0 or -value.MOST, place = nil }
+    known[key] = value.int('live', number.low, value.MOST, { a = number })
+    known[key].number = number
+  else
+    self.watches[#self.watches + 1] = { get = get, last = now }
+    known[key] = value.const(now)
+  end
+  return known[key]
 end
 
 function Live:upvalue(fn, index)
-  return self:value(('%s up %d'):format(tostring(fn), index), function()
+  return value_of(self, fn, index, function()
     local _, now = debug.getupvalue(fn, index)
     return now
   end)
 end
 
+--- A global. One that is not there raises in scripts (stdlib/environment.lua).
 function Live:global(fn, name)
   local env = debug.getfenv(fn)
-  return self:value(('%s global %s'):format(tostring(env), name), function() return rawget(env, name) end)
+  local v = value_of(self, env, name, function() return rawget(env, name) end)
+  if value.is_const(v, 'nil') and getmetatable(env) then value.undecided() end
+  return v
 end
 
 --- table[key] of a table known now.
 function Live:index(from, key)
+  if key == nil or key ~= key then return value.const(nil) end
   if rawget(from, key) == nil and getmetatable(from) then
     value.refuse('a table with a metatable')
   end
-  local name = ('%s %s %s'):format(tostring(from), type(key), tostring(key))
-  return self:value(name, function() return rawget(from, key) end)
+  return value_of(self, from, key, function() return rawget(from, key) end)
+end
+
+local LENGTH = {} -- as a key
+
+--- #table
+function Live:length(from)
+  return value_of(self, from, LENGTH, function() return #from end)
 end
 
 --- A value that must be constant: a live number is built in, and watched.
 function Live:built_in(v)
   if v.is ~= 'int' or v.op ~= 'live' then return v end
   local number = v.number
-  self.watches[number.name] = { get = number.get, last = number.last }
+  if not number.is_watched then
+    self.watches[#self.watches + 1] = { get = number.get, last = number.last }
+    number.is_watched = true
+  end
   return value.const(number.last)
 end
 
@@ -89,8 +105,8 @@ function Live:watch_table(from)
 end
 
 local function differs(a, b)
-  for key, v in pairs(a) do if b[key] ~= v then return true end end
-  for key in pairs(b) do if a[key] == nil then return true end end
+  for key, v in pairs(a) do if not rawequal(rawget(b, key), v) then return true end end
+  for key in pairs(b) do if rawget(a, key) == nil then return true end end
   return false
 end
 
@@ -111,14 +127,15 @@ function Live:changes(array, now)
     local number = self.numbers[i]
     local current = number.get()
     if current ~= number.last then
-      if not value.is_integer(current) or current < number.low then return true end
+      if not value.is_integer(current) or current < number.low then return true end -- another range
       number.last = current
       array[i - 1] = current
     end
   end
-  for _, watch in pairs(self.watches) do
-    local current = watch.get()
-    if current ~= watch.last and (current == current or watch.last == watch.last) then return true end
+  for i = 1, #self.watches do
+    local watch = self.watches[i]
+    local current, last = watch.get(), watch.last
+    if not rawequal(current, last) and (current == current or last == last) then return true end
   end
   if next(self.tables) and now - (self.looked_ns or 0) > TABLES_NS then
     self.looked_ns = now
