@@ -9,7 +9,7 @@
  * plan when it has one.
  *
  * The worker's messages are parsed here and nowhere else; one that breaks the protocol is
- * ended. Callbacks may close the version they are about. */
+ * ended. Callbacks may close the version they are about, all but restage(). */
 #ifndef MOONPROBE_VERSION_H
 #define MOONPROBE_VERSION_H
 
@@ -66,6 +66,7 @@ struct version {
 	struct child *child;
 	int unanswered;		/* pings while it was computing */
 	int messages, restages; /* in this second */
+	bool verifies_slowly;	/* its stages kept the host busy */
 	int source_fd;
 	pid_t pid;	       /* also after its end */
 	const char *condemned; /* why it was killed */

@@ -19,22 +19,28 @@ function state.part(name, save, restore)
   parts[name] = { save = save, restore = restore }
 end
 
---- Parts that cannot be encoded (functions, cycles) are left out and told.
+--- Parts that cannot be saved or encoded (functions, cycles) are left out and told.
 ---@return string bytes
 ---@return string|nil problems
 function state.save()
   local saved, problems = {}, {}
-  for name, part in pairs(parts) do saved[name] = part.save() end
-  local ok, bytes = pcall(buffer.encode, saved)
-  if ok then return bytes end
-  for name, value in pairs(saved) do
-    local fine, problem = pcall(buffer.encode, value)
-    if not fine then
-      saved[name] = nil
-      problems[#problems + 1] = ('%s: %s'):format(name, problem)
-    end
+  local function leave_out(name, problem)
+    saved[name] = nil
+    problems[#problems + 1] = ('%s: %s'):format(name, tostring(problem))
   end
-  return buffer.encode(saved), table.concat(problems, '; ')
+  for name, part in pairs(parts) do
+    local ok, value = pcall(part.save)
+    if ok then saved[name] = value else leave_out(name, value) end
+  end
+  local ok, bytes = pcall(buffer.encode, saved)
+  if not ok then
+    for name, value in pairs(saved) do
+      local fine, problem = pcall(buffer.encode, value)
+      if not fine then leave_out(name, problem) end
+    end
+    bytes = buffer.encode(saved)
+  end
+  return bytes, #problems > 0 and table.concat(problems, '; ') or nil
 end
 
 --- Gives every part that both versions have its value back. Parts the new version dropped are

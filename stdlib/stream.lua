@@ -275,6 +275,7 @@ end
 --- by stages of another version, which has folded by itself.
 local function judged_call(bind, sink, alone)
   local job = sink.job
+  if not job.bit then return '' end -- the kernel always decides, and folds
   local passed = call_of(bind, job.left, sink.take)
   local again = call_of(bind, sink.filters, sink.take)
   local mine = alone and '' or ('if band(v, %d) ~= 0 then '):format(job.bit)

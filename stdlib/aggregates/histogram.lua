@@ -2,11 +2,14 @@
 --- Cell: `sum`, `count`, and how many values each slot has: [0] negative ones, [1] from 0 to
 --- below 1, [1 + n] from 2^(n-1) to below 2^n. The last has all from 2^53 on, as in the kernel.
 
+local bit = require 'bit'
+local ffi = require 'ffi'
 local picture = require 'moonprobe.picture'
 
-local frexp = math.frexp
-
 local LAST, MOST = 55, 2 ^ 53
+
+-- The exponent is in the upper half of a number; math.frexp would leave compiled code.
+local number = ffi.new 'union { double value; struct { int32_t low, high; } half; }'
 
 local function buckets(cell)
   local low, high
@@ -36,8 +39,8 @@ return {
     if value >= MOST then
       slot = LAST
     elseif value >= 1 then
-      local _, exponent = frexp(value)
-      slot = exponent + 1
+      number.value = value
+      slot = bit.rshift(number.half.high, 20) - 1021
     end
     cell[slot] = (cell[slot] or 0) + 1
     cell.sum, cell.count = cell.sum + value, cell.count + 1

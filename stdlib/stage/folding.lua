@@ -361,15 +361,22 @@ function folding.make(plan, wanted)
   return nil, result
 end
 
---- How the worker reads what the kernel has folded, for Aggregate:attach_kernel().
----@param fold table of folding.make()
+--- The descriptors of a fold's maps: banks, control.
 ---@param fds integer[] of the plan's maps, in order
----@param cpus integer possible ones
----@return table
-function folding.reader(fold, fds, cpus)
+---@return integer[]
+function folding.maps(fold, fds)
   local maps = {}
   for i, index in ipairs(fold.maps) do maps[i] = fds[index + 1] end
   maps[#maps + 1] = fds[fold.control + 1]
+  return maps
+end
+
+--- How the worker reads what the kernel has folded, for Aggregate:attach_kernel().
+---@param fold table of folding.make()
+---@param maps integer[] of folding.maps(), open as long as it reads
+---@param cpus integer possible ones
+---@return table
+function folding.reader(fold, maps, cpus)
   local parts = fold.parts
   return {
     name = fold.name,

@@ -70,4 +70,10 @@ if ok then
   tap.like(problems, 'with a function', 'and it is told which one is not')
 end
 bad.fn = nil
+state.part('broken', function() error('cannot be read', 0) end, function() end)
+bytes, problems = state.save()
+tap.is(problems, 'broken: cannot be read', 'a part that cannot be saved is told')
+first.count = 0
+state.restore(bytes)
+tap.is(first.count, 5, 'and costs no other')
 tap.done()
