@@ -126,7 +126,7 @@ local decoded, count = setmetatable({}, { __mode = 'k' }), 0
 function bytecode.of(fn)
   if decoded[fn] then return decoded[fn] end
   local info = util.funcinfo(fn)
-  if not info.bytecodes then return nil end
+  if not info.bytecodes or info.linedefined < 0 then return nil end -- some of the Lua library's are bytecode, too
   local list = { params = info.params, is_vararg = info.isvararg,
     file = (info.source or ''):gsub('^[@=]', ''), line = info.linedefined }
   for pc = 1, info.bytecodes - 1 do

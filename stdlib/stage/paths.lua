@@ -29,7 +29,7 @@ local LOOP = 'for ... in; a numeric for with constant bounds, or a look-up in a 
 local UNDECIDED = { leave = 'undecided' }
 local NIL = nil -- made anew for each translation
 
-local walk -- the translation at hand: { schema, live, finish, nodes, steps, memo, file, line }
+local walk -- the translation at hand: { schema, live, finish, nodes, steps, memo, forks, file, line }
 
 local function copy_frame(frame)
   if not frame then return nil end
@@ -77,6 +77,8 @@ local function fork(frame, test, set)
     test = inner
     set = function(one, answer) outer(one, not answer) end
   end
+  local key = key_of(frame) -- ways that come here from different places: the same question
+  if walk.forks[key] then return walk.forks[key] end
   walk.nodes = walk.nodes + 1
   if walk.nodes > MOST_NODES then refuse('more than %d questions; too many ways through it', MOST_NODES) end
   local node = { test = test, file = walk.file, line = walk.line }
@@ -85,6 +87,7 @@ local function fork(frame, test, set)
   node.yes = follow(frame)
   set(other, false)
   node.no = follow(other)
+  walk.forks[key] = node
   return node
 end
 
@@ -394,7 +397,7 @@ function paths.of(fn, schema, live, finish)
   local code = bytecode.of(fn)
   if not code then return nil, { reason = 'it is not a Lua function', file = '?', line = 0 } end
   NIL = const(nil)
-  walk = { schema = schema, live = live, finish = finish, nodes = 0, steps = 0, depth = 0, memo = {},
+  walk = { schema = schema, live = live, finish = finish, nodes = 0, steps = 0, depth = 0, memo = {}, forks = {},
     fields = {}, file = code.file, line = code.line }
   local frame = { code = code, fn = fn, pc = 1, r = { [0] = value.event }, calls = 0 }
   if code.params == 0 then frame.r = {} end
