@@ -19,20 +19,22 @@ local TABLES_NS = 1e8
 --- What one translation uses; the values of the one before are forgotten.
 function live.new()
   value.start()
-  return setmetatable({ numbers = {}, watches = {}, tables = {}, by_name = {} }, Live)
+  return setmetatable({ numbers = {}, watches = {}, tables = {}, by_name = {}, names = {} }, Live)
 end
 
---- The value of something outside, read by `get`; `name` tells it from others.
-function Live:value(name, get)
+--- The value of something outside, read by `get`; `name` tells it from others, `called` is what
+--- the script calls it.
+function Live:value(name, called, get)
   if self.by_name[name] then return self.by_name[name] end
   local now = get()
+  if type(now) == 'table' then self.names[now] = self.names[now] or called end
   local made
   if value.is_integer(now) then
     local node = value.int('live', now >= 0 and 0 or -value.MOST, value.MOST, { a = { id = 'live ' .. name } })
-    node.number = { get = get, last = now, low = node.low, place = nil, name = name }
+    node.number = { get = get, last = now, low = node.low, place = nil, name = name, called = called }
     made = node
   else
-    self.watches[name] = { get = get, last = now }
+    self.watches[name] = { get = get, last = now, called = called }
     made = value.const(now)
   end
   self.by_name[name] = made
@@ -40,7 +42,7 @@ function Live:value(name, get)
 end
 
 function Live:upvalue(fn, index)
-  return self:value(('%s up %d'):format(tostring(fn), index), function()
+  return self:value(('%s up %d'):format(tostring(fn), index), (debug.getupvalue(fn, index)), function()
     local _, now = debug.getupvalue(fn, index)
     return now
   end)
@@ -48,23 +50,24 @@ end
 
 function Live:global(fn, name)
   local env = debug.getfenv(fn)
-  return self:value(('%s global %s'):format(tostring(env), name), function() return rawget(env, name) end)
+  return self:value(('%s global %s'):format(tostring(env), name), name, function() return rawget(env, name) end)
 end
 
 --- table[key] of a table known now.
 function Live:index(from, key)
   if rawget(from, key) == nil and getmetatable(from) then
-    value.refuse('a table with a metatable')
+    value.refuse('a table with a metatable; a plain one will do')
   end
   local name = ('%s %s %s'):format(tostring(from), type(key), tostring(key))
-  return self:value(name, function() return rawget(from, key) end)
+  local called = ('%s.%s'):format(self.names[from] or '?', tostring(key))
+  return self:value(name, called, function() return rawget(from, key) end)
 end
 
 --- A value that must be constant: a live number is built in, and watched.
 function Live:built_in(v)
   if v.is ~= 'int' or v.op ~= 'live' then return v end
   local number = v.number
-  self.watches[number.name] = { get = number.get, last = number.last }
+  self.watches[number.name] = { get = number.get, last = number.last, called = number.called }
   return value.const(number.last)
 end
 
@@ -127,6 +130,26 @@ function Live:changes(array, now)
     end
   end
   return false
+end
+
+--- For people: what is used from outside, by name; functions and libraries left out.
+---@return { name: string, value: any, live: boolean }[]
+function Live:report()
+  local list = {}
+  for _, number in ipairs(self.numbers) do
+    list[#list + 1] = { name = number.called, value = number.last, live = true }
+  end
+  for _, watch in pairs(self.watches) do
+    local kind = type(watch.last)
+    if kind ~= 'function' and kind ~= 'table' then
+      list[#list + 1] = { name = watch.called, value = watch.last, live = false }
+    end
+  end
+  for from in pairs(self.tables) do
+    list[#list + 1] = { name = self.names[from] or '?', value = from, live = false }
+  end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
 end
 
 return live
