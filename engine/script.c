@@ -3,11 +3,16 @@
  *
  *             ready         yielded       candidate ended   active ended          reload
  *   LOADING   switch over   -             end, or stale     -                     stale
- *   RUNNING   ask to yield  kill          stays             roll back, or PAUSING start candidate
+ *   RUNNING   put in slots, kill          stays             roll back, or PAUSING start candidate
+ *             ask to yield
  *   YIELDING  -             switch over,  wait on           switch over without   stale
  *                           or resume                       state, or as RUNNING
  *   PAUSING   -             -             -                 -                     start candidate
  *   FINISHING -             -             -                 end                   -
+ *
+ * The bodies of whoever runs next are in the slots: the candidate's from YIELDING on; resume puts
+ * those of the old version back. A version may ask for other stages at any time after it was
+ * told to run; when its bodies are not in the slots, the new one waits like the others.
  *
  * Stale: the source has changed meanwhile; that is looked at when somebody runs. Probes are
  * released when a version runs that does not use them, never because one has failed. */

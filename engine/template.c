@@ -53,27 +53,32 @@ static int keep(struct template_program *program, const struct bpf_insn *code, s
 	return 0;
 }
 
+/* The one whose instructions these are; NULL: it is none of the object's. */
+static struct template_program *find_program(const struct bpf_insn *code)
+{
+	struct bpf_program *program = NULL;
+
+	if (!source)
+		return NULL;
+	for (int i = 0; (program = bpf_object__next_program(source, program)); i++)
+		if (bpf_program__insns(program) == code)
+			return &target->programs[i];
+	return NULL;
+}
+
 int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
 			 const struct bpf_insn *code, size_t count,
 			 const struct bpf_prog_load_opts *options)
 {
-	struct bpf_program *program;
-	int i = 0, err;
+	struct template_program *program = find_program(code);
+	int err;
 
-	if (source)
-		bpf_object__for_each_program(program, source)
-		{
-			struct template_program *one = &target->programs[i++];
-
-			if (bpf_program__insns(program) != code)
-				continue;
-			one->type = type;
-			snprintf(target->license, sizeof(target->license), "%s", license);
-			err = keep(one, code, count, options);
-			return err ? err : load_stand_in(license);
-		}
-	/* What libbpf tries out to learn about the kernel, and what others load. */
-	return __real_bpf_prog_load(type, name, license, code, count, options);
+	if (!program) /* what libbpf tries out to learn about the kernel, and what others load */
+		return __real_bpf_prog_load(type, name, license, code, count, options);
+	program->type = type;
+	snprintf(target->license, sizeof(target->license), "%s", license);
+	err = keep(program, code, count, options);
+	return err ? err : load_stand_in(license);
 }
 
 static struct bpf_map *find_rodata(struct bpf_object *object)
@@ -113,7 +118,10 @@ int template_open(struct template **out, struct bpf_object *object)
 
 	if (!template)
 		return -ENOMEM;
-	bpf_object__for_each_program(program, object) template->program_count++;
+	bpf_object__for_each_program(program, object)
+	{
+		template->program_count++;
+	}
 	template->programs = calloc(template->program_count, sizeof(*template->programs));
 	if (!template->programs)
 		err = -ENOMEM;
@@ -122,8 +130,10 @@ int template_open(struct template **out, struct bpf_object *object)
 	if (!err) {
 		int i = 0;
 
-		bpf_object__for_each_program(program, object) template->programs[i++].name =
-			bpf_program__name(program);
+		bpf_object__for_each_program(program, object)
+		{
+			template->programs[i++].name = bpf_program__name(program);
+		}
 		source = object;
 		target = template;
 		err = bpf_object__load(object);

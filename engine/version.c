@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define MESSAGES_PER_SECOND 5000 /* loading a script takes some fifty */
-#define RESTAGES_PER_SECOND 50	 /* each takes the host about a millisecond */
+#define RESTAGES_PER_SECOND 600	 /* a worker asks every 2 ms; each takes half of one */
 #define SLOW_NS 500000000	 /* for one of them */
 
 /* Sending. */

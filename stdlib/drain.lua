@@ -42,7 +42,7 @@ local drain = { BATCH = BATCH, FOREIGN = 256 }
 local ring, cpus
 local handlers = {} -- [slot] = function(pointer to the event)
 local counters = {} -- [slot] = struct event_counters[cpus]
-local mine = {} -- [slot][generation] = true: judged by stages of this version
+local mine = {} -- [slot][generation] = handler of what stages of this version have judged
 
 --- Maps the script's ring.
 function drain.open(ring_fd, ring_bytes, possible_cpus)
@@ -68,16 +68,16 @@ end
 ---@param pointer ffi.ctype* of a pointer to the event
 ---@param handler fun(event, verdict: integer)
 function drain.handle(slot, generation, pointer, handler)
-  local before = handlers[slot]
+  local by_generation = mine[slot]
   handlers[slot] = function(header)
     if header.generation == generation then
       return handler(ffi.cast(pointer, header), rshift(header.stamp, 24))
-    elseif before and mine[slot][header.generation] then
-      return before(header)
     end
+    local earlier = by_generation[header.generation]
+    if earlier then return earlier(ffi.cast(pointer, header), rshift(header.stamp, 24)) end
     return handler(ffi.cast(pointer, header), drain.FOREIGN)
   end
-  if generation then mine[slot][generation] = true end
+  if generation then by_generation[generation] = handler end
 end
 
 -- Where the drain is: kept outside the loop, for a handler that raises leaves the loop.
@@ -194,7 +194,7 @@ local function walk(stop, choose, on_error)
     if band(length, DISCARDED) == 0 then
       local header = ffi.cast(header_pointer, base + offset + 8)
       local slot = header.slot
-      local choice = choose(mine[slot] ~= nil and mine[slot][header.generation] == true)
+      local choice = choose(mine[slot] ~= nil and mine[slot][header.generation] ~= nil)
       if choice == 'leave' then
         left = left or offset
       elseif choice == 'handle' and handlers[slot] then

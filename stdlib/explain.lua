@@ -29,10 +29,14 @@ function explain.hooks(message)
   hooks[stream.sources[message[2] + 1]] = of
 end
 
---- The script runs from now on, and is measured.
-function explain.start()
+--- While nothing is attached yet: functions are to be measured.
+function explain.prepare()
   measure.calibrate()
   stream.wrap = measure.wrap
+end
+
+--- The script runs from now on.
+function explain.start()
   started_cpu_ns = measure.cpu_ns()
 end
 

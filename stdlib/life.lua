@@ -185,6 +185,7 @@ function life.live()
       return 2
     end
   end
+  if job.measure then explain.prepare() end
   host.send('ready')
   if job.permissions then require('moonprobe.permissions').print() end
   if job.check then return 0 end

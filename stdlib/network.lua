@@ -42,9 +42,10 @@ function network.new(...)
   local parse_address = require('moonprobe.stage.named').parse_address
   local known, count = {}, 0
   local function inside(address)
+    if type(address) ~= 'string' then return false end
     local answer = known[address]
     if answer == nil then
-      local bytes = type(address) == 'string' and parse_address(address)
+      local bytes = parse_address(address)
       answer = false
       for _, one in ipairs(networks) do answer = answer or bytes and contains(one, bytes) or false end
       if count == 10000 then known, count = {}, 0 end

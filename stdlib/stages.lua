@@ -34,10 +34,8 @@ end
 --- Makes a source's plan: source.plan (nil when all runs in the worker) and source.jobs.
 ---@return string|nil problem something that must run in the kernel cannot
 function stages.plan(source)
-  local made, jobs, refused = plan.make(source)
-  source.plan, source.jobs = made, jobs
-  source.refusal = refused and refused.refusal
-  return missed(source, jobs, source.refusal)
+  source.plan, source.jobs, source.refusal = plan.make(source)
+  return missed(source, source.jobs, source.refusal)
 end
 
 --- The host's word on the plan of a declaration: accepted or not, why not; its maps.
@@ -50,29 +48,47 @@ function stages.answer(message)
   end
 end
 
---- The mapped array of the plan's live numbers; nil when it has none.
-local function live_numbers(source)
-  local index = source.plan.live_index
-  if not index then return nil end
-  return ffi.cast(numbers_pointer, assert(engine.map(source.maps[index + 1], 8 * #source.plan.live.numbers)))
+--- Maps the array of the plan's live numbers, and lets go of the last one.
+local function map_numbers(source)
+  if source.numbers then engine.map_unmap(source.numbers, source.numbers_bytes) end
+  source.numbers = nil
+  local index = source.plan and source.plan.live_index
+  if not index then return end
+  source.numbers_bytes = 8 * #source.plan.live.numbers
+  source.numbers = ffi.cast(numbers_pointer, assert(engine.map(source.maps[index + 1], source.numbers_bytes)))
 end
 
---- Aggregates read what the kernel has folded from now on.
+--- Aggregates read what the kernel folds from now on. Of the same maps as before they go on
+--- with the descriptors they have.
 local function attach_folds(source)
+  local used = {}
   for i, sink in ipairs(source.sinks) do
     local fold = source.plan and source.jobs[i].fold
-    if fold and fold.name ~= sink.fold.attached then
-      sink.fold.made:attach_kernel(folding.reader(fold, source.maps, job.cpus))
-      sink.fold.attached = fold.name
+    local before = sink.fold and sink.fold.attached
+    if fold and not (before and before.name == fold.name) then
+      local fds = folding.maps(fold, source.maps)
+      sink.fold.made:attach_kernel(folding.reader(fold, fds, job.cpus))
+      sink.fold.attached = { name = fold.name, fds = fds }
+      for _, fd in ipairs(fds) do used[fd] = true end
+    elseif before and not fold then
+      sink.fold.made:detach_kernel()
+      sink.fold.attached = nil
+    else
+      before = nil
     end
+    for _, fd in ipairs(before and before.fds or {}) do engine.close(fd) end
   end
+  for _, fd in ipairs(source.maps or {}) do
+    if not used[fd] then engine.close(fd) end
+  end
+  source.maps = nil
 end
 
 --- Events of this generation go to the sinks by the verdict of its stages.
 ---@param source table
 ---@param generation integer
 function stages.begin(source, generation)
-  source.numbers = source.plan and live_numbers(source)
+  map_numbers(source)
   attach_folds(source)
   drain.handle(source.slot, generation, source.schema.pointer,
     stream.pipeline(source, source.plan and source.jobs or nil))
@@ -103,17 +119,26 @@ function stages.restaged(message)
     stages.begin(source, message[3])
   else
     source.plan, source.why = nil, message[4]
+    map_numbers(source)
+    attach_folds(source)
     drain.handle(source.slot, nil, source.schema.pointer, stream.pipeline(source))
   end
 end
+
+local RESTAGE_NS = 2e6 -- between two of them; the host takes no more than 600 a second
+local restaged_ns = 0
 
 --- Looks whether values that the kernel uses have changed. Numbers are stored; for the rest there
 --- are new stages.
 function stages.follow_changes()
   for i = 1, #stream.sources do
     local source = stream.sources[i]
-    if source.plan and not source.changing and source.plan.live:changes(source.numbers, engine.monotonic()) then
-      restage(source)
+    if source.plan and not source.changing then
+      local now = engine.monotonic()
+      if source.plan.live:changes(source.numbers, now) and now - restaged_ns >= RESTAGE_NS then
+        restaged_ns = now
+        restage(source)
+      end
     end
   end
 end

@@ -280,6 +280,7 @@ end
 --- by stages of another version, which has folded by itself.
 local function judged_call(bind, sink, alone)
   local job = sink.job
+  if not job.bit then return '' end -- the kernel always decides, and folds
   local passed = call_of(bind, job.left, sink.take)
   local again = call_of(bind, sink.filters, sink.take)
   local mine = alone and '' or ('if band(v, %d) ~= 0 then '):format(job.bit)
@@ -293,9 +294,12 @@ end
 local function compiled(sinks)
   local names, values, body = { 'band' }, { bit.band }, {}
   local function bind(fn)
-    values[#values + 1] = stream.wrap and stream.wrap(fn) or fn
-    names[#values] = 'f' .. #values
-    return names[#values]
+    if not names[fn] then
+      values[#values + 1] = stream.wrap and stream.wrap(fn) or fn
+      names[#values] = 'f' .. #values
+      names[fn] = names[#values]
+    end
+    return names[fn]
   end
   for i, sink in ipairs(sinks) do
     body[i] = sink.job and judged_call(bind, sink, sink.alone) or call_of(bind, sink.filters, sink.take)
@@ -313,7 +317,7 @@ end
 function stream.pipeline(source, jobs)
   local groups, bound = { {} }, 0
   for i, sink in ipairs(source.sinks) do
-    local need = (jobs and 2 or 1) * (#sink.filters + 1)
+    local need = #sink.filters + 1
     bound = bound + need
     if bound > MOST_BOUND then groups[#groups + 1], bound = {}, need end
     table.insert(groups[#groups], { filters = sink.filters, take = sink.take, job = jobs and jobs[i],

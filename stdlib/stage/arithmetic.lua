@@ -10,6 +10,7 @@ local value = require 'moonprobe.stage.value'
 
 local const, int, refuse, undecided = value.const, value.int, value.refuse, value.undecided
 local MOST = value.MOST
+local EXACT = MOST - 1 -- results: 2^53 is what 2^53 + 1 is rounded to, in Lua as in ranges here
 local HALF = 2 ^ 52 -- up to here x / n is told apart for each x, see ratio()
 
 local arithmetic = {}
@@ -60,7 +61,7 @@ end
 --- The result of an operation that may leave the exact integers.
 local function bounded(op, a, b, low, high)
   local result = int(op, low, high, { a = a, b = b })
-  return within(result, -MOST, MOST)
+  return within(result, -EXACT, EXACT)
 end
 
 local function add(a, b)
@@ -130,6 +131,7 @@ local folds = {
 --- a op b, for op add, sub, mul, div, mod, pow.
 function arithmetic.binary(op, a, b)
   if a.is == 'const' and b.is == 'const' then
+    if type(a.value) == 'table' or type(b.value) == 'table' then undecided() end
     local ok, result = pcall(folds[op], a.value, b.value)
     if not ok then undecided() end
     return const(result)

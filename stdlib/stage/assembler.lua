@@ -35,7 +35,7 @@ local sizes = { [1] = 0x10, [2] = 0x08, [4] = 0x00, [8] = 0x18 }
 function assembler.opposite(condition) return opposites[condition] end
 
 function assembler.new()
-  return setmetatable({ list = {}, labels = 0, at = {}, where = '' }, Assembler)
+  return setmetatable({ list = {}, labels = 0, at = {}, used = {}, where = '' }, Assembler)
 end
 
 function Assembler:label()
@@ -49,6 +49,7 @@ function Assembler:place(label)
 end
 
 local function put(self, code, dst, src, offset, immediate, target)
+  if target then self.used[target] = true end
   self.list[#self.list + 1] = { code = code, dst = dst, src = src, offset = offset, immediate = immediate,
     target = target, where = self.where }
 end

@@ -10,7 +10,7 @@ local value = require 'moonprobe.stage.value'
 
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 
-local builtins = {} -- [function] = function(arguments) -> value
+local builtins = {} -- [function] = function(arguments) -> value, and a second one
 
 --- A choice by a test that may be known already.
 local function choice(test, yes, no)
@@ -31,9 +31,10 @@ local function fold(fn, arguments)
     if v.is ~= 'const' then return nil end
     values[i] = v.value
   end
-  local ok, result = pcall(fn, unpack(values, 1, #arguments))
+  local ok, result, second, third = pcall(fn, unpack(values, 1, #arguments))
   if not ok then undecided() end
-  return const(result)
+  if third ~= nil then refuse('a third result of a function') end
+  return const(result), second ~= nil and const(second) or nil
 end
 
 local function text_of(v, method)
@@ -53,7 +54,7 @@ builtins[string.sub] = function(arguments)
   local from = constant(arguments[2], 'number', 'a start of sub()')
   local to = constant(arguments[3], 'number', 'an end of sub()') or -1
   if not from then undecided() end
-  if from ~= math.floor(from) or to ~= math.floor(to) then refuse('sub() at fractions') end
+  if not value.is_integer(from) or not value.is_integer(to) then refuse('sub() at fractions') end
   if from == 0 then from = 1 end
   if from < 0 and to == -1 then return value.part('piece', { field = field, from = from, to = -1 }) end
   if from < 0 then refuse('sub() from the end, but not to it; sub(-n) will do') end
@@ -85,7 +86,8 @@ end
 
 local MAGIC = '[%^%$%(%)%%%.%[%]%*%+%-%?]'
 
---- find() and match(): of plain text, or of a pattern that is plain but for ^ and $.
+--- find() and match(): of plain text, or of a pattern that is plain but for ^ and $. `place`: what
+--- kind of a value the result is; nil: one of which only is known whether it is there.
 local function search(arguments, plain, place)
   local v = arguments[1]
   local field = text_of(v, 'find')
@@ -98,27 +100,27 @@ local function search(arguments, plain, place)
     starts, ends = bytes:sub(1, 1) == '^', bytes:sub(-1) == '$' and bytes:sub(-2) ~= '%$'
     bytes = bytes:sub(starts and 2 or 1, ends and -2 or -1)
     if bytes:find(MAGIC) then refuse("patterns; plain text, and ^ and $ at its ends, will do") end
-    if ends and not starts and bytes == '' then ends = false end
   end
   return value.part('found', { field = field, bytes = bytes, starts = starts, ends = ends, place = place, at = place })
 end
 
 builtins[string.find] = function(arguments)
-  local folded = fold(string.find, { unpack(arguments, 1, 4) })
-  if folded then return folded end
-  local plain = arguments[4]
-  return search(arguments, plain and condition.truth(plain) == true, 'number')
+  local folded, second = fold(string.find, { unpack(arguments, 1, 4) })
+  if folded then return folded, second end
+  local plain = arguments[4] and condition.truth(arguments[4]) or false
+  if type(plain) ~= 'boolean' then refuse('find() that is plain or not by the event') end
+  return search(arguments, plain, 'number'), search(arguments, plain, nil)
 end
 
 builtins[string.match] = function(arguments)
-  local folded = fold(string.match, { unpack(arguments, 1, 3) })
-  if folded then return folded end
+  local folded, second = fold(string.match, { unpack(arguments, 1, 3) })
+  if folded then return folded, second end
   return search(arguments, false, 'string')
 end
 
 --- #v
 function builtins.length(v)
-  if value.is_const(v, 'string') or value.is_const(v, 'table') then return const(#v.value) end
+  if value.is_const(v, 'string') then return const(#v.value) end
   if v.is == 'text' then return value.int('length', 0, v.field.bytes, { a = v.field }) end
   if v.is == 'array' then return const(v.field.elements) end
   if v.is == 'name' or v.is == 'address' or v.is == 'piece' or v.is == 'element' then

@@ -16,6 +16,7 @@ local bytecode = {}
 
 -- Kinds of operands (BCMode): registers read and written, and constants.
 local DST, BASE, VAR, RBASE, UV, LIT, LITS, PRI, NUM, STR, TAB, FUNC, JUMP = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
+local CDATA = 14
 
 local names = {}
 for i = 0, #vmdef.bcnames / 6 - 1 do
@@ -30,7 +31,7 @@ local primitives = { [0] = nil, [1] = false, [2] = true }
 --- An operand that is a constant, as a Lua value; `at` is the prototype it is a constant of.
 local function constant(at, mode, operand)
   if mode == NUM then return util.funck(at, operand) end
-  if mode == STR or mode == TAB or mode == FUNC then return util.funck(at, -operand - 1) end
+  if mode == STR or mode == TAB or mode == FUNC or mode == CDATA then return util.funck(at, -operand - 1) end
   if mode == LITS then return operand < 32768 and operand or operand - 65536 end
   if mode == PRI then return primitives[operand] end
   return operand
@@ -50,9 +51,9 @@ local function registers(one, modes)
     reads[#reads + 1] = one.a
     span(reads, one.a + 2, one.a + one.c + (op == 'CALL' and 0 or 1))
     if one.b > 1 then span(writes, one.a, one.a + one.b - 2) end
-  elseif op == 'CALLT' then
+  elseif op == 'CALLT' or op == 'CALLMT' then
     reads[#reads + 1] = one.a
-    span(reads, one.a + 2, one.a + one.d)
+    span(reads, one.a + 2, one.a + one.d + (op == 'CALLT' and 0 or 1))
   elseif op == 'RET' or op == 'RET1' then
     span(reads, one.a, one.a + one.d - 2)
   elseif op == 'RETM' then

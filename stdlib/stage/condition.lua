@@ -13,7 +13,6 @@
 ---   { ask = 'in_set', key, bytes, keys }         a value in a map
 ---   { ask = 'not', of }                          the opposite of a test
 
-local ffi = require 'ffi'
 local arithmetic = require 'moonprobe.stage.arithmetic'
 local named = require 'moonprobe.stage.named'
 local value = require 'moonprobe.stage.value'
@@ -42,11 +41,20 @@ local function compare(how, a, b, unsigned)
   return { ask = 'compare', how = how, a = a, b = b, unsigned = unsigned }
 end
 
---- Integers of known ranges, or 64-bit fields of the same sign: the kernel's comparison is Lua's.
+--- An answer that is known, but only where a value can be computed.
+local function known(answer, v)
+  if v.is == 'ratio' then v = v.a end
+  if not v.guarded then return answer end
+  return condition.negated(compare('lt', v, const(answer and -MOST or 2 * MOST), false))
+end
+
+--- Integers of known ranges: the kernel's comparison is Lua's.
 local function compare_integers(how, a, b)
   local low_a, high_a = a.low or a.value, a.high or a.value
   local low_b, high_b = b.low or b.value, b.high or b.value
-  if how == 'lt' then
+  if a.guarded or b.guarded then
+    return compare(how, a, b, false)
+  elseif how == 'lt' then
     if high_a < low_b then return true elseif low_a >= high_b then return false end
   elseif how == 'le' then
     if high_a <= low_b then return true elseif low_a > high_b then return false end
@@ -64,8 +72,10 @@ local function compare_wide(how, a, b)
     return compare(how, a, b, not signed)
   end
   local other = a.is == 'wide' and b or a
-  local low = other.low or other.value
-  if other.is ~= 'wide' and value.is_integer(low) and (signed or low >= 0) then
+  if other.is == 'wide' then return nil end
+  local low, high = other.low or other.value, other.high or other.value
+  if other.is == 'const' and low ~= math.floor(low) then return nil end
+  if signed and low >= -2 ^ 63 and high < 2 ^ 63 or not signed and low >= 0 and high < 2 ^ 64 then
     return compare(how, a, b, not signed)
   end
   return nil
@@ -86,11 +96,11 @@ end
 local function compare_fraction(how, a, b)
   if a.is == 'ratio' and value.is_const(b) then
     local k = b.value
-    if k ~= k then return false end
+    if k ~= k then return known(false, a) end
     if how == 'lt' then return compare_integers('lt', a.a, const(threshold(a.a.low, a.a.high, a.by, k))) end
     local most = threshold(a.a.low, a.a.high, a.by, k, true) - 1
     if how == 'le' then return compare_integers('le', a.a, const(most)) end
-    if most / a.by ~= k then return false end
+    if most / a.by ~= k then return known(false, a) end
     return compare_integers('eq', a.a, const(most))
   elseif value.is_const(a) then
     if how == 'eq' then return compare_fraction('eq', b, a) end
@@ -111,11 +121,10 @@ end
 
 --- An integer with a constant that is none: rounded to the side where the answer changes.
 local function compare_rounded(how, a, b)
-  local k = value.is_const(a) and a.value or b.value
-  if k ~= k or how == 'eq' then return false end
   local swapped = value.is_const(a)
-  local n = integer(swapped and b or a)
-  if k > MOST then return not swapped elseif k < -MOST then return swapped end
+  local k, n = swapped and a.value or b.value, integer(swapped and b or a)
+  if k ~= k or how == 'eq' then return known(false, n) end
+  if k > MOST then return known(not swapped, n) elseif k < -MOST then return known(swapped, n) end
   local edge = math.floor(k)
   if k == edge then
     return compare_integers(how, swapped and const(k) or n, swapped and n or const(k))
@@ -185,8 +194,8 @@ end
 
 --- The event's number is one of these.
 function condition.member(a, numbers)
-  if #numbers == 0 then return false end
-  if #numbers == 1 then return compare_integers('eq', a, const(numbers[1])) end
+  if #numbers == 0 then return known(false, a) end
+  if #numbers == 1 then return condition.equal(a, const(numbers[1])) end
   return { ask = 'member', a = a, numbers = numbers }
 end
 
@@ -208,7 +217,7 @@ end
 --- Is there a value? For what may be nil.
 local function present(v)
   if v.is == 'name' and named.may_be_nil(v.field) then
-    return condition.negated(compare_integers('eq', raw(v), const(0)))
+    return condition.negated(compare('eq', raw(v), const(0), false))
   elseif v.is == 'found' then
     return found_test(v)
   elseif v.is == 'element' then
@@ -217,13 +226,18 @@ local function present(v)
   return true
 end
 
+--- Could == call a function of theirs?
+local function has_methods(of)
+  local kind = type(of)
+  return kind == 'userdata' or kind == 'cdata' and not tonumber(of) or kind == 'table' and getmetatable(of) ~= nil
+end
+
 --- a == b.
 function condition.equal(a, b)
-  if a == b and a.is ~= 'element' and not (a.is == 'const' and a.value ~= a.value) then return true end
+  if a == b and a.is ~= 'element' and a.is ~= 'array' and not value.is_const(a) then return true end
   if value.is_const(a) and value.is_const(b) then
-    if type(a.value) == 'cdata' or type(b.value) == 'cdata' then
-      return ffi.istype('int64_t', a.value) and a.value == b.value or a.value == b.value
-    end
+    if rawequal(a.value, b.value) then return true end
+    if has_methods(a.value) or has_methods(b.value) then refuse('comparing these with each other') end
     return a.value == b.value
   end
   if value.is_const(a) then a, b = b, a end
@@ -237,7 +251,7 @@ function condition.equal(a, b)
     local v, other = a.is == 'found' and a or b, a.is == 'found' and b or a
     if v.place and v.place == 'number' and value.is_const(other) then
       if type(other.value) ~= 'number' then return false end
-      if other.value == 1 then return text_at(v.field, 0, v.bytes, v.starts and v.ends) end
+      if other.value == 1 then return text_at(v.field, 0, v.bytes, v.ends) end
       refuse('where a text was found, other than at 1; sub() tells what is there')
     elseif v.place == 'string' and value.is_const(other, 'string') then
       if other.value ~= v.bytes then return false end
@@ -260,6 +274,7 @@ function condition.equal(a, b)
   if stringlike(a) and stringlike(b) then
     refuse('comparing these texts with each other; each with a fixed text will do')
   end
+  if a.is == 'array' and b.is == 'array' then refuse('comparing arrays; compare their places') end
   return false -- of different types
 end
 

@@ -96,7 +96,7 @@ for _, op in ipairs { 'add', 'sub', 'mul', 'and', 'or', 'xor', 'shl', 'sar' } do
 local function divide(op, negative)
   local positive = two(op)
   return function(self, node, dst, i)
-    if node.a.is == 'const' or node.a.low >= 0 then return positive(self, node, dst, i) end
+    if (node.a.low or node.a.value) >= 0 then return positive(self, node, dst, i) end
     local code, plus, done = self.code, self.code:label(), self.code:label()
     self:eval(node.a, i)
     local by = self:eval(node.b, i + 1)

@@ -136,12 +136,9 @@ local function scale_of(ends)
   return scale
 end
 
---- An end's value times `scale`, as an integer; nil when Lua would raise.
+--- An end's value times `scale`, as an integer; undecided when Lua would raise.
 local function scaled(v, scale)
-  if v.is == 'const' and type(v.value) ~= 'number' then
-    if type(v.value) == 'string' then refuse('text as a value; a number field will do') end
-    return nil
-  end
+  if value.is_const(v, 'string') then refuse('text as a value; a number field will do') end
   if v.is == 'ratio' then
     if v.by ~= scale then refuse('fractions of different denominators') end
     v = v.a
@@ -237,7 +234,7 @@ local function emitter(fold)
       code:place(full)
     else
       if not fold.key_field then
-        key_at = one:shared_room(fold.key_bytes)
+        key_at = one:shared_room(MOST_KEY)
         local at = key_at
         for _, part in ipairs(fold.parts) do
           local next_part = code:label()
@@ -313,7 +310,11 @@ local function try(plan, wanted)
     fold.value_graph = follow_part(wanted.value)
     local ends = keys.ends_of(fold.value_graph)
     fold.scale, fold.values = scale_of(ends), {}
-    for _, node in ipairs(ends) do fold.values[node] = scaled(node.value, fold.scale) end
+    for _, node in ipairs(ends) do
+      local ok, result = pcall(scaled, node.value, fold.scale)
+      if not ok and result ~= value.undecided_mark then error(result, 0) end
+      fold.values[node] = ok and result or nil
+    end
   end
   local words = 0
   for _, word in ipairs(fold.words) do
@@ -362,15 +363,22 @@ function folding.make(plan, wanted)
   return nil, result
 end
 
---- How the worker reads what the kernel has folded, for Aggregate:attach_kernel().
----@param fold table of folding.make()
+--- The descriptors of a fold's maps: banks, control.
 ---@param fds integer[] of the plan's maps, in order
----@param cpus integer possible ones
----@return table
-function folding.reader(fold, fds, cpus)
+---@return integer[]
+function folding.maps(fold, fds)
   local maps = {}
   for i, index in ipairs(fold.maps) do maps[i] = fds[index + 1] end
   maps[#maps + 1] = fds[fold.control + 1]
+  return maps
+end
+
+--- How the worker reads what the kernel has folded, for Aggregate:attach_kernel().
+---@param fold table of folding.make()
+---@param maps integer[] of folding.maps(), open as long as it reads
+---@param cpus integer possible ones
+---@return table
+function folding.reader(fold, maps, cpus)
   local parts = fold.parts
   return {
     name = fold.name,

@@ -40,8 +40,8 @@ local function text_of(one, following, maps)
     local register = (class == 6 and 'w' or 'r') .. one.dst
     return ('if %s %s %s goto %+d'):format(register, jump[operation], other, one.offset)
   elseif one.code == 0xdb then
-    local operation = one.immediate == 0 and '+=' or 'cmpxchg'
-    return ('lock %s %s r%d'):format(memory('u64', one.dst, one.offset), operation, one.src)
+    local operation_name = one.immediate == 0 and '+=' or 'cmpxchg'
+    return ('lock %s %s r%d'):format(memory('u64', one.dst, one.offset), operation_name, one.src)
   end
   local place = sizes[one.code % 32 - class]
   if class == 1 then return ('r%d = %s'):format(one.dst, memory(place, one.src, one.offset)) end

@@ -19,55 +19,71 @@ local TABLES_NS = 1e8
 --- What one translation uses; the values of the one before are forgotten.
 function live.new()
   value.start()
-  return setmetatable({ numbers = {}, watches = {}, tables = {}, by_name = {}, names = {} }, Live)
+  return setmetatable({ numbers = {}, watches = {}, tables = {}, known = {}, names = {} }, Live)
 end
 
---- The value of something outside, read by `get`; `name` tells it from others, `called` is what
---- the script calls it.
-function Live:value(name, called, get)
-  if self.by_name[name] then return self.by_name[name] end
+--- The value of something outside, read by `get`; `owner` and `key` tell it from others,
+--- `called` is what the script calls it.
+local function value_of(self, owner, key, called, get)
+  local known = self.known[owner]
+  if not known then
+    known = {}
+    self.known[owner] = known
+  end
+  if known[key] then return known[key] end
   local now = get()
   if type(now) == 'table' then self.names[now] = self.names[now] or called end
-  local made
   if value.is_integer(now) then
-    local node = value.int('live', now >= 0 and 0 or -value.MOST, value.MOST, { a = { id = 'live ' .. name } })
-    node.number = { get = get, last = now, low = node.low, place = nil, name = name, called = called }
-    made = node
+    local number = { get = get, last = now, called = called, low = now >= 0 and 0 or -value.MOST, place = nil }
+    known[key] = value.int('live', number.low, value.MOST, { a = number })
+    known[key].number = number
   else
-    self.watches[name] = { get = get, last = now, called = called }
-    made = value.const(now)
+    self.watches[#self.watches + 1] = { get = get, last = now, called = called }
+    known[key] = value.const(now)
   end
-  self.by_name[name] = made
-  return made
+  return known[key]
 end
 
 function Live:upvalue(fn, index)
-  return self:value(('%s up %d'):format(tostring(fn), index), (debug.getupvalue(fn, index)), function()
+  return value_of(self, fn, index, (debug.getupvalue(fn, index)), function()
     local _, now = debug.getupvalue(fn, index)
     return now
   end)
 end
 
+--- A global. One that is not there raises in scripts (stdlib/environment.lua).
 function Live:global(fn, name)
   local env = debug.getfenv(fn)
-  return self:value(('%s global %s'):format(tostring(env), name), name, function() return rawget(env, name) end)
+  local v = value_of(self, env, name, name, function() return rawget(env, name) end)
+  if value.is_const(v, 'nil') and getmetatable(env) then value.undecided() end
+  return v
 end
 
 --- table[key] of a table known now.
 function Live:index(from, key)
+  if key == nil or key ~= key then return value.const(nil) end
   if rawget(from, key) == nil and getmetatable(from) then
     value.refuse('a table with a metatable; a plain one will do')
   end
-  local name = ('%s %s %s'):format(tostring(from), type(key), tostring(key))
   local called = ('%s.%s'):format(self.names[from] or '?', tostring(key))
-  return self:value(name, called, function() return rawget(from, key) end)
+  return value_of(self, from, key, called, function() return rawget(from, key) end)
+end
+
+local LENGTH = {} -- as a key
+
+--- #table
+function Live:length(from)
+  return value_of(self, from, LENGTH, '#' .. (self.names[from] or '?'), function() return #from end)
 end
 
 --- A value that must be constant: a live number is built in, and watched.
 function Live:built_in(v)
   if v.is ~= 'int' or v.op ~= 'live' then return v end
   local number = v.number
-  self.watches[number.name] = { get = number.get, last = number.last, called = number.called }
+  if not number.is_watched then
+    self.watches[#self.watches + 1] = { get = number.get, last = number.last, called = number.called }
+    number.is_watched = true
+  end
   return value.const(number.last)
 end
 
@@ -92,8 +108,8 @@ function Live:watch_table(from)
 end
 
 local function differs(a, b)
-  for key, v in pairs(a) do if b[key] ~= v then return true end end
-  for key in pairs(b) do if a[key] == nil then return true end end
+  for key, v in pairs(a) do if not rawequal(rawget(b, key), v) then return true end end
+  for key in pairs(b) do if rawget(a, key) == nil then return true end end
   return false
 end
 
@@ -114,14 +130,15 @@ function Live:changes(array, now)
     local number = self.numbers[i]
     local current = number.get()
     if current ~= number.last then
-      if not value.is_integer(current) or current < number.low then return true end
+      if not value.is_integer(current) or current < number.low then return true end -- another range
       number.last = current
       array[i - 1] = current
     end
   end
-  for _, watch in pairs(self.watches) do
-    local current = watch.get()
-    if current ~= watch.last and (current == current or watch.last == watch.last) then return true end
+  for i = 1, #self.watches do
+    local watch = self.watches[i]
+    local current, last = watch.get(), watch.last
+    if not rawequal(current, last) and (current == current or last == last) then return true end
   end
   if next(self.tables) and now - (self.looked_ns or 0) > TABLES_NS then
     self.looked_ns = now
@@ -139,7 +156,7 @@ function Live:report()
   for _, number in ipairs(self.numbers) do
     list[#list + 1] = { name = number.called, value = number.last, live = true }
   end
-  for _, watch in pairs(self.watches) do
+  for _, watch in ipairs(self.watches) do
     local kind = type(watch.last)
     if kind ~= 'function' and kind ~= 'table' then
       list[#list + 1] = { name = watch.called, value = watch.last, live = false }

@@ -21,6 +21,8 @@ local MOST_NODES, MOST_STEPS, MOST_DEPTH, MOST_CALLS = 1500, 50000, 150, 16
 
 local paths = {}
 
+local LOOP = 'for ... in; a numeric for with constant bounds, or a look-up in a table, will do'
+
 local UNDECIDED = { leave = 'undecided' }
 local NIL = nil -- made anew for each translation
 
@@ -34,6 +36,13 @@ local function copy_frame(frame)
     to = frame.to, want = frame.want, calls = frame.calls, multi = frame.multi }
 end
 
+--- Where the values begin that the last call left for an instruction; nil: it takes none.
+local function multi_from(one)
+  if one.op == 'CALLM' then return one.a + 2 + one.c end
+  if one.op == 'CALLMT' then return one.a + 2 + one.d end
+  return one.op == 'RETM' and one.a + one.d or nil
+end
+
 --- What tells two states apart: where they are, and what is still needed.
 local function key_of(frame)
   local words = {}
@@ -42,6 +51,10 @@ local function key_of(frame)
     words[#words + 1] = frame.pc
     local one = frame.code[frame.pc]
     for _, r in ipairs(one and one.alive or {}) do words[#words + 1] = frame.r[r] and frame.r[r].id or 'x' end
+    local first = one and frame.multi and multi_from(one)
+    if first then
+      for r = first, first + frame.multi - 1 do words[#words + 1] = frame.r[r] and frame.r[r].id or 'x' end
+    end
     if frame.parent then words[#words + 1] = frame.to .. '/' .. frame.want end
     frame = frame.parent
   end
@@ -106,15 +119,17 @@ local function call(frame, callee, arguments, to, want, is_tail)
     if builtins.takes_constants[fn] then
       for i = 2, #arguments do arguments[i] = walk.live:built_in(arguments[i]) end
     end
-    local result = builtin(arguments)
+    local result, second = builtin(arguments)
     if is_tail then
-      if result.is ~= 'choice' then return do_return(frame, { result }) end
+      if result.is ~= 'choice' then return do_return(frame, { result, second }) end
       return fork(frame, result.test, function(one, answer)
         one.finished = { answer and result.yes or result.no }
       end)
     end
-    for i = 1, want - 1 do frame.r[to + i] = NIL end
-    if want < 0 then frame.multi = 1 end
+    for i = 1, want - 1 do frame.r[to + i] = i == 1 and second or NIL end
+    if want < 0 then
+      frame.r[to + 1], frame.multi = second, second and 2 or 1
+    end
     if want == 0 then
       frame.pc = frame.pc + 1
       return nil
@@ -122,6 +137,7 @@ local function call(frame, callee, arguments, to, want, is_tail)
     return put(frame, to, result)
   end
   local code = bytecode.of(fn)
+  if fn == pairs or fn == ipairs or fn == next then refuse(LOOP) end
   if not code then
     refuse('a call of a library function that the kernel has not; comparisons and look-ups will do')
   end
@@ -226,7 +242,10 @@ function instructions.NOT(frame, one)
   end)
 end
 function instructions.UNM(frame, one) return put(frame, one.a, arithmetic.negate(get(frame, one.d))) end
-function instructions.LEN(frame, one) return put(frame, one.a, builtins.length(get(frame, one.d))) end
+function instructions.LEN(frame, one)
+  local v = get(frame, one.d)
+  return put(frame, one.a, value.is_const(v, 'table') and walk.live:length(v.value) or builtins.length(v))
+end
 
 for name, op in pairs { ADD = 'add', SUB = 'sub', MUL = 'mul', DIV = 'div', MOD = 'mod' } do
   local divides = op == 'div' or op == 'mod'
@@ -319,7 +338,6 @@ end
 
 local OUTSIDE = 'changing something outside of the function; do that in each()'
 local TABLE = 'making a table; make it once, outside of the function'
-local LOOP = 'for ... in; a numeric for with constant bounds, or a look-up in a table, will do'
 local reasons = {
   CAT = 'joining text; compare the parts', FNEW = 'making a function; make it outside', TNEW = TABLE, TDUP = TABLE,
   VARG = '...; name the arguments', ITERC = LOOP, ITERN = LOOP, ISNEXT = LOOP,
@@ -351,7 +369,7 @@ end
 
 --- The graph from a state on.
 function follow(frame)
-  local key = not frame.finished and key_of(frame)
+  local key = not frame.finished and key_of(frame) or nil
   local known_node = key and walk.memo[key]
   if known_node == false then refuse('a loop whose end depends on the event; constant bounds will do') end
   if known_node then return known_node end

@@ -8,8 +8,9 @@
 --- folds too, and the event needs no ring. Filters that read only what is there early come before
 --- the rest is captured.
 ---
---- The verdict: bit k-1 says that sink k is to be served by the worker (the seventh and all
---- after it share a bit), bit 7 that the worker judges these sinks itself.
+--- The verdict: bits 0 to 6 say which sinks the worker is to serve, bit 7 that it judges these
+--- itself. A sink gets a bit when it needs one: when it is the worker's, or may be undecided. When
+--- there are too many, those for which none is left share one and are the worker's altogether.
 
 local bit = require 'bit'
 local ffi = require 'ffi'
@@ -26,7 +27,8 @@ schema.cdef 'include/plan.h'
 local EVENT, FRAME = assembler.EVENT, assembler.FRAME
 local VERDICT = 7 -- register
 local SCRATCH = 3 -- byte of the record's header that early leaves for late
-local UNDECIDED, SHARED, MOST_BITS = 0x80, 0x40, 7
+local UNDECIDED = 0x80
+local MOST_BITS, SHARED = 7, 0x40
 local THIS_CPU = 8 -- helper bpf_get_smp_processor_id
 
 local Plan = {}
@@ -82,16 +84,16 @@ function Plan:filter(fn)
 end
 
 local AFTER = { reason = 'it comes after a filter that runs in the worker; put it first' }
-local MANY = { reason = 'more than six sinks on one probe' }
+local MANY = { reason = ('more than %d handlers and aggregates on one probe'):format(MOST_BITS) }
 
 --- How far a sink's work goes in the kernel.
-function Plan:judge(sink, index)
+function Plan:judge(sink)
   local job = { sink = sink, early = {}, late = {}, left = {}, refusals = {} }
   for _, fn in ipairs(sink.filters) do
     local one = self:filter(fn)
-    if #job.left > 0 or not one.graph or index >= MOST_BITS and #self.sinks > MOST_BITS then
+    if #job.left > 0 or not one.graph then
       job.left[#job.left + 1] = fn
-      job.refusals[fn] = one.refusal or index >= MOST_BITS and #self.sinks > MOST_BITS and MANY or AFTER
+      job.refusals[fn] = one.refusal or AFTER
       job.refusal = job.refusal or job.refusals[fn]
     elseif one.late or #job.late > 0 then
       job.late[#job.late + 1] = one
@@ -99,7 +101,6 @@ function Plan:judge(sink, index)
       job.early[#job.early + 1] = one
     end
   end
-  job.bit = index < MOST_BITS and 2 ^ (index - 1) or SHARED
   if sink.fold and #job.left == 0 then
     job.fold, job.fold_refusal = folding.make(self, sink.fold)
     if job.fold then job.fold_late = #job.late > 0 or is_late(self.schema, job.fold.fields) end
@@ -107,8 +108,19 @@ function Plan:judge(sink, index)
   return job
 end
 
+--- A bit of the verdict for a job, when it turns out to need one: those the worker serves, and those
+--- that may be undecided. What gets none of its own shares one, and the worker does all of it.
+function Plan:bit_of(job)
+  if not job.bit then
+    self.bits = self.bits + 1
+    if self.bits > self.most_bits then error(job, 0) end
+    job.bit = 2 ^ (self.bits - 1)
+  end
+  return job.bit
+end
+
 --- Emits one stage: for each group of jobs its filters, then what becomes of what passes.
----@param groups { filters: table[], bits: integer, when: fun(code, skip)|nil, done: (fun(one, undecided))[] }[]
+---@param groups { filters: table[], when: fun(code, skip)|nil, jobs: { job, done: fun(one, undecided) }[] }[]
 ---@param begin fun(code, finish)|nil
 ---@param ends fun(code) with the verdict in its register
 local function emit_stage(self, groups, begin, ends)
@@ -131,12 +143,12 @@ local function emit_stage(self, groups, begin, ends)
       job.done(one, unsure)
       code:jump(next_job)
       code:place(unsure)
-      code:alu('or', VERDICT, job.bit + UNDECIDED)
+      if code.used[unsure] then code:alu('or', VERDICT, self:bit_of(job.job) + UNDECIDED) end
       code:place(next_job)
     end
     code:jump(skip)
     code:place(undecided)
-    code:alu('or', VERDICT, group.bits + UNDECIDED)
+    if code.used[undecided] then code:alu('or', VERDICT, self:bits_of(group.jobs) + UNDECIDED) end
     code:place(skip)
   end
   code:place(finish)
@@ -155,6 +167,7 @@ end
 
 local function give_verdict(code) code:alu_register('mov', 0, VERDICT) end
 
+--- For the worker: says so in the verdict.
 local function add_bit(bits)
   return function(one) one.code:alu('or', VERDICT, bits) end
 end
@@ -177,9 +190,9 @@ local function grouped(jobs)
   return groups
 end
 
-local function bits_of(jobs)
+function Plan:bits_of(list)
   local bits = 0
-  for _, job in ipairs(jobs) do bits = bit.bor(bits, job.bit) end
+  for _, one in ipairs(list) do bits = bit.bor(bits, self:bit_of(one.job)) end
   return bits
 end
 
@@ -191,10 +204,10 @@ local function emit_early(self, groups)
     for j, job in ipairs(group.jobs) do
       local folds = job.fold and not job.fold_late
       needed = needed or folds
-      jobs[j] = { bit = job.bit, done = folds and job.fold.emit or add_bit(job.bit) }
+      jobs[j] = { job = job, done = folds and job.fold.emit or add_bit(self:bit_of(job)) }
     end
     needed = needed or #group.early > 0
-    list[i] = { filters = group.early, bits = bits_of(group.jobs), jobs = jobs }
+    list[i] = { filters = group.early, jobs = jobs }
   end
   if not needed then return nil end
   return emit_stage(self, list, nil, function(code)
@@ -207,19 +220,17 @@ end
 local function emit_late(self, groups, has_early)
   local list = {}
   for _, group in ipairs(groups) do
-    local jobs, rest = {}, {}
+    local jobs = {}
     for _, job in ipairs(group.jobs) do
       if not (job.fold and not job.fold_late) then
-        rest[#rest + 1] = job
-        jobs[#jobs + 1] = { bit = job.bit, done = job.fold and job.fold.emit or add_bit(job.bit) }
+        jobs[#jobs + 1] = { job = job, done = job.fold and job.fold.emit or add_bit(self:bit_of(job)) }
       end
     end
-    local bits = bits_of(rest)
-    if #rest > 0 then
-      list[#list + 1] = { filters = group.late, bits = bits, jobs = jobs,
+    if #jobs > 0 then
+      list[#list + 1] = { filters = group.late, jobs = jobs,
         when = has_early and #groups > 1 and function(code, skip)
           code:load(2, EVENT, 1, SCRATCH)
-          code:alu('and', 2, bits)
+          code:alu('and', 2, self:bits_of(jobs))
           code:jump_if('eq', 2, 0, skip)
         end }
     end
@@ -240,34 +251,57 @@ local function is_idle(jobs)
   return true
 end
 
---- The plan of a source; nil when everything runs in the worker. Both say for explain which
---- function runs where.
----@param source { schema: table, sinks: table[] } of stream.sources
----@return table|nil plan
----@return table jobs one for each sink
-function plan.make(source)
+--- A sink whose work is all the worker's; those share a bit.
+local function left_alone(sink)
+  local job = { sink = sink, early = {}, late = {}, left = sink.filters, refusals = {}, refusal = MANY,
+    fold_refusal = sink.fold and MANY, bit = SHARED }
+  for _, fn in ipairs(sink.filters) do job.refusals[fn] = MANY end
+  return job
+end
+
+--- One attempt; nil when a job found no bit left: then it is noted in `alone`.
+local function attempt(source, alone)
   local self = setmetatable({ schema = source.schema, sinks = source.sinks, live = live.new(), maps = {},
-    sets = {}, filters = {} }, Plan)
+    sets = {}, filters = {}, bits = 0, most_bits = next(alone) and MOST_BITS - 1 or MOST_BITS }, Plan)
   local jobs = {}
-  for i, sink in ipairs(source.sinks) do jobs[i] = self:judge(sink, i) end
+  for i, sink in ipairs(source.sinks) do
+    jobs[i] = alone[sink] and left_alone(sink) or self:judge(sink)
+  end
   self.jobs = jobs
-  if is_idle(jobs) then return nil, jobs, self end
+  if is_idle(jobs) then return self end
   local ok, problem = pcall(function()
     local groups = grouped(jobs)
     self.early = emit_early(self, groups)
     self.late = emit_late(self, groups, self.early ~= nil)
   end)
-  if not ok then
-    if not value.is_refusal(problem) then error(problem, 0) end
-    self.refusal = problem
-    return nil, jobs, self
+  if ok then return self end
+  if type(problem) == 'table' and problem.sink then
+    alone[problem.sink] = true
+    return nil
+  elseif not value.is_refusal(problem) then
+    error(problem, 0)
   end
+  self.late, self.refusal = nil, problem
+  return self
+end
+
+--- The plan of a source; nil when everything runs in the worker. The jobs tell which function
+--- runs where.
+---@param source { schema: table, sinks: table[] } of stream.sources
+---@return table|nil plan
+---@return table jobs one for each sink
+---@return table? refusal of all of it
+function plan.make(source)
+  local alone = {}
+  local self = attempt(source, alone)
+  while not self do self = attempt(source, alone) end
+  if not self.late then return nil, self.jobs, self.refusal end
   if self.live_index then
     local bytes = self.live:bytes()
     local map = self.maps[self.live_index + 1]
     map.value_bytes, map.content = #bytes, { { '\0\0\0\0', bytes } }
   end
-  return self, jobs
+  return self, self.jobs
 end
 
 local kinds = { values = 1, set = 2, percpu_hash = 3, lru = 4, percpu_array = 5 }
@@ -317,8 +351,8 @@ end
 function plan.filter(of, fn)
   local all = { name = of.name, fields = {}, readable = of.readable }
   for i, field in ipairs(of.fields) do all.fields[i] = setmetatable({ late = true }, { __index = field }) end
-  local made, jobs, self = plan.make { schema = all, sinks = { { filters = { fn } } } }
-  if not made then return nil, self.refusal or jobs[1].refusal or { reason = 'nothing to do', file = '?', line = 0 } end
+  local made, jobs, refusal = plan.make { schema = all, sinks = { { filters = { fn } } } }
+  if not made then return nil, refusal or jobs[1].refusal or { reason = 'nothing to do', file = '?', line = 0 } end
   return { maps = made.maps, late = assembler.bytes(made.late), live = made.live }
 end
 

@@ -86,7 +86,7 @@ local function numbers_of(v, of)
   for key, there in pairs(of) do
     if there and v.is == 'name' and type(key) == 'string' then
       for _, number in ipairs(named.numbers(v.field, key)) do add(number) end
-    elseif there and v.is ~= 'name' and value.is_integer(key) then
+    elseif there and v.is ~= 'name' and value.is_integer(key) and (key >= 0 or v.is ~= 'wide' or v.signed) then
       add(key)
     end
   end
@@ -143,7 +143,6 @@ function reading.index(walk, v, key)
     return element_of(v, key)
   elseif value.is_const(v, 'table') then
     if not value.is_const(key) then return look_up(walk, v.value, key) end
-    if key.value == nil then return const(nil) end
     return walk.live:index(v.value, key.value)
   elseif v.is == 'text' or v.is == 'piece' or v.is == 'address' or v.is == 'found'
     or v.is == 'name' or value.is_const(v, 'string') then

@@ -24,36 +24,55 @@ local value = {}
 
 value.MOST = 2 ^ 53 -- integers up to here are exact in a Lua number
 
-local interned, count = {}, 0
+local nodes, interned, constants = {}, {}, {} -- by id, by their parts, by their value
+local objects, object_count = {}, 0 -- tables that are parts; the script's own have no say in it
+local NIL, NAN = {}, {} -- what cannot be a key
 
 --- Forgets all values: to be called before a translation.
 function value.start()
-  interned, count = {}, 0
+  nodes, interned, constants, objects, object_count = {}, {}, {}, {}, 0
+end
+
+local INT, RATIO = { 'op', 'a', 'b', 'at', 'low', 'high' }, { 'a', 'by' }
+local PART = { 'field', 'at', 'from', 'to', 'bytes', 'starts', 'ends', 'table', 'key' }
+
+local function number_of(object)
+  if not objects[object] then
+    object_count = object_count + 1
+    objects[object] = 'o' .. object_count
+  end
+  return objects[object]
 end
 
 local function mark(part)
   local kind = type(part)
-  if kind == 'table' and part.id then return part.id end
   if kind == 'number' then return ('n%.17g'):format(part) end
-  return kind:sub(1, 2) .. tostring(part)
+  if kind ~= 'table' then return kind:sub(1, 2) .. tostring(part) end
+  local id = rawget(part, 'id')
+  return id and nodes[id] == part and id or number_of(part)
+end
+
+local function add(node)
+  node.id = #nodes + 1
+  nodes[node.id] = node
+  return node
 end
 
 --- The one value of these parts. `order` names the parts that tell it from others.
 local function make(node, order)
   local words = { node.is }
-  for _, name in ipairs(order) do words[#words + 1] = mark(node[name]) end
+  for i = 1, #order do words[i + 1] = mark(node[order[i]]) end
   local key = table.concat(words, '\0')
-  if not interned[key] then
-    count = count + 1
-    node.id = count
-    interned[key] = node
-  end
+  if not interned[key] then interned[key] = add(node) end
   return interned[key]
 end
 
 function value.const(of)
-  if of == 0 then of = 0 end -- not -0
-  return make({ is = 'const', value = of }, { 'value' })
+  if type(of) == 'number' and of == 0 then of = 0 end -- not -0
+  local key = of
+  if of == nil then key = NIL elseif of ~= of then key = NAN end
+  if not constants[key] then constants[key] = add { is = 'const', value = of } end
+  return constants[key]
 end
 
 --- An integer operation; its range decides what the operations above it must guard against.
@@ -62,10 +81,12 @@ end
 function value.int(op, low, high, parts)
   local node = { is = 'int', op = op, low = low, high = high }
   for name, part in pairs(parts) do node[name] = part end
-  return make(node, { 'op', 'a', 'b', 'at', 'low', 'high' })
+  -- Computing it may leave the event undecided, so it has to be computed whatever its range says.
+  node.guarded = op == 'within' or node.a and node.a.guarded or node.b and node.b.guarded or nil
+  return make(node, INT)
 end
 
-function value.ratio(a, by) return make({ is = 'ratio', a = a, by = by }, { 'a', 'by' }) end
+function value.ratio(a, by) return make({ is = 'ratio', a = a, by = by }, RATIO) end
 
 function value.choice(test, yes, no)
   return { is = 'choice', test = test, yes = yes, no = no }
@@ -74,10 +95,10 @@ end
 --- Part of an event, of a kind from the list above.
 function value.part(kind, parts)
   parts.is = kind
-  return make(parts, { 'field', 'at', 'from', 'to', 'bytes', 'starts', 'ends', 'table', 'key' })
+  return make(parts, PART)
 end
 
-value.event = { is = 'event', id = 0 }
+value.event = { is = 'event', id = 'event' }
 
 function value.is_const(v, of_type)
   return v.is == 'const' and (not of_type or type(v.value) == of_type)

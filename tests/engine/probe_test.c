@@ -202,7 +202,7 @@ static const struct draft counting = {
 
 static uint64_t counted(const struct body *body, int map)
 {
-	uint64_t value[2];
+	uint64_t value[2] = {0};
 
 	assert_int_equal(bpf_map_lookup_elem(body->maps.fds[map], &(uint32_t){0}, value), 0);
 	return value[1];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A script's plans, reloads and rollbacks on this kernel, as root. The test's own executable plays
- * the worker (main with `-worker`): what it does is chosen by the script's text, what it saw it
- * writes to the file that is its argument. The events are a child's calls of getppid(2). */
+ * the worker (main with `-worker`): what it does is chosen by the script's text, whose first word
+ * is the version; what it saw it writes to a file of that name. The events are a child's calls of
+ * getppid(2). */
 #include "script.h"
 
 #include "message.h"
@@ -262,7 +263,8 @@ static void play_word(char *word)
 
 static int play_worker(void)
 {
-	char script[200] = "", *word;
+	char script[200] = "", file[PATH_MAX], *word;
+	const char *base;
 	int source;
 
 	if (message_receive(WORKER_SOCKET, &message) != 1)
@@ -274,13 +276,17 @@ static int play_worker(void)
 	text();		  /* grants */
 	for (int folders = (int)number(); folders > 0; folders--)
 		text();
-	seen = fopen(text(), "ae");
+	base = text();
 	source = message_take_fd(&message, 0);
 	ring_fd = message_take_fd(&message, 1);
-	if (!seen || pread(source, script, sizeof(script) - 1, 0) <= 0)
+	if (pread(source, script, sizeof(script) - 1, 0) <= 0)
+		return 9;
+	word = strtok(script, " \n");
+	snprintf(file, sizeof(file), "%s-%s", base, word);
+	seen = fopen(file, "we");
+	if (!seen)
 		return 9;
 	setlinebuf(seen);
-	word = strtok(script, " \n");
 	fprintf(seen, "version %s\n", word);
 	while ((word = strtok(NULL, " \n")))
 		play_word(word);
@@ -339,7 +345,7 @@ static pid_t start_caller(void)
 	}
 }
 
-/* Runs a script, and `next` after it when that is not NULL; what the workers saw. */
+/* Runs a script, and `next` after it when that is not NULL; what v1 saw, and then what v2 did. */
 static const char *run(const char *first, const char *next)
 {
 	static char text_seen[4096];
@@ -349,7 +355,6 @@ static const char *run(const char *first, const char *next)
 	int before;
 
 	scratch_write(folder, "script", first);
-	scratch_write(folder, "seen", "");
 	snprintf(file, sizeof(file), "%s", scratch_path(folder, "script"));
 	snprintf(out, sizeof(out), "%s", scratch_path(folder, "seen"));
 	next_text = next;
@@ -371,7 +376,10 @@ static const char *run(const char *first, const char *next)
 	kill(options.target_pid, SIGKILL);
 	waitpid(options.target_pid, NULL, 0);
 	assert_int_equal(open_fds(), before);
-	scratch_read(scratch_path(folder, "seen"), text_seen, sizeof(text_seen));
+	scratch_read(scratch_path(folder, "seen-v1"), text_seen, sizeof(text_seen) / 2);
+	if (next)
+		scratch_read(scratch_path(folder, "seen-v2"), text_seen + strlen(text_seen),
+			     sizeof(text_seen) / 2);
 	return text_seen;
 }
 
@@ -443,7 +451,7 @@ static void a_reload_hands_over(void **state)
 	assert_string_equal(run("v1 counting ready run! records yield! finish!",
 				"v2 passing ready run! records counted stop"),
 			    "version v1\nstage 0 1 1 maps\nrun 0 from 0, 1 fds\nrecords verdict 5\n"
-			    "version v2\nstage 0 1 1 maps\nyield\nrun 1 from 4242, 2 fds\n"
+			    "yield\nversion v2\nstage 0 1 1 maps\nrun 1 from 4242, 2 fds\n"
 			    "records verdict 5\ncounted enough\n");
 	assert_int_equal(status, 0);
 }
@@ -457,8 +465,8 @@ static void a_rollback_puts_the_old_stages_back(void **state)
 	assert_string_equal(run("v1 counting ready run! records yield! resume! records stop",
 				"v2 plain ready run! die"),
 			    "version v1\nstage 0 1 1 maps\nrun 0 from 0, 1 fds\nrecords verdict 5\n"
-			    "version v2\nyield\nrun 1 from 4242, 2 fds\nresume\n"
-			    "records verdict 5\n");
+			    "yield\nresume\nrecords verdict 5\n"
+			    "version v2\nrun 1 from 4242, 2 fds\n");
 	assert_int_equal(status, 0);
 }
 

@@ -32,8 +32,9 @@
 	{                                                                                          \
 		0                                                                                  \
 	}
-#define MAP_VALUE_AT(index, offset)                                                                \
-	INSN(BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_VALUE, 0, index), INSN(0, 0, 0, 0, offset)
+#define MAP_VALUE_AT(index, offset) MAP_VALUE_INTO(1, index, offset)
+#define MAP_VALUE_INTO(d, index, offset)                                                           \
+	INSN(BPF_LD | BPF_DW | BPF_IMM, d, BPF_PSEUDO_MAP_VALUE, 0, index), INSN(0, 0, 0, 0, offset)
 #define START MOVE(6, 1)
 
 /* A plan being put together; the parts are the caller's. */

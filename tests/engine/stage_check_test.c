@@ -78,6 +78,36 @@ static void an_aggregate(void **state)
 		EXIT);
 }
 
+/* r9 keeps a cell over another look-up, r0 goes to one of its words; what is inserted at first may
+ * be the value of an array. */
+static void cells(void **state)
+{
+	(void)state;
+	ACCEPTS(START, LOAD(BPF_B, 8, 6, 8), MOVE(2, 6), MAP(SET_MAP), CALL(map_lookup_elem),
+		JUMP_IF(BPF_JNE, 0, 0, 8), MOVE(2, 6), MAP_VALUE_INTO(3, VALUES_MAP, 8),
+		SET(4, BPF_NOEXIST), MAP(SET_MAP), CALL(map_update_elem), JUMP(7), MOVE(9, 0),
+		LOAD(BPF_DW, 2, 9, 0), ATOMIC(BPF_ADD, 9, 8, 2), COMPUTE(BPF_AND, 8, 7), MOVE(0, 9),
+		COMBINE(BPF_ADD, 0, 8), ATOMIC(BPF_ADD, 0, 0, 2), SET(0, 0), EXIT);
+	REFUSES("instruction 1: a map in another register than r1", START,
+		MAP_VALUE_INTO(2, VALUES_MAP, 0), EXIT);
+	REFUSES("instruction 6: gives a helper what lies outside the map's value", START,
+		MOVE(2, 6), MAP_VALUE_INTO(3, VALUES_MAP, 9), MAP(SET_MAP), CALL(map_update_elem),
+		EXIT);
+	REFUSES("instruction 1: reads by what is no address", START, LOAD(BPF_DW, 2, 9, 0), EXIT);
+	REFUSES("instruction 2: writes by what is no address", START, SET(9, 8),
+		STORE_IMM(BPF_DW, 9, 0, 0), EXIT);
+	REFUSES("instruction 3: stores what is no number", START, MAP_VALUE_INTO(3, VALUES_MAP, 0),
+		STORE(BPF_DW, 10, -8, 3), EXIT);
+	REFUSES("instruction 3: computes with what is no number", START,
+		MAP_VALUE_INTO(3, VALUES_MAP, 0), COMPUTE(BPF_ADD, 3, 8), EXIT);
+	REFUSES("instruction 6: stores what is no number", START, MOVE(2, 6), MAP(SET_MAP),
+		CALL(map_lookup_elem), MOVE(9, 0), STORE(BPF_DW, 9, 0, 9), EXIT);
+	REFUSES("instruction 5: computes with what is no number", START, MOVE(2, 6), MAP(SET_MAP),
+		CALL(map_lookup_elem), MOVE(8, 0), EXIT);
+	REFUSES("instruction 6: computes with what is no number", START, SET(8, 0), MOVE(2, 6),
+		MAP(SET_MAP), CALL(map_lookup_elem), COMBINE(BPF_ADD, 8, 0), EXIT);
+}
+
 static void beginning_and_end(void **state)
 {
 	struct error error;
@@ -289,7 +319,7 @@ static void random_instructions(void **state)
 
 	(void)state;
 	for (int round = 0; round < 200000; round++) {
-		struct bpf_insn code[12];
+		struct bpf_insn code[12] = {0};
 		unsigned char *bytes = (unsigned char *)code;
 		uint32_t count = 1 + round % COUNT_OF(code);
 		struct error error;
@@ -341,6 +371,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_filter),
 		cmocka_unit_test(an_aggregate),
+		cmocka_unit_test(cells),
 		cmocka_unit_test(beginning_and_end),
 		cmocka_unit_test(registers_that_are_kept),
 		cmocka_unit_test(memory),

@@ -63,7 +63,7 @@ end
 
 -- Costs.
 local workload = ("-c '%s syscall 100000'"):format(tap.workload)
-run = tap.moonprobe(('explain --measure 30s -f json %s %s'):format(workload, script))
+run = tap.moonprobe(('explain --measure 30s --ring 16M -f json %s %s'):format(workload, script))
 ok, of = pcall(json.decode, run.rows[1] or '')
 if tap.ok(ok and run.status == 0 and #run.rows == 3, 'measured: probe, worker, summary, no rows', run) then
   local runs, cost = 0, {}

@@ -1,0 +1,201 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Stages: filters and aggregates that run in the kernel: known counts, the same result as in the
+--- worker, swaps under load, carried over a reload and a crash.
+
+local tap = dofile 'tests/tap.lua'
+
+local folder = os.tmpname()
+os.remove(folder)
+os.execute('mkdir ' .. folder)
+local function file(name, body) return tap.spit(folder .. '/' .. name, body) end
+
+local API = "local mp = require 'moonprobe' "
+
+--- Runs a script under a workload; rows of stdout as text.
+local function run(body, workload, options)
+  return tap.moonprobe(('run -f json %s -c %s %s'):format(options or '', tap.quote(tap.workload .. ' ' .. workload),
+    file('script.lua', API .. body)), 170)
+end
+
+--- The events that came through the ring.
+local function sent(result)
+  local sum = tap.summary(result)
+  return sum and sum.events
+end
+
+-- A filter: what it rejects does not reach the ring; what it lets through does, once.
+local result = run("local seen = 0 mp.probe 'syscall' :where(function(e) return e.number == 'getppid' and "
+  .. "e.comm == 'workload' end) :each(function() seen = seen + 1 end) mp.finally(function() mp.row(seen) end)",
+  'syscall 1000')
+tap.is({ result.rows[1], sent(result) }, { '[1000]', 1000 }, 'a filter: exactly what it lets through is sent')
+
+-- Every kind of aggregate, in the kernel and in the worker (a key that only Lua can make), on the
+-- same events: the same result. The values differ from event to event.
+local both = [[
+local p = mp.probe('syscall', { only_number = 110 })
+local function only_lua(e) return 'x' .. e.comm end
+local function made(by)
+  return {
+    p:count { by = by }, p:sum('result', { by = by }), p:min('result', { by = by }), p:max('result', { by = by }),
+    p:avg('tid', { by = by }), p:histogram(function(e) return e.tid % 50 / 8 end, { by = by }),
+    p:linear_histogram('tid', { by = by, from = 0, to = 4000000, step = 40000 }),
+  }
+end
+local kernel, worker = made 'comm', made(only_lua)
+mp.finally(function()
+  local json = require 'moonprobe.json'
+  for i, one in ipairs(kernel) do
+    local a, b = one:rows(), worker[i]:rows()
+    mp.row(one.kind.name, #a == 1 and #b == 1 and json.encode(a[1].value) == json.encode(b[1].value))
+    kernel[i]:clear() worker[i]:clear()
+  end
+end)
+]]
+result = run(both, tap.slow and 'pace 2000 2000' or 'pace 20000 50000')
+for i, kind in ipairs { 'count', 'sum', 'min', 'max', 'avg', 'histogram', 'linear_histogram' } do
+  tap.is(result.rows[i], ('["%s",true]'):format(kind), kind .. ': the same in the kernel and in the worker')
+end
+
+-- Values that change while it runs: a number is stored, text makes new stages.
+result = run([[
+local least, name = 2 ^ 31, 'workload'
+local seen = { 0, 0, 0, 0 }
+local phase = 1
+mp.probe('syscall', { only_number = 110 })
+  :where(function(e) return e.comm == name and e.tid + 10 >= least end, { kernel = true })
+  :each(function() seen[phase] = seen[phase] + 1 end)
+local function next_phase() phase = phase + 1 end
+mp.after('300ms', function() least = 10 next_phase() end)
+mp.after('600ms', function() name = 'nobody' end)
+mp.after('650ms', next_phase)
+mp.after('900ms', function() name = 'workload' next_phase() end)
+mp.finally(function() for i = 1, 4 do mp.row(i, seen[i]) end end)
+]], tap.slow and 'pace 1500 1000' or 'pace 15000 10000')
+local function seen(phase) return tonumber((result.rows[phase] or ''):match('^%[%d,(%d+)%]')) or -1 end
+local plenty = tap.slow and 50 or 1000
+tap.ok(seen(1) == 0 and seen(2) > plenty and seen(3) == 0 and seen(4) > plenty,
+  'a live number and a text change while it runs', result.out, result.err)
+
+-- A thousand swaps under load: each event is judged by exactly one of the two filters, whoever
+-- counts it: the kernel, or the handlers behind the filters.
+local swaps, rate = 1000, 500000
+if tap.slow then swaps, rate = 40, 3000 end
+result = run(([[
+local side, swaps = 'a', 0
+local p = mp.probe('syscall', { only_number = 110 })
+local a = p:where(function(e) return side == 'a' and e.number == 'getppid' end, { kernel = true }):count()
+local b = p:where(function(e) return side == 'b' and e.number == 'getppid' end, { kernel = true }):count()
+mp.every('2ms', function()
+  if swaps == %d then return end
+  side = side == 'a' and 'b' or 'a'
+  swaps = swaps + 1
+end)
+mp.finally(function()
+  mp.row((a:rows()[1] or { value = 0 }).value, (b:rows()[1] or { value = 0 }).value, swaps)
+end)
+]]):format(swaps), ('pace %d %d'):format(rate * 5, rate))
+local in_a, in_b, done = (result.rows[1] or ''):match('^%[(%d+),(%d+),(%d+)%]')
+in_a, in_b = tonumber(in_a) or 0, tonumber(in_b) or 0
+tap.is({ in_a + in_b, tonumber(done) }, { rate * 5, swaps }, ('%d swaps under load: every event is judged once'):format(swaps))
+tap.ok(in_a > 0 and in_b > 0, 'by both', result.out)
+local swapped = tonumber(result.out:match('"swaps":{"count":(%d+)')) or 0
+tap.ok(swapped >= swaps * 0.8, 'the bodies have really been swapped', swapped)
+
+result = run(([[
+local side, swaps, a, b = 'a', 0, 0, 0
+local p = mp.probe('syscall', { only_number = 110 })
+p:where(function(e) return side == 'a' and e.number == 'getppid' end, { kernel = true }):each(function() a = a + 1 end)
+p:where(function(e) return side == 'b' and e.number == 'getppid' end, { kernel = true }):each(function() b = b + 1 end)
+mp.every('2ms', function()
+  if swaps == %d then return end
+  side = side == 'a' and 'b' or 'a'
+  swaps = swaps + 1
+end)
+mp.finally(function() mp.row(a, b, swaps) end)
+]]):format(swaps), ('pace %d %d'):format(rate * 5, rate), '--ring 16M')
+in_a, in_b, done = (result.rows[1] or ''):match('^%[(%d+),(%d+),(%d+)%]')
+in_a, in_b = tonumber(in_a) or 0, tonumber(in_b) or 0
+local lost = (tap.summary(result) or {}).lost
+tap.is({ in_a + in_b + (lost or 0), tonumber(done) }, { rate * 5, swaps }, -- a busy machine may lose some
+  ('%d swaps with handlers: every event reaches exactly one'):format(swaps))
+
+-- Over reloads: the new version's filter takes over from the old one's without a gap, and what
+-- the kernel has counted goes on, also when a worker is killed.
+local reloads, paced = 20, 5000000
+if tap.slow then reloads, paced = 4, 30000 end
+local script = folder .. '/reload.lua'
+local function version(side)
+  return API .. ([[
+local n = mp.state('n', { a = 0, b = 0 })
+local p = mp.probe('syscall', { only_number = 110 }):where(function(e) return e.comm == 'workload' end)
+local side = '%s'
+p:where(function(e) return side == 'a' and e.number == 'getppid' end, { kernel = true }):each(function() n.a = n.a + 1 end)
+p:where(function(e) return side == 'b' and e.number == 'getppid' end, { kernel = true }):each(function() n.b = n.b + 1 end)
+local all = p:count()
+mp.finally(function() mp.row(n.a, n.b, all:rows()[1].value) all:clear() end)
+]]):format(side)
+end
+file('reload.lua', version 'a')
+file('a.lua', version 'a')
+file('b.lua', version 'b')
+file('err', '')
+file('steps', ([[
+dir=%s
+told() {
+  tries=0
+  while [ "$(grep -c "$1" $dir/err)" -lt $2 ]; do
+    tries=$((tries + 1)); [ $tries -gt 600 ] && break
+    sleep 0.02
+  done
+}
+%s pace %d %d & pid=$!
+i=1
+while [ $i -le %d ]; do
+  [ $((i %% 2)) = 1 ] && cp $dir/b.lua $dir/next || cp $dir/a.lua $dir/next
+  mv $dir/next $dir/reload.lua
+  told reloaded $i
+  i=$((i + 1))
+done
+wait $pid
+]]):format(folder, tap.workload, paced, tap.slow and 3000 or 500000, reloads))
+result = tap.shell(('%s run -w -f json --ring 16M -c "sh %s/steps" %s 2>%s/err'):format(tap.binary, folder, script,
+  folder), 170)
+local one, other, counted = (result.rows[1] or ''):match('^%[(%d+),(%d+),(%d+)%]')
+lost = (tap.summary(result) or {}).lost
+tap.is({ (tonumber(one) or 0) + (tonumber(other) or 0) + (lost or 0), tonumber(counted) }, { paced, paced },
+  ('%d reloads with other filters: every event reaches one handler, and the kernel counts on'):format(reloads))
+tap.ok((tonumber(one) or 0) > 0 and (tonumber(other) or 0) > 0, 'of both versions', result.out)
+
+-- A worker that is killed: what the kernel counts goes on.
+result = run(([[
+local all = mp.probe('syscall', { only_number = 110 }):count()
+if mp.now() < %d then mp.after('600ms', function() os.exit(3) end) end
+mp.finally(function() mp.row(all:rows()[1].value) all:clear() end)
+]]):format(os.time() + 2), tap.slow and 'pace 6000 2000' or 'pace 60000 20000')
+tap.is(result.rows[1], tap.slow and '[6000]' or '[60000]', 'a worker that dies costs nothing of what the kernel counts')
+
+-- Full maps: what is not counted is told.
+result = run([[
+local p = mp.probe('syscall_enter')
+p:where(function(e) return e.number == 'getppid' end, { kernel = true })
+  :count { by = function(e) return e.cpu end, max_keys = 1, kernel = true }
+mp.probe('syscall', { only_number = 110 }):count { by = 'latency_ns', max_keys = 3, kernel = true, name = 'narrow' }
+]], 'syscall 3000')
+local kept, refused = 0, tonumber(result.out:match('"aggregate":"narrow","not_counted":(%d+)'))
+for value in result.out:gmatch('"aggregate":"narrow","latency_ns":%d+,"value":(%d+)') do kept = kept + value end
+tap.ok(refused and refused > 0 and kept + refused == 3000, 'a full map: what is not counted is told', result.out)
+
+-- Intervals: what is printed and cleared sums up to all, under load.
+result = run("mp.probe('syscall', { only_number = 110 }):count('comm'):every('50ms')",
+  tap.slow and 'pace 3000 3000' or 'pace 600000 400000')
+local summed = 0
+for value in result.out:gmatch('"comm":"workload","value":(%d+)') do summed = summed + value end
+tap.is(summed, tap.slow and 3000 or 600000, 'intervals lose nothing between reading and clearing')
+
+-- What cannot run in the kernel says so, when it must.
+result = run("mp.probe('syscall'):where(function(e) return (e.comm .. 'x') == 'x' end, { kernel = true }):each(print)", 'syscall 1')
+tap.like(result.err, 'script.lua:1: cannot run in the kernel: joining text', 'kernel = true: an error with the line')
+tap.is(result.status, 2, 'and exit status 2')
+
+os.execute('rm -rf ' .. folder)
+tap.done()
