@@ -85,7 +85,7 @@ local side, swaps = 'a', 0
 local p = mp.probe('syscall', { only_number = 110 })
 local a = p:where(function(e) return side == 'a' and e.number == 'getppid' end, { kernel = true }):count()
 local b = p:where(function(e) return side == 'b' and e.number == 'getppid' end, { kernel = true }):count()
-mp.every('2ms', function()
+mp.every('4ms', function()
   if swaps == %d then return end
   side = side == 'a' and 'b' or 'a'
   swaps = swaps + 1
@@ -106,7 +106,7 @@ local side, swaps, a, b = 'a', 0, 0, 0
 local p = mp.probe('syscall', { only_number = 110 })
 p:where(function(e) return side == 'a' and e.number == 'getppid' end, { kernel = true }):each(function() a = a + 1 end)
 p:where(function(e) return side == 'b' and e.number == 'getppid' end, { kernel = true }):each(function() b = b + 1 end)
-mp.every('2ms', function()
+mp.every('4ms', function()
   if swaps == %d then return end
   side = side == 'a' and 'b' or 'a'
   swaps = swaps + 1
