@@ -174,6 +174,16 @@ mp.finally(function() mp.row(all:rows()[1].value) all:clear() end)
 ]]):format(os.time() + 2), tap.slow and 'pace 6000 2000' or 'pace 60000 20000')
 tap.is(result.rows[1], tap.slow and '[6000]' or '[60000]', 'a worker that dies costs nothing of what the kernel counts')
 
+-- A filter that means what its handler has done is judged where the handler runs.
+result = run([[
+local seen, n = {}, 0
+local p = mp.probe('syscall', { only_number = 110 })
+p:where(function(e) return not seen[e.pid] end):each(function(e) seen[e.pid] = true mp.row('once') end)
+p:where(function(e) return e.number == 'getppid' and n < 10 end):each(function() n = n + 1 end)
+mp.finally(function() mp.row(n) end)
+]], 'syscall 1000')
+tap.is({ result.rows[1], result.rows[2] }, { '["once"]', '[10]' }, 'what a handler changes is not judged before it')
+
 -- Full maps: what is not counted is told.
 result = run([[
 local p = mp.probe('syscall_enter')
