@@ -17,11 +17,11 @@ local live = {}
 local TABLES_NS = 1e8
 
 --- What one translation uses; the values of the one before are forgotten.
----@param changes { variables: table, tables: table }|nil what handlers change (changes.lua)
-function live.new(changes)
+---@param changed { variables: table, tables: table }|nil what handlers change (changes.lua)
+function live.new(changed)
   value.start()
   return setmetatable({ numbers = {}, watches = {}, tables = {}, known = {},
-    changes = changes or { variables = {}, tables = {} } }, Live)
+    changed = changed or { variables = {}, tables = {} } }, Live)
 end
 
 --- The value of something outside, read by `get`; `owner` and `key` tell it from others.
@@ -45,7 +45,7 @@ local function value_of(self, owner, key, get)
 end
 
 function Live:upvalue(fn, index)
-  local place = self.changes.variables[debug.upvalueid(fn, index)]
+  local place = self.changed.variables[debug.upvalueid(fn, index)]
   if place then
     value.refuse("'%s', which the handler changes (%s): it is judged where the handler runs",
       debug.getupvalue(fn, index), place)
@@ -66,7 +66,7 @@ end
 
 --- Refuses a table that handlers change.
 function Live:check(from)
-  local place = self.changes.tables[from]
+  local place = self.changed.tables[from]
   if place then
     value.refuse('a table that the handler changes (%s): it is judged where the handler runs', place)
   end
