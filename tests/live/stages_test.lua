@@ -79,6 +79,7 @@ tap.ok(seen(1) == 0 and seen(2) > plenty and seen(3) == 0 and seen(4) > plenty,
 -- A thousand swaps under load: each event is judged by exactly one of the two filters, whoever
 -- counts it: the kernel, or the handlers behind the filters.
 local swaps, rate = 1000, 500000
+local SECONDS, LEAST = 6, 0.7 -- a busy machine may be late with its timers
 if tap.slow then swaps, rate = 40, 3000 end
 result = run(([[
 local side, swaps = 'a', 0
@@ -93,13 +94,13 @@ end)
 mp.finally(function()
   mp.row((a:rows()[1] or { value = 0 }).value, (b:rows()[1] or { value = 0 }).value, swaps)
 end)
-]]):format(swaps), ('pace %d %d'):format(rate * 5, rate))
+]]):format(swaps), ('pace %d %d'):format(rate * SECONDS, rate))
 local in_a, in_b, done = (result.rows[1] or ''):match('^%[(%d+),(%d+),(%d+)%]')
 in_a, in_b = tonumber(in_a) or 0, tonumber(in_b) or 0
-tap.is({ in_a + in_b, tonumber(done) }, { rate * 5, swaps }, ('%d swaps under load: every event is judged once'):format(swaps))
+tap.is({ in_a + in_b, (tonumber(done) or 0) >= swaps * LEAST }, { rate * SECONDS, true }, ('%d swaps under load: every event is judged once'):format(swaps))
 tap.ok(in_a > 0 and in_b > 0, 'by both', result.out)
 local swapped = tonumber(result.out:match('"swaps":{"count":(%d+)')) or 0
-tap.ok(swapped >= swaps * 0.8, 'the bodies have really been swapped', swapped)
+tap.ok(swapped >= swaps * LEAST, 'the bodies have really been swapped', swapped)
 
 result = run(([[
 local side, swaps, a, b = 'a', 0, 0, 0
@@ -112,11 +113,11 @@ mp.every('4ms', function()
   swaps = swaps + 1
 end)
 mp.finally(function() mp.row(a, b, swaps) end)
-]]):format(swaps), ('pace %d %d'):format(rate * 5, rate), '--ring 16M')
+]]):format(swaps), ('pace %d %d'):format(rate * SECONDS, rate), '--ring 16M')
 in_a, in_b, done = (result.rows[1] or ''):match('^%[(%d+),(%d+),(%d+)%]')
 in_a, in_b = tonumber(in_a) or 0, tonumber(in_b) or 0
 local lost = (tap.summary(result) or {}).lost
-tap.is({ in_a + in_b + (lost or 0), tonumber(done) }, { rate * 5, swaps }, -- a busy machine may lose some
+tap.is({ in_a + in_b + (lost or 0), (tonumber(done) or 0) >= swaps * LEAST }, { rate * SECONDS, true }, -- a busy machine may lose some
   ('%d swaps with handlers: every event reaches exactly one'):format(swaps))
 
 -- Over reloads: the new version's filter takes over from the old one's without a gap, and what
