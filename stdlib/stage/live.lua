@@ -17,9 +17,11 @@ local live = {}
 local TABLES_NS = 1e8
 
 --- What one translation uses; the values of the one before are forgotten.
-function live.new()
+---@param changed { variables: table, tables: table }|nil what handlers change (changes.lua)
+function live.new(changed)
   value.start()
-  return setmetatable({ numbers = {}, watches = {}, tables = {}, known = {}, names = {} }, Live)
+  return setmetatable({ numbers = {}, watches = {}, tables = {}, known = {}, names = {},
+    changed = changed or { variables = {}, tables = {} } }, Live)
 end
 
 --- The value of something outside, read by `get`; `owner` and `key` tell it from others,
@@ -45,7 +47,12 @@ local function value_of(self, owner, key, called, get)
 end
 
 function Live:upvalue(fn, index)
-  return value_of(self, fn, index, (debug.getupvalue(fn, index)), function()
+  local called = debug.getupvalue(fn, index)
+  local place = self.changed.variables[debug.upvalueid(fn, index)]
+  if place then
+    value.refuse("'%s', which the handler changes (%s): it is judged where the handler runs", called, place)
+  end
+  return value_of(self, fn, index, called, function()
     local _, now = debug.getupvalue(fn, index)
     return now
   end)
@@ -59,8 +66,17 @@ function Live:global(fn, name)
   return v
 end
 
+--- Refuses a table that handlers change.
+function Live:check(from)
+  local place = self.changed.tables[from]
+  if place then
+    value.refuse('a table that the handler changes (%s): it is judged where the handler runs', place)
+  end
+end
+
 --- table[key] of a table known now.
 function Live:index(from, key)
+  self:check(from)
   if key == nil or key ~= key then return value.const(nil) end
   if rawget(from, key) == nil and getmetatable(from) then
     value.refuse('a table with a metatable; a plain one will do')
@@ -73,6 +89,7 @@ local LENGTH = {} -- as a key
 
 --- #table
 function Live:length(from)
+  self:check(from)
   return value_of(self, from, LENGTH, '#' .. (self.names[from] or '?'), function() return #from end)
 end
 

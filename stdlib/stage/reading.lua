@@ -121,6 +121,7 @@ end
 local can_be_key = { int = true, wide = true, name = true, text = true, address = true }
 
 local function look_up(walk, of, key)
+  walk.live:check(of)
   if getmetatable(of) then refuse('a table with a metatable; a plain one will do') end
   if not can_be_key[key.is] then
     refuse('a look-up by this value; by a number, a text field or an address will do')

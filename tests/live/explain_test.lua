@@ -62,16 +62,17 @@ if tap.ok(ok and #run.rows == 1 and run.status == 0, 'JSON: an object for the on
 end
 
 -- Costs.
-local workload = ("-c '%s syscall 100000'"):format(tap.workload)
+local many = tap.slow and 5000 or 100000
+local workload = ("-c '%s syscall %d'"):format(tap.workload, many)
 run = tap.moonprobe(('explain --measure 30s --ring 16M -f json %s %s'):format(workload, script))
 ok, of = pcall(json.decode, run.rows[1] or '')
 if tap.ok(ok and run.status == 0 and #run.rows == 3, 'measured: probe, worker, summary, no rows', run) then
   local runs, cost = 0, {}
   for _, one in ipairs(of.hooks) do runs = runs + (one.runs > 0 and one.ns > 0 and one.runs or 0) end
-  tap.ok(runs >= 200000, 'measured: both programs ran for each call', of.hooks)
+  tap.ok(runs >= 2 * many, 'measured: both programs ran for each call', of.hooks)
   for _, one in ipairs(of.functions) do cost[one.what .. ' ' .. one.place:match('%d+$')] = one end
   local sum = cost['sum 9']
-  tap.ok(sum.calls >= 100000 and sum.ns_per_call > 0 and sum.ns_per_call < 50000, 'measured: a function in the worker', sum)
+  tap.ok(sum.calls >= many and sum.ns_per_call > 0 and sum.ns_per_call < 50000, 'measured: a function in the worker', sum)
   tap.is({ cost['each 8'].calls, cost['filter 6'].calls }, { sum.calls, sum.calls }, 'measured: all see the same events')
   tap.is(cost['count 5'].calls, 0, 'measured: the kernel leaves the worker nothing to count')
   local worker, sum_up = json.decode(run.rows[2]), tap.summary(run)
@@ -83,7 +84,6 @@ tap.like(run.out, '[%d,]+ calls, %d+ ns each', 'measured, text: a function')
 tap.like(run.err, 'known.lua: %d+ events, %d+ lost', 'measured, text: the summary')
 run = tap.moonprobe("explain --measure 200ms -e " .. tap.quote("probe 'oom_kill':each(function(e) end)"))
 tap.ok(run.status == 0 and run.out:find('not called') ~= nil, '--measure ends by itself', run)
-tap.is(tap.shell('cat /proc/sys/kernel/bpf_stats_enabled').out, '0\n', 'nobody counts afterwards')
 
 -- Every tool.
 for _, name in ipairs { 'biolatency', 'execsnoop', 'opensnoop', 'runqlat', 'syscount', 'tcplife' } do
