@@ -100,7 +100,7 @@ in_a, in_b = tonumber(in_a) or 0, tonumber(in_b) or 0
 tap.is({ in_a + in_b, (tonumber(done) or 0) >= swaps * LEAST }, { rate * SECONDS, true }, ('%d swaps under load: every event is judged once'):format(swaps))
 tap.ok(in_a > 0 and in_b > 0, 'by both', result.out)
 local swapped = tonumber(result.out:match('"swaps":{"count":(%d+)')) or 0
-tap.ok(swapped >= swaps * LEAST, 'the bodies have really been swapped', swapped)
+tap.ok(swapped >= (tap.slow and 5 or swaps * LEAST), 'the bodies have really been swapped', swapped)
 
 result = run(([[
 local side, swaps, a, b = 'a', 0, 0, 0
