@@ -364,6 +364,34 @@ int probe_install(struct probe *probe, struct body *body, uint64_t *took_ns, str
 	return before != NULL;
 }
 
+int probe_program(const struct probe *probe, int index, const struct body *body,
+		  struct probe_program *out)
+{
+	struct bpf_prog_info code = {0}, runs = {0};
+	uint32_t size = sizeof(code);
+	int dispatcher_fd;
+
+	if (index >= probe->schema->program_count)
+		return -ENOENT;
+	dispatcher_fd = probe->programs[index].dispatcher_fd;
+	if (dispatcher_fd < 0)
+		return 0;
+	if (bpf_obj_get_info_by_fd(body->programs[index].fd, &code, &size))
+		return -errno;
+	size = sizeof(runs);
+	/* A body that is tail-called runs on its dispatcher's account. */
+	if (bpf_obj_get_info_by_fd(dispatcher_fd, &runs, &size))
+		return -errno;
+	*out = (struct probe_program){
+		.section = probe->programs[index].section,
+		.instructions = code.xlated_prog_len / sizeof(struct bpf_insn),
+		.bytes = code.jited_prog_len,
+		.runs = runs.run_cnt,
+		.ns = runs.run_time_ns,
+	};
+	return 1;
+}
+
 const char *probe_name(const struct probe *probe)
 {
 	return probe->request.name;

@@ -33,6 +33,7 @@ struct probe_request {
 	int knob_count;
 	char fields[PROBE_FIELDS][64]; /* those read by anybody */
 	int field_count;
+	bool insists; /* on its plan: without it the script is not to run */
 };
 
 bool probe_request_has_field(const struct probe_request *request, const char *field);
@@ -76,6 +77,19 @@ void probe_give_back(struct probe *probe, struct body *body); /* NULL is fine */
 /* Puts it in the slots; what was in there is let go when nobody else keeps it. Returns 1 when
  * it replaced another, 0, or -errno. `took_ns` is what making, loading and installing it took. */
 int probe_install(struct probe *probe, struct body *body, uint64_t *took_ns, struct error *error);
+
+/* A program of a probe, as it is loaded, and what it has cost. */
+struct probe_program {
+	const char *section;   /* where it is attached */
+	uint32_t instructions; /* of the body, after the verifier */
+	uint32_t bytes;	       /* of its machine code; 0: it is interpreted */
+	uint64_t runs, ns;     /* counted while somebody has BPF statistics enabled */
+};
+
+/* The program at `index`, with the code of `body`. 1, 0 when it is left out here, -ENOENT after
+ * the last, or another -errno. */
+int probe_program(const struct probe *probe, int index, const struct body *body,
+		  struct probe_program *program);
 
 const char *probe_name(const struct probe *probe);
 int probe_slot(const struct probe *probe);

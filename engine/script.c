@@ -71,6 +71,7 @@ struct script {
 	int failures;
 	time_t first_failure;
 	struct script_history history;
+	uint64_t running_ns; /* when events began to be handled */
 };
 
 static void say(const struct script *script, const char *format, ...)
@@ -89,6 +90,14 @@ static void say(const struct script *script, const char *format, ...)
 		error_print("%s", line);
 	else
 		error_print("%s: %s", script->options.name, line);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * SECOND + now.tv_nsec;
 }
 
 static bool is_used(const void *context, const struct probe *probe)
@@ -160,13 +169,13 @@ static struct staging staging_of(struct script *script)
 /* Its plan cannot be used: then the worker does all of it. */
 static void tell_refused(const struct script *script, const struct version_declaration *one)
 {
-	say(script,
-	    "%s; %sthe worker filters and counts instead; moonprobe explain -v %s tells more",
-	    one->refused.text,
-	    one->refusal == -EINVAL || one->refusal == -EACCES
-		    ? "this is a bug of moonprobe's, please report it; "
-		    : "",
-	    script->options.name);
+	bool is_bug = one->refusal == -EINVAL || one->refusal == -EACCES;
+
+	say(script, "%s; %sthe worker filters and counts instead%s%s%s", one->refused.text,
+	    is_bug ? "this is a bug of moonprobe's, please report it; " : "",
+	    script->options.explain ? "" : "; moonprobe explain -v ",
+	    script->options.explain ? "" : script->options.name,
+	    script->options.explain ? "" : " tells more");
 }
 
 /* Finds or opens the probes of `version`, and makes its bodies. They wait. */
@@ -181,6 +190,9 @@ static int prepare(struct script *script, struct version *version, struct error 
 		err = staging_make(&staging, version, i, error);
 		if (err || !one->planned)
 			continue;
+		if (!one->plan && one->request.insists)
+			return error_set(error, -EINVAL, "%s; the script wants it in the kernel",
+					 one->refused.text);
 		if (!one->plan)
 			tell_refused(script, one);
 		err = version_staged(version, i, one->plan ? NULL : one->refused.text);
@@ -265,6 +277,7 @@ static void switch_over(struct script *script, const struct version_handover *ha
 	script->active = version;
 	script->candidate = NULL;
 	script->state = RUNNING;
+	script->running_ns = now_ns();
 	if (script->source_fd >= 0)
 		close(script->source_fd);
 	script->source_fd = version_take_source(version);
@@ -285,11 +298,26 @@ static void take_back(struct script *script)
 		say(script, "%s", error.text);
 }
 
+/* Everything is loaded, nothing is attached: that is all there is to tell. */
+static void explain(struct script *script, struct version *version)
+{
+	struct error error;
+
+	if (!script->options.check && prepare(script, version, &error))
+		refuse(script, error.text);
+	else if (version_hooks(version, 0) || version_finish(version))
+		version_kill(version, "it does not listen");
+}
+
 static void on_ready(struct version *version)
 {
 	struct script *script = version->owner;
 	struct error error;
 
+	if (script->options.explain && !script->options.measure) {
+		explain(script, version);
+		return;
+	}
 	if (script->options.check)
 		return; /* its end says the rest */
 	if (version != script->candidate ||
@@ -672,7 +700,9 @@ void script_finish(struct script *script)
 	script->waited = 0;
 	if (!script->active)
 		version_kill(script->candidate, "ended while it was loading");
-	else if (version_finish(script->active))
+	else if ((script->options.measure &&
+		  version_hooks(script->active, now_ns() - script->running_ns)) ||
+		 version_finish(script->active))
 		version_kill(script->active, "it does not listen");
 }
 

@@ -23,6 +23,7 @@ struct session {
 	struct loop_source deadline, traced_end;
 	pid_t target_pid;
 	uint64_t for_ns;
+	int statistics_fd; /* the kernel counts runs while it is open; -1: nobody asked */
 	bool started;
 	int status;
 };
@@ -108,6 +109,18 @@ static int redirect(const char *file, struct error *error)
 	return 0;
 }
 
+/* What can be told of a script without the kernel is told. */
+static int ask_kernel(struct script_options *options, struct error *error)
+{
+	int err = check_kernel(error);
+
+	if (!err || !options->explain || options->measure)
+		return err;
+	error_print("%s; not tried on this kernel", error->text);
+	options->check = true;
+	return 0;
+}
+
 /* What is traced, and what ends the run. */
 static int prepare(struct session *session, const struct session_options *wanted,
 		   struct script_options *options, struct error *error)
@@ -120,7 +133,13 @@ static int prepare(struct session *session, const struct session_options *wanted
 		err = parse_pid(wanted->pid, &session->target_pid, error);
 	options->target_pid = session->target_pid;
 	if (!err)
-		err = check_kernel(error);
+		err = ask_kernel(options, error);
+	if (!err && options->measure) {
+		session->statistics_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+		if (session->statistics_fd < 0)
+			err = error_set(error, -errno, "statistics of BPF programs: %s",
+					strerror(errno));
+	}
 	if (!err && wanted->command) {
 		err = command_hold(&session->command, wanted->command, error);
 		if (!err)
@@ -194,6 +213,7 @@ int session_run(const struct session_options *wanted, const struct script_option
 		.deadline = {.fd = -1, .ready = on_deadline},
 		.traced_end = {.fd = -1, .ready = on_traced_end},
 		.for_ns = wanted->for_ns,
+		.statistics_fd = -1,
 	};
 	struct script_options shared = *options;
 	struct error error;
@@ -211,10 +231,12 @@ int session_run(const struct session_options *wanted, const struct script_option
 		found.name = names[i];
 		err = script_source_find(&source, &found, &error);
 	}
-	if (asks_for_help(options))
+	if (asks_for_help(options)) {
 		shared.check = true; /* the script answers while it is loaded */
-	else if (!err)
+		shared.explain = false;
+	} else if (!err) {
 		err = prepare(&session, wanted, &shared, &error);
+	}
 	/* Scripts that see everything must not see each other's workers write. */
 	if (!err && count > 1 && !shared.check) {
 		shared.own_pids_fd = bpf_map_create(BPF_MAP_TYPE_HASH, "own_pids", sizeof(uint32_t),
@@ -240,6 +262,8 @@ int session_run(const struct session_options *wanted, const struct script_option
 	host_close(&session.host);
 	if (shared.own_pids_fd >= 0)
 		close(shared.own_pids_fd);
+	if (session.statistics_fd >= 0)
+		close(session.statistics_fd);
 	follow_close(session.follow);
 	command_end(&session.command);
 	return status;

@@ -80,6 +80,45 @@ int version_restaged(struct version *version, int index, const char *why)
 	return dispatch(version, message);
 }
 
+/* None, for one that no probe serves: the kernel was not asked. */
+static int add_programs(struct message *message, const struct version_declaration *one)
+{
+	struct probe_program program;
+	int got = one->probe ? 0 : -ENOENT;
+
+	for (int i = 0; got >= 0; i++) {
+		got = probe_program(one->probe, i, one->body, &program);
+		if (got <= 0)
+			continue;
+		message_text(message, program.section);
+		message_number(message, program.instructions);
+		message_number(message, program.bytes);
+		message_number(message, program.runs);
+		message_number(message, program.ns);
+	}
+	return got == -ENOENT ? 0 : got;
+}
+
+int version_hooks(struct version *version, uint64_t measured_ns)
+{
+	int err = 0;
+
+	for (int i = 0; i < version->count && !err; i++) {
+		struct message *message = message_new("hooks");
+
+		if (message) {
+			message_number(message, i);
+			message_number(message, measured_ns);
+			err = add_programs(message, &version->declarations[i]);
+		}
+		if (err)
+			free(message);
+		else
+			err = dispatch(version, message);
+	}
+	return err;
+}
+
 int version_run(struct version *version, const struct version_handover *handover)
 {
 	struct message *message = message_new("run");
@@ -272,8 +311,11 @@ static bool parse_request(struct message *message, struct probe_request *request
 	while (!message_at_end(message)) {
 		if (!message_next_text(message, &what))
 			return false;
-		if (!strcmp(what, "field") ? !parse_field(message, request)
-					   : strcmp(what, "knob") || !parse_knob(message, request))
+		if (!strcmp(what, "kernel"))
+			request->insists = true;
+		else if (!strcmp(what, "field")
+				 ? !parse_field(message, request)
+				 : strcmp(what, "knob") || !parse_knob(message, request))
 			return false;
 	}
 	return true;
@@ -292,7 +334,7 @@ static void take_plan(struct version_declaration *one, struct message *message)
 		close(fd);
 }
 
-/* declare PROBE (knob NAME VALUE | field NAME)* + fd of the plan? */
+/* declare PROBE (kernel | knob NAME VALUE | field NAME)* + fd of the plan? */
 static bool on_declare(struct version *version, struct message *message)
 {
 	struct version_declaration *all, *one;
@@ -526,6 +568,14 @@ static int open_source(struct version *version, struct error *error)
 	return err ? err : fd;
 }
 
+/* What the worker is for, see stdlib/boot.lua. */
+static int mode_of(const struct script_options *options)
+{
+	if (options->explain)
+		return options->measure ? 4 : 3;
+	return options->check + options->permissions;
+}
+
 static int send_start(struct version *version, int source, int ring_fd)
 {
 	const struct script_options *options = version->options;
@@ -536,7 +586,7 @@ static int send_start(struct version *version, int source, int ring_fd)
 	message_text(message, options->name);
 	message_text(message, options->file ? options->file : "");
 	message_text(message, options->json ? "json" : "text");
-	message_number(message, options->check + options->permissions);
+	message_number(message, mode_of(options));
 	message_number(message, options->quiet);
 	message_number(message, options->verbose);
 	message_number(message, options->path.count);

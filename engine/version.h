@@ -91,6 +91,10 @@ void version_add_fields(const struct version *version, const struct probe *probe
 int version_staged(struct version *version, int index, const char *why);
 int version_restaged(struct version *version, int index, const char *why);
 
+/* Tells what the declarations' probes are in this kernel, and what they have cost within so many
+ * ns: to be printed when it is finished. */
+int version_hooks(struct version *version, uint64_t measured_ns);
+
 /* 0 or -errno. */
 int version_run(struct version *version, const struct version_handover *handover);
 int version_yield(struct version *version);

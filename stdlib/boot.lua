@@ -76,8 +76,10 @@ local job = {
   name = start[2],
   file = start[3] ~= '' and start[3] or nil,
   json = start[4] == 'json',
-  check = start[5] > 0,
+  check = start[5] == 1 or start[5] == 2,
   permissions = start[5] == 2, -- check: also tell what the script may do
+  explain = start[5] >= 3, -- tell what runs where
+  measure = start[5] == 4, -- and what it costs: the script runs, but prints nothing
   quiet = start[6] == 1,
   verbose = start[7] == 1,
   ring_bytes = start[9],

@@ -9,6 +9,7 @@ local aggregate = require 'moonprobe.aggregate'
 local drain = require 'moonprobe.drain'
 local engine = require 'moonprobe.engine'
 local environment = require 'moonprobe.environment'
+local explain = require 'moonprobe.explain'
 local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
 local mp = require 'moonprobe'
@@ -79,15 +80,18 @@ local function load_script()
 end
 
 --- What the host needs to make a body: knobs, fields, and the plan as a file.
+---@return string|nil problem the script asks for what the kernel cannot do
 local function declare(source)
   local words = { source.schema.name }
+  for _, sink in ipairs(source.sinks) do if sink.kernel then words[2] = 'kernel' end end
   for name, value in pairs(source.knobs) do
     words[#words + 1], words[#words + 2], words[#words + 3] = 'knob', name, value
   end
   for name in pairs(source.fields) do
     words[#words + 1], words[#words + 2] = 'field', name
   end
-  stages.plan(source)
+  local problem = stages.plan(source)
+  if problem then return problem end
   local fd = source.plan and engine.memory(source.plan:encode())
   host.send_fd(fd, 'declare', unpack(words))
   if fd then engine.close(fd) end
@@ -97,6 +101,7 @@ end
 --- version stopped (0: there was none), up to where it has handled its records, slot and
 --- generation of each probe; state and counters' fds.
 local function begin(message)
+  if job.measure then explain.start() end
   local fds, stopped_ns, handled_until = message.fds, message[2], message[3]
   local first = stopped_ns > 0 and 2 or 1
   for i, source in ipairs(stream.sources) do
@@ -120,6 +125,7 @@ local function finish()
   for _, fn in ipairs(mp._finally) do guarded(fn) end
   guarded(aggregate.print_rest)
   output.flush()
+  if job.measure then explain.print() end
   return output.failed and 1 or 0
 end
 
@@ -169,17 +175,26 @@ end
 --- The whole life; returns the exit status.
 ---@return integer
 function life.live()
+  output.muted = job.explain
   local status = load_script()
   if status then return status end
-  for _, source in ipairs(stream.sources) do declare(source) end
+  for _, source in ipairs(stream.sources) do
+    local problem = declare(source)
+    if problem then
+      host.report('%s', problem)
+      return 2
+    end
+  end
+  if job.measure then explain.prepare() end
   host.send('ready')
   if job.permissions then require('moonprobe.permissions').print() end
   if job.check then return 0 end
   local message = host.receive()
-  while message and message[1] == 'stage' do
-    stages.answer(message)
+  while message and (message[1] == 'stage' or message[1] == 'hooks') do
+    if message[1] == 'stage' then stages.answer(message) else explain.hooks(message) end
     message = host.receive()
   end
+  if message and message[1] == 'finish' and job.explain then explain.print() end
   if not message or message[1] ~= 'run' then return 0 end
   -- Not before: the position in the ring is the old version's until now.
   drain.open(job.ring_fd, job.ring_bytes, job.cpus)
@@ -191,6 +206,7 @@ function life.live()
       if message[1] == 'finish' then return finish() end
       if message[1] == 'ping' then host.send 'pong' end
       if message[1] == 'restaged' then stages.restaged(message) end
+      if message[1] == 'hooks' then explain.hooks(message) end
       local status_of_yield = message[1] == 'yield' and yield()
       if status_of_yield then return status_of_yield end
     end

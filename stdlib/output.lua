@@ -15,6 +15,9 @@ local PIPE_BUF = 4096 -- what pipe(7) writes in one piece
 
 local lines, gathered = {}, 0
 
+--- True: what is printed is thrown away.
+output.muted = false
+
 --- The end of the longest run of whole lines from `at` on that a pipe takes in one piece, so
 --- that lines of several scripts do not mix. A line that is longer goes by itself.
 local function piece_end(text, at)
@@ -32,6 +35,7 @@ function output.flush()
   if #lines == 0 then return not output.closed end
   local text, at = table.concat(lines), 1
   lines, gathered = {}, 0
+  if output.muted then return true end
   while at <= #text and not output.closed do
     local stop = piece_end(text, at)
     local ok, message = engine.write(STDOUT, text:sub(at, stop))

@@ -19,21 +19,23 @@ local stages = {}
 
 local numbers_pointer = ffi.typeof 'int64_t *'
 
---- Raises for a sink that must run in the kernel and cannot.
-local function insist(source, jobs, why)
+--- What is wrong with a sink that must run in the kernel and cannot; nil: nothing.
+local function missed(source, jobs, why)
   for i, sink in ipairs(source.sinks) do
     local one = jobs[i]
     local problem = why or one.refusal or sink.fold and one.fold_refusal
     if sink.kernel and problem then
-      error(('%s:%d: cannot run in the kernel: %s'):format(problem.file or '?', problem.line or 0, problem.reason), 0)
+      local at = problem.line and problem.line > 0 and ('%s:%d'):format(problem.file, problem.line) or sink.place
+      return ('%s: cannot run in the kernel: %s'):format(at, problem.reason)
     end
   end
 end
 
 --- Makes a source's plan: source.plan (nil when all runs in the worker) and source.jobs.
+---@return string|nil problem something that must run in the kernel cannot
 function stages.plan(source)
   source.plan, source.jobs, source.refusal = plan.make(source)
-  insist(source, source.jobs, source.refusal)
+  return missed(source, source.jobs, source.refusal)
 end
 
 --- The host's word on the plan of a declaration: accepted or not, why not; its maps.
@@ -42,8 +44,7 @@ function stages.answer(message)
   if message[3] == 1 then
     source.maps = message.fds
   else
-    source.plan, source.why = nil, message[4]
-    insist(source, source.jobs, { reason = message[4] })
+    source.plan, source.refused_plan, source.why = nil, source.plan, message[4]
   end
 end
 
@@ -94,7 +95,9 @@ function stages.begin(source, generation)
 end
 
 local function restage(source)
-  stages.plan(source)
+  local problem = stages.plan(source)
+  if problem and not source.told then host.report('%s; from now on the worker does it', problem) end
+  source.told = source.told or problem
   local words = {}
   for name in pairs(source.fields) do
     words[#words + 1], words[#words + 2] = 'field', name

@@ -10,6 +10,7 @@ local bit = require 'bit'
 local aggregate = require 'moonprobe.aggregate'
 local blame = require 'moonprobe.blame'
 local nearest = require 'moonprobe.nearest'
+local place = require 'moonprobe.place'
 local reads = require 'moonprobe.reads'
 local schema = require 'moonprobe.schema'
 
@@ -20,6 +21,9 @@ local MOST_PROBES = 32 -- engine/kernel_side.h
 --- What the script uses, in the order of first use:
 ---   { schema, knobs = { [name] = value }, fields = { [name] = true }, sinks = { { filters, take } } }
 stream.sources = {}
+
+--- What is made of each function before it is called with events; nil: nothing.
+stream.wrap = nil
 
 local Stream = {}
 
@@ -225,6 +229,7 @@ local function add_aggregate(self, kind, field, options)
     filters = self.filters,
     take = made:taker(getters, value, note),
     kernel = self.kernel or options.kernel == true,
+    place = place(),
     fold = { kind = kind, options = options, keys = parts, value = kind.takes_value and field or nil,
       note = options.note, made = made },
   }
@@ -288,13 +293,13 @@ end
 --- One function for some sinks.
 local function compiled(sinks)
   local names, values, body = { 'band' }, { bit.band }, {}
-  local function bind(value)
-    if not names[value] then
-      values[#values + 1] = value
+  local function bind(fn)
+    if not names[fn] then
+      values[#values + 1] = stream.wrap and stream.wrap(fn) or fn
       names[#values] = 'f' .. #values
-      names[value] = names[#values]
+      names[fn] = names[#values]
     end
-    return names[value]
+    return names[fn]
   end
   for i, sink in ipairs(sinks) do
     body[i] = sink.job and judged_call(bind, sink, sink.alone) or call_of(bind, sink.filters, sink.take)

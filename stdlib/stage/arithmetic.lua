@@ -37,15 +37,19 @@ function arithmetic.integer(v)
   if v.is == 'ratio' then refuse('a fraction can only be compared, rounded (math.floor) or folded') end
   if v.is == 'const' then
     if value.is_integer(v.value) then return v end
-    if type(v.value) == 'number' then refuse('%s is not an integer', v.value) end
-    if type(v.value) == 'string' then refuse('arithmetic on text') end
+    if type(v.value) == 'number' then
+      refuse('%s is not an integer; integers, and dividing by one, will do', v.value)
+    end
+    if type(v.value) == 'string' then refuse('arithmetic on text; compute with number fields') end
     if type(v.value) == 'cdata' then refuse('64-bit constants; a number up to 2^53 will do') end
     undecided()
   end
   if v.is == 'text' or v.is == 'piece' or v.is == 'name' or v.is == 'address' then
-    refuse('arithmetic on text')
+    refuse('arithmetic on text; compute with number fields')
   end
-  if v.is == 'element' or v.is == 'found' then refuse('computing with what a look-up gives') end
+  if v.is == 'element' or v.is == 'found' then
+    refuse('computing with what a look-up gives; only whether there is something')
+  end
   undecided()
 end
 
@@ -99,7 +103,7 @@ end
 --- a / by. For |a| <= 2^52 the doubles a/by and (a+1)/by differ, and a/by is on the same side of
 --- every integer as the true quotient: 1/a is more than the relative error of a division.
 local function ratio(a, b)
-  if b.is ~= 'const' then refuse('division by a value that is not constant') end
+  if b.is ~= 'const' then refuse('division by a value that is not constant; multiply on the other side') end
   local by = b.value
   if by == 0 then refuse('division by 0') end
   if by < 0 then a, by = subtract(const(0), a), -by end
@@ -110,7 +114,7 @@ end
 --- a - floor(a / b) * b
 local function modulo(a, b)
   local low, high = range(b)
-  if high <= 0 then refuse('modulo by a value that is not positive') end
+  if high <= 0 then refuse('modulo by a value that is not positive; a constant above 0 will do') end
   if low <= 0 then b = within(b, 1, high) end
   return int('mod', 0, math.min(high - 1, MOST), { a = within(a, -HALF, HALF), b = b })
 end
@@ -134,7 +138,7 @@ function arithmetic.binary(op, a, b)
     if not ok then undecided() end
     return const(result)
   end
-  if not binary[op] then refuse('powers') end
+  if not binary[op] then refuse('powers; multiply') end
   return binary[op](integer(a), integer(b))
 end
 
@@ -208,7 +212,9 @@ function arithmetic.bits(name, list)
   end
   local by = list[2]
   if not by then undecided() end
-  if not value.is_const(by, 'number') then refuse('bit.%s by a value that is not constant', name) end
+  if not value.is_const(by, 'number') then
+    refuse('bit.%s by a value that is not constant; a fixed number will do', name)
+  end
   local count = bit.band(by.value, 31)
   if count == 0 then return result end
   if name == 'lshift' then

@@ -22,7 +22,7 @@ end
 
 local function constant(v, of_type, what)
   if not v or value.is_const(v, 'nil') then return nil end
-  if not value.is_const(v, of_type) then refuse('%s that is not constant', what) end
+  if not value.is_const(v, of_type) then refuse('%s that is not constant; a fixed one will do', what) end
   return v.value
 end
 
@@ -42,9 +42,11 @@ end
 local function text_of(v, method)
   if not v then undecided() end
   if v.is == 'text' then return v.field end
-  if v.is == 'name' or v.is == 'address' or v.is == 'piece' then refuse('%s() of this text', method) end
+  if v.is == 'name' or v.is == 'address' or v.is == 'piece' then
+    refuse('%s() of this text; compare it whole, or look it up in a table', method)
+  end
   if v.is == 'const' and type(v.value) ~= 'string' and type(v.value) ~= 'number' then undecided() end
-  refuse('%s() of this value', method)
+  refuse('%s() of this value; of a text field will do', method)
 end
 
 builtins[string.sub] = function(arguments)
@@ -57,12 +59,12 @@ builtins[string.sub] = function(arguments)
   if not value.is_integer(from) or not value.is_integer(to) then refuse('sub() at fractions') end
   if from == 0 then from = 1 end
   if from < 0 and to == -1 then return value.part('piece', { field = field, from = from, to = -1 }) end
-  if from < 0 then refuse('sub() from the end, but not to it') end
+  if from < 0 then refuse('sub() from the end, but not to it; sub(-n) will do') end
   if to == -1 then
     if from == 1 then return arguments[1] end
     return value.part('piece', { field = field, from = from, to = math.max(field.bytes, from) })
   end
-  if to < 0 then refuse('sub() to a place counted from the end') end
+  if to < 0 then refuse('sub() to a place counted from the end; count it from the start') end
   if to < from then return const('') end
   return value.part('piece', { field = field, from = from, to = to })
 end
@@ -76,7 +78,9 @@ builtins[string.byte] = function(arguments)
   if folded then return folded end
   local field = text_of(arguments[1], 'byte')
   local at = constant(arguments[2], 'number', 'a place of byte()') or 1
-  if arguments[3] or at < 1 or at ~= math.floor(at) then refuse('byte() of more than one place') end
+  if arguments[3] or at < 1 or at ~= math.floor(at) then
+    refuse('byte() of more than one place; ask for each')
+  end
   if at > field.bytes then return const(nil) end
   local byte = value.int('field', 0, 255, { a = field, at = at - 1 })
   return choice(condition.equal(byte, const(0)), const(nil), byte)
@@ -92,7 +96,7 @@ local function search(arguments, plain, place)
   local bytes = constant(arguments[2], 'string', 'a text to find')
   if not bytes then undecided() end
   local from = constant(arguments[3], 'number', 'a start of find()')
-  if from and from ~= 1 then refuse('find() from another place than 1') end
+  if from and from ~= 1 then refuse('find() from another place than 1; leave the place out') end
   local starts, ends = false, false
   if not plain then
     local escapes = bytes:match('(%%*)%$$')
@@ -124,7 +128,7 @@ function builtins.length(v)
   if v.is == 'text' then return value.int('length', 0, v.field.bytes, { a = v.field }) end
   if v.is == 'array' then return const(v.field.elements) end
   if v.is == 'name' or v.is == 'address' or v.is == 'piece' or v.is == 'element' then
-    refuse('the length of this value')
+    refuse('the length of this value; that of a text field will do')
   end
   undecided()
 end
@@ -153,7 +157,7 @@ local function extreme(fn, takes_second)
     local folded = #arguments > 0 and fold(fn, arguments)
     if folded then return folded end
     if #arguments == 0 then undecided() end
-    if #arguments > 2 then refuse('math.min and math.max of more than two') end
+    if #arguments > 2 then refuse('math.min and math.max of more than two; nest them') end
     local a = arithmetic.integer(arguments[1])
     if not arguments[2] then return a end
     local b = arithmetic.integer(arguments[2])
@@ -169,10 +173,10 @@ end
 
 builtins[tonumber] = function(arguments)
   local v = arguments[1]
-  if not v or arguments[2] then refuse('tonumber() in another base') end
+  if not v or arguments[2] then refuse('tonumber() in another base; leave the base out') end
   if v.is == 'int' or v.is == 'ratio' or value.is_const(v, 'number') then return v end
   if v.is == 'wide' then return arithmetic.integer(v) end
-  refuse('tonumber() of text')
+  refuse('tonumber() of text; compare the text')
 end
 
 --- Their arguments behind the first are constant: live numbers are built in.

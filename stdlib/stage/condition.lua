@@ -108,7 +108,7 @@ local function compare_fraction(how, a, b)
     if how == 'eq' then return compare_fraction('eq', b, a) end
     return condition.negated(compare_fraction(how == 'lt' and 'le' or 'lt', b, a))
   elseif a.is == 'ratio' and b.is == 'ratio' then
-    if a.by ~= b.by then refuse('comparing fractions of different denominators') end
+    if a.by ~= b.by then refuse('comparing fractions of different denominators; divide both by the same') end
     return compare_integers(how, a.a, b.a)
   elseif a.is == 'ratio' then -- a/n < b as a < b*n: exact, see arithmetic.lua
     return compare_integers(how, a.a, arithmetic.binary('mul', integer(b), const(a.by)))
@@ -153,9 +153,11 @@ function condition.less(how, a, b)
   if numeric(a) and numeric(b) then return compare_numbers(how, a, b) end
   if stringlike(a) and stringlike(b) then
     if value.is_const(a) and value.is_const(b) then return folded(how, a.value, b.value) end
-    refuse('the order of texts')
+    refuse('the order of texts; == and look-ups in a table will do')
   end
-  if a.is == 'element' or b.is == 'element' then refuse('computing with what a look-up gives') end
+  if a.is == 'element' or b.is == 'element' then
+    refuse('computing with what a look-up gives; only whether there is something')
+  end
   if value.is_const(a, 'cdata') or value.is_const(b, 'cdata') then
     refuse('64-bit constants; a number up to 2^53 will do')
   end
@@ -252,7 +254,7 @@ function condition.equal(a, b)
     if v.place and v.place == 'number' and value.is_const(other) then
       if type(other.value) ~= 'number' then return false end
       if other.value == 1 then return text_at(v.field, 0, v.bytes, v.ends) end
-      refuse('where a text was found, other than at 1')
+      refuse('where a text was found, other than at 1; sub() tells what is there')
     elseif v.place == 'string' and value.is_const(other, 'string') then
       if other.value ~= v.bytes then return false end
       return found_test(v)
@@ -271,8 +273,10 @@ function condition.equal(a, b)
   if a.is == 'name' and b.is == 'name' and a.field.type == b.field.type then
     return compare('eq', raw(a), raw(b), false)
   end
-  if stringlike(a) and stringlike(b) then refuse('comparing these texts with each other') end
-  if a.is == 'array' and b.is == 'array' then refuse('comparing arrays') end
+  if stringlike(a) and stringlike(b) then
+    refuse('comparing these texts with each other; each with a fixed text will do')
+  end
+  if a.is == 'array' and b.is == 'array' then refuse('comparing arrays; compare their places') end
   return false -- of different types
 end
 

@@ -44,7 +44,7 @@ function Emit:shared_room(bytes)
 end
 
 local function temporary(i)
-  return TEMPORARY[i] or refuse('an expression that needs more than %d registers', #TEMPORARY)
+  return TEMPORARY[i] or refuse('an expression that needs more than %d registers; ask two questions', #TEMPORARY)
 end
 
 local operations = {}
@@ -274,7 +274,9 @@ local MOST_UNROLLED = 5000 -- instructions
 function tests.contains(self, test, yes, no)
   local field, bytes = test.field, test.bytes
   local last = field.bytes - #bytes
-  if (last + 1) * (4 + 2 * #bytes) > MOST_UNROLLED then refuse('a search in so long a text') end
+  if (last + 1) * (4 + 2 * #bytes) > MOST_UNROLLED then
+    refuse('a search in so long a text; compare its start with sub()')
+  end
   for at = 0, last do
     local next_place = at < last and self.code:label() or no
     self:match(field.offset + at, field.offset + field.bytes, bytes, nil, next_place)
@@ -285,7 +287,9 @@ end
 
 function tests.ends(self, test, yes, no)
   local code, field, bytes = self.code, test.field, test.bytes
-  if field.bytes * (3 + 2 * #bytes) > MOST_UNROLLED then refuse('the end of so long a text') end
+  if field.bytes * (3 + 2 * #bytes) > MOST_UNROLLED then
+    refuse('the end of so long a text; compare its start with sub()')
+  end
   for length = 0, field.bytes do
     local longer = code:label()
     if length < field.bytes then
@@ -340,7 +344,7 @@ end
 
 function tests.in_set(self, test, yes, no)
   local code, key = self.code, test.key
-  if test.bytes > 256 then refuse('a look-up by so long a text') end
+  if test.bytes > 256 then refuse('a look-up by so long a text; compare it, or its start with sub()') end
   if key.is == 'text' or key.is == 'address' then
     code:alu_register('mov', 2, EVENT)
     code:alu('add', 2, key.field.offset)

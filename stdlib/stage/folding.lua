@@ -128,7 +128,9 @@ local function scale_of(ends)
   local scale = 1
   for _, node in ipairs(ends) do
     local by = node.value.is == 'ratio' and node.value.by or 1
-    if by ~= 1 and scale ~= 1 and by ~= scale then refuse('fractions of different denominators') end
+    if by ~= 1 and scale ~= 1 and by ~= scale then
+      refuse('fractions of different denominators; divide all by the same')
+    end
     scale = math.max(scale, by)
   end
   return scale
@@ -136,7 +138,7 @@ end
 
 --- An end's value times `scale`, as an integer; undecided when Lua would raise.
 local function scaled(v, scale)
-  if value.is_const(v, 'string') then refuse('text as a value') end
+  if value.is_const(v, 'string') then refuse('text as a value; a number field will do') end
   if v.is == 'ratio' then
     if v.by ~= scale then refuse('fractions of different denominators') end
     v = v.a
@@ -302,7 +304,7 @@ local function try(plan, wanted)
   if #fold.parts == 1 then fold.key_field = fold.parts[1].field end
   fold.key_bytes = fold.key_field and fold.key_field.bytes or key_bytes
   if fold.key_field and key_bytes > 256 or not fold.key_field and key_bytes > MOST_KEY then
-    refuse('a key of %d bytes', key_bytes)
+    refuse('a key of %d bytes; fewer parts, or shorter fields', key_bytes)
   end
   if wanted.value then
     fold.value_graph = follow_part(wanted.value)
@@ -318,14 +320,14 @@ local function try(plan, wanted)
   for _, word in ipairs(fold.words) do
     words = words + word_count(word)
     if word.slot == 'linear' and (word.from % 1 ~= 0 or word.step % 1 ~= 0 or word.to % 1 ~= 0) then
-      refuse('buckets at fractions')
+      refuse('buckets at fractions; integers will do')
     end
   end
   local value_bytes = 8 * words
   if wanted.note then
     local graph = follow_part(wanted.note)
     local part = graph.leave == 'value' and keys.part(graph)
-    if not part or not part.field then refuse('a note that is not a text') end
+    if not part or not part.field then refuse('a note that is not a text field') end
     fold.note = note_copies(plan, part.field, value_bytes)
     fold.note_bytes, fold.note_decode = part.bytes, part.decode
     value_bytes = value_bytes + part.bytes

@@ -106,6 +106,11 @@ keys.ends_of = ends_of
 
 local function store_number(one, at, number) one.code:store_number(FRAME, 8, at, number) end
 
+local unfit = {
+  ratio = 'a fraction as a key; round it with math.floor',
+  piece = 'a part of a text as a key; take the whole text',
+}
+
 --- A part from its graph: { bytes, emit(one, at, done, undecided), decode(pointer) }.
 function keys.part(graph)
   local constants, kinds, by_name = {}, {}, {}
@@ -121,7 +126,7 @@ function keys.part(graph)
       if by_name[shape.name] == shape then kinds[#kinds + 1] = shape end
       shape_of[node] = by_name[shape.name]
     else
-      refuse('a %s as a key', v.is == 'ratio' and 'fraction' or v.is)
+      refuse('%s', unfit[v.is] or 'this as a key; a field, a number or a whole text will do')
     end
   end
   local most = 0

@@ -17,13 +17,16 @@ local live = {}
 local TABLES_NS = 1e8
 
 --- What one translation uses; the values of the one before are forgotten.
-function live.new()
+---@param changed { variables: table, tables: table }|nil what handlers change (changes.lua)
+function live.new(changed)
   value.start()
-  return setmetatable({ numbers = {}, watches = {}, tables = {}, known = {} }, Live)
+  return setmetatable({ numbers = {}, watches = {}, tables = {}, known = {}, names = {},
+    changed = changed or { variables = {}, tables = {} } }, Live)
 end
 
---- The value of something outside, read by `get`; `owner` and `key` tell it from others.
-local function value_of(self, owner, key, get)
+--- The value of something outside, read by `get`; `owner` and `key` tell it from others,
+--- `called` is what the script calls it.
+local function value_of(self, owner, key, called, get)
   local known = self.known[owner]
   if not known then
     known = {}
@@ -31,19 +34,25 @@ local function value_of(self, owner, key, get)
   end
   if known[key] then return known[key] end
   local now = get()
+  if type(now) == 'table' then self.names[now] = self.names[now] or called end
   if value.is_integer(now) then
-    local number = { get = get, last = now, low = now >= 0 and 0 or -value.MOST, place = nil }
+    local number = { get = get, last = now, called = called, low = now >= 0 and 0 or -value.MOST, place = nil }
     known[key] = value.int('live', number.low, value.MOST, { a = number })
     known[key].number = number
   else
-    self.watches[#self.watches + 1] = { get = get, last = now }
+    self.watches[#self.watches + 1] = { get = get, last = now, called = called }
     known[key] = value.const(now)
   end
   return known[key]
 end
 
 function Live:upvalue(fn, index)
-  return value_of(self, fn, index, function()
+  local called = debug.getupvalue(fn, index)
+  local place = self.changed.variables[debug.upvalueid(fn, index)]
+  if place then
+    value.refuse("'%s', which the handler changes (%s): it is judged where the handler runs", called, place)
+  end
+  return value_of(self, fn, index, called, function()
     local _, now = debug.getupvalue(fn, index)
     return now
   end)
@@ -52,25 +61,36 @@ end
 --- A global. One that is not there raises in scripts (stdlib/environment.lua).
 function Live:global(fn, name)
   local env = debug.getfenv(fn)
-  local v = value_of(self, env, name, function() return rawget(env, name) end)
+  local v = value_of(self, env, name, name, function() return rawget(env, name) end)
   if value.is_const(v, 'nil') and getmetatable(env) then value.undecided() end
   return v
 end
 
+--- Refuses a table that handlers change.
+function Live:check(from)
+  local place = self.changed.tables[from]
+  if place then
+    value.refuse('a table that the handler changes (%s): it is judged where the handler runs', place)
+  end
+end
+
 --- table[key] of a table known now.
 function Live:index(from, key)
+  self:check(from)
   if key == nil or key ~= key then return value.const(nil) end
   if rawget(from, key) == nil and getmetatable(from) then
-    value.refuse('a table with a metatable')
+    value.refuse('a table with a metatable; a plain one will do')
   end
-  return value_of(self, from, key, function() return rawget(from, key) end)
+  local called = ('%s.%s'):format(self.names[from] or '?', tostring(key))
+  return value_of(self, from, key, called, function() return rawget(from, key) end)
 end
 
 local LENGTH = {} -- as a key
 
 --- #table
 function Live:length(from)
-  return value_of(self, from, LENGTH, function() return #from end)
+  self:check(from)
+  return value_of(self, from, LENGTH, '#' .. (self.names[from] or '?'), function() return #from end)
 end
 
 --- A value that must be constant: a live number is built in, and watched.
@@ -78,7 +98,7 @@ function Live:built_in(v)
   if v.is ~= 'int' or v.op ~= 'live' then return v end
   local number = v.number
   if not number.is_watched then
-    self.watches[#self.watches + 1] = { get = number.get, last = number.last }
+    self.watches[#self.watches + 1] = { get = number.get, last = number.last, called = number.called }
     number.is_watched = true
   end
   return value.const(number.last)
@@ -144,6 +164,26 @@ function Live:changes(array, now)
     end
   end
   return false
+end
+
+--- For people: what is used from outside, by name; functions and libraries left out.
+---@return { name: string, value: any, live: boolean }[]
+function Live:report()
+  local list = {}
+  for _, number in ipairs(self.numbers) do
+    list[#list + 1] = { name = number.called, value = number.last, live = true }
+  end
+  for _, watch in ipairs(self.watches) do
+    local kind = type(watch.last)
+    if kind ~= 'function' and kind ~= 'table' then
+      list[#list + 1] = { name = watch.called, value = watch.last, live = false }
+    end
+  end
+  for from in pairs(self.tables) do
+    list[#list + 1] = { name = self.names[from] or '?', value = from, live = false }
+  end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
 end
 
 return live

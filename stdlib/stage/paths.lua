@@ -80,7 +80,9 @@ local function fork(frame, test, set)
   local key = key_of(frame) -- ways that come here from different places: the same question
   if walk.forks[key] then return walk.forks[key] end
   walk.nodes = walk.nodes + 1
-  if walk.nodes > MOST_NODES then refuse('more than %d questions; too many ways through it', MOST_NODES) end
+  if walk.nodes > MOST_NODES then
+    refuse('more than %d questions; too many ways through it: look values up in a table', MOST_NODES)
+  end
   local node = { test = test, file = walk.file, line = walk.line }
   local other = copy_frame(frame)
   set(frame, true)
@@ -142,9 +144,11 @@ local function call(frame, callee, arguments, to, want, is_tail)
   end
   local code = bytecode.of(fn)
   if fn == pairs or fn == ipairs or fn == next then refuse(LOOP) end
-  if not code then refuse('a call of a function of the Lua library that the kernel has not') end
-  if code.is_vararg then refuse('a call of a function with ...') end
-  if frame.calls == MOST_CALLS then refuse('calls more than %d deep', MOST_CALLS) end
+  if not code then
+    refuse('a call of a library function that the kernel has not; comparisons and look-ups will do')
+  end
+  if code.is_vararg then refuse('a call of a function with ...; name its arguments') end
+  if frame.calls == MOST_CALLS then refuse('calls more than %d deep; write it flat', MOST_CALLS) end
   local inner = { code = code, fn = fn, pc = 1, r = {}, calls = frame.calls + 1 }
   if is_tail then
     inner.parent, inner.to, inner.want = frame.parent, frame.to, frame.want
@@ -315,7 +319,9 @@ function instructions.LOOP(frame) frame.pc = frame.pc + 1 end
 
 local function bound(frame, register)
   local v = walk.live:built_in(get(frame, register))
-  if not value.is_const(v, 'number') then refuse('a loop whose bounds depend on the event; constant ones will do') end
+  if not value.is_const(v, 'number') then
+    refuse('a loop whose bounds depend on the event; constant ones will do')
+  end
   return v.value
 end
 
@@ -354,10 +360,14 @@ local function run(frame)
     end
     local one = frame.code[frame.pc]
     walk.steps = walk.steps + 1
-    if walk.steps > MOST_STEPS then refuse('too long') end
+    if walk.steps > MOST_STEPS then
+      refuse('too long; fewer turns of its loops, or a look-up in a table, will do')
+    end
     walk.file, walk.line = frame.code.file, one.line
     local instruction = instructions[one.op]
-    if not instruction then refuse('%s', reasons[one.op] or 'instruction ' .. one.op) end
+    if not instruction then
+      refuse('%s', reasons[one.op] or 'what LuaJIT makes of it (' .. one.op .. '); write it in another way')
+    end
     local node = instruction(frame, one)
     if node then return node end
   end
@@ -371,7 +381,9 @@ function follow(frame)
   if known_node then return known_node end
   if key then walk.memo[key] = false end
   walk.depth = walk.depth + 1
-  if walk.depth > MOST_DEPTH then refuse('too deep; too many questions one after the other') end
+  if walk.depth > MOST_DEPTH then
+    refuse('too deep; too many questions one after the other: look values up in a table')
+  end
   local ok, node = pcall(run, frame)
   walk.depth = walk.depth - 1
   if not ok then
@@ -403,7 +415,7 @@ function paths.of(fn, schema, live, finish)
   if code.params == 0 then frame.r = {} end
   local ok, node
   if code.is_vararg then
-    ok, node = false, { reason = 'a function with ...', file = code.file, line = code.line }
+    ok, node = false, { reason = 'a function with ...; name its argument', file = code.file, line = code.line }
   else
     ok, node = pcall(follow, frame)
   end
@@ -425,7 +437,9 @@ end
 
 --- finish() of a key or a value: a node with the value.
 function paths.as_value(v)
-  if v.is == 'element' or v.is == 'found' then refuse('what a look-up gives; only whether there is something') end
+  if v.is == 'element' or v.is == 'found' then
+    refuse('what a look-up gives; only whether there is something')
+  end
   return { leave = 'value', value = v }
 end
 

