@@ -144,7 +144,8 @@ function Machine:execute(code, r)
   for step = 1, MOST_STEPS do
     if pc < 0 or pc >= #code / 8 then error('ran out of the stage', 0) end
     local one = list[pc]
-    local class, op, dst, src = band(one.code, 7), band(one.code, 0xf0), band(one.registers, 15), rshift(one.registers, 4)
+    local class, op = band(one.code, 7), band(one.code, 0xf0)
+    local dst, src = band(one.registers, 15), rshift(one.registers, 4)
     local operand = band(one.code, 8) ~= 0 and r[src] or ffi.cast('int64_t', one.immediate)
     pc = pc + 1
     if one.code == 0x95 then

@@ -27,7 +27,7 @@ end
 ---@return string|table reason, or the plan
 ---@return integer? line
 function translated.filter(fn)
-  local made, jobs = plan.make { schema = invented.schema, sinks = { { filters = { fn } } } }
+  local made, jobs = plan.make { schema = invented.schema, sinks = { { filters = { fn }, take = function() end } } }
   if not made then return nil, jobs[1].refusal.reason, jobs[1].refusal.line end
   local stage = machine.load(made)
   return function(event)

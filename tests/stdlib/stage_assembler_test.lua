@@ -8,8 +8,8 @@ local listing = require 'moonprobe.stage.listing'
 local machine = require 'machine'
 
 local function hex(list)
-  return (assembler.bytes(list):gsub('.', function(byte) return ('%02x'):format(byte:byte()) end):gsub(('.'):rep(16), '%0 ')
-    :gsub(' $', ''))
+  local digits = assembler.bytes(list):gsub('.', function(byte) return ('%02x'):format(byte:byte()) end)
+  return (digits:gsub(('.'):rep(16), '%0 '):gsub(' $', ''))
 end
 
 --- The bytes of one or more instructions, as llvm-objdump shows them.
@@ -60,7 +60,8 @@ local short = program(function(code, label)
   code:place(done)
   code:exit()
 end)
-tap.is(listing.of(short, {}), { '   0: if r2 != 5 goto +2', '   1: r0 = 1', '   2: goto +1', '   3: r0 = 0', '   4: exit' },
+tap.is(listing.of(short, {}),
+  { '   0: if r2 != 5 goto +2', '   1: r0 = 1', '   2: goto +1', '   3: r0 = 0', '   4: exit' },
   'a jump over a jump is one jump, and a jump to what follows is none')
 local threaded = program(function(code, label)
   local a, b, c, dead = label(), label(), label(), label()

@@ -64,7 +64,8 @@ local bits64 = { 0, 1, 5, 2 ^ 53 - 1, 2 ^ 53, 0x20000000000001ULL, 2ULL ^ 62, 2U
   0xffff800000000000ULL, 0xfffffffffffffffbULL, 0xffffffffffffffffULL }
 local events = {}
 for i = 1, 39 do
-  events[i] = invented.event { u8 = i * 6, i8 = i - 20, u64 = bits64[i % 13 + 1], i64 = bits64[(i + 1) % 13 + 1], pid = i,
+  events[i] = invented.event { u8 = i * 6, i8 = i - 20, u64 = bits64[i % 13 + 1], i64 = bits64[(i + 1) % 13 + 1],
+  pid = i,
     name = texts[i % 10 + 1], comm = texts[(i * 3) % 10 + 1], tag = texts[i % 5 + 1], flag = i % 2,
     other_flag = i % 3 == 0 and 1 or 0, saddr = addresses[i % 8 + 1], daddr = addresses[i % 3 + 1],
     io = i % 4, error = ({ 0, 2, 13, 999, -5 })[i % 5 + 1], signal = ({ 0, 9, 15, 40, 200 })[i % 5 + 1],
@@ -73,7 +74,8 @@ end
 local few, many, mixed = { [5] = true, [-5] = true }, {}, { [1] = true, x = true, [1.5] = true }
 for i = -5, 60 do many[i] = true end
 local words, hosts, errors = { abc = true, [''] = true, ['sixteen-letters!'] = true, ['a\0b'] = true, [5] = true,
-  ['longer than the field is'] = true }, { ['10.0.0.1'] = true, ['fe80::1'] = true, ['FE80::1'] = true }, { ENOENT = true }
+  ['longer than the field is'] = true }, { ['10.0.0.1'] = true, ['fe80::1'] = true, ['FE80::1'] = true },
+  { ENOENT = true }
 local outside = { few = few, many = many, mixed = mixed, words = words, hosts = hosts, errors = errors, none = {},
   inside = network.new('10.0.0.0/8', 'fe80::/10'), host = network.new('192.168.1.1', '::1'), all = network.new('::/0'),
   odd = network.new('11.0.0.0/7', '2001:db8::/33') }
