@@ -148,6 +148,7 @@ agree('globals', invented.compile('e.pid > least and check(e.uid)',
   { least = 3, check = function(uid) return uid == 1 end }))
 local function at_least(least) return function(e) return e.pid >= least end end
 agree('a function made by another', at_least(12))
+agree('a power of constants', function(e) return e.pid > 2 ^ limit / 10 end)
 local closures = { at_least(1), at_least(30) }
 agree('two of the same function differ', function(e) return closures[1](e) and not closures[2](e) end)
 local list = { 1, 2, 3 }
