@@ -20,10 +20,10 @@ local stages = {}
 local numbers_pointer = ffi.typeof 'int64_t *'
 
 --- What is wrong with a sink that must run in the kernel and cannot; nil: nothing.
-local function missed(source, jobs, why)
+local function missed(source, jobs)
   for i, sink in ipairs(source.sinks) do
     local one = jobs[i]
-    local problem = why or one.refusal or sink.fold and one.fold_refusal
+    local problem = one.refusal or sink.fold and one.fold_refusal
     if sink.kernel and problem then
       local at = problem.line and problem.line > 0 and ('%s:%d'):format(problem.file, problem.line) or sink.place
       return ('%s: cannot run in the kernel: %s'):format(at, problem.reason)
@@ -34,8 +34,8 @@ end
 --- Makes a source's plan: source.plan (nil when all runs in the worker) and source.jobs.
 ---@return string|nil problem something that must run in the kernel cannot
 function stages.plan(source)
-  source.plan, source.jobs, source.refusal = plan.make(source)
-  return missed(source, source.jobs, source.refusal)
+  source.plan, source.jobs = plan.make(source)
+  return missed(source, source.jobs)
 end
 
 --- The host's word on the plan of a declaration: accepted or not, why not; its maps.

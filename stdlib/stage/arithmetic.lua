@@ -8,6 +8,8 @@
 local bit = require 'bit'
 local value = require 'moonprobe.stage.value'
 
+jit.off(true, true) -- of this file: what runs once is not worth compiling
+
 local const, int, refuse, undecided = value.const, value.int, value.refuse, value.undecided
 local MOST = value.MOST
 local EXACT = MOST - 1 -- results: 2^53 is what 2^53 + 1 is rounded to, in Lua as in ranges here

@@ -8,6 +8,8 @@
 local bit = require 'bit'
 local ffi = require 'ffi'
 
+jit.off(true, true) -- of this file: what runs once is not worth compiling
+
 ffi.cdef [[
 struct bpf_instruction { uint8_t code, registers; int16_t offset; int32_t immediate; };
 ]]

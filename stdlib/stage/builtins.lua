@@ -8,6 +8,8 @@ local condition = require 'moonprobe.stage.condition'
 local network = require 'moonprobe.network'
 local value = require 'moonprobe.stage.value'
 
+jit.off(true, true) -- of this file: what runs once is not worth compiling
+
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 
 local builtins = {} -- [function] = function(arguments) -> value, and a second one
@@ -86,7 +88,7 @@ end
 
 local MAGIC = '[%^%$%(%)%%%.%[%]%*%+%-%?]'
 
---- find() and match(): of plain text, or of a pattern that is plain but for ^ and $. `place`: what
+--- find() and match(): of plain text, or of a pattern that is plain but for ^, $ and %. `place`: what
 --- kind of a value the result is; nil: one of which only is known whether it is there.
 local function search(arguments, plain, place)
   local v = arguments[1]
@@ -97,9 +99,11 @@ local function search(arguments, plain, place)
   if from and from ~= 1 then refuse('find() from another place than 1; leave the place out') end
   local starts, ends = false, false
   if not plain then
-    starts, ends = bytes:sub(1, 1) == '^', bytes:sub(-1) == '$' and bytes:sub(-2) ~= '%$'
+    local escapes = bytes:match('(%%*)%$$')
+    starts, ends = bytes:sub(1, 1) == '^', escapes ~= nil and #escapes % 2 == 0
     bytes = bytes:sub(starts and 2 or 1, ends and -2 or -1)
-    if bytes:find(MAGIC) then refuse("patterns; plain text, and ^ and $ at its ends, will do") end
+    if bytes:gsub('%%%p', ''):find(MAGIC) then refuse('patterns; plain text, and ^ and $ at its ends, will do') end
+    bytes = bytes:gsub('%%(%p)', '%1')
   end
   return value.part('found', { field = field, bytes = bytes, starts = starts, ends = ends, place = place, at = place })
 end

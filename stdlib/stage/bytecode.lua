@@ -10,6 +10,8 @@ local bit = require 'bit'
 local util = require 'jit.util'
 local vmdef = require 'moonprobe.vmdef'
 
+jit.off(true, true) -- of this file: what runs once is not worth compiling
+
 local band, rshift = bit.band, bit.rshift
 
 local bytecode = {}
@@ -89,11 +91,13 @@ local function find_alive(list)
   local alive = {}
   for i = 1, #list do alive[i] = {} end
   local changed = true
+  local following = {}
+  for i = 1, #list do following[i] = successors(list, i) end
   while changed do
     changed = false
     for i = #list, 1, -1 do
       local now = {}
-      for _, next_one in ipairs(successors(list, i)) do
+      for _, next_one in ipairs(following[i]) do
         for r in pairs(alive[next_one] or {}) do now[r] = true end
       end
       if not conditional[list[i].op] then
@@ -113,16 +117,16 @@ local function find_alive(list)
   end
 end
 
-local decoded = setmetatable({}, { __mode = 'k' })
+local decoded, count = setmetatable({}, { __mode = 'k' }), 0
 
---- The instructions of a function. Decoded once: running it may replace some by compiled loops.
+--- The instructions of a function, and its `number`. Decoded once: running it may replace some by compiled loops.
 --- nil for a function that is not Lua's.
 ---@param fn function
 ---@return table[]|nil
 function bytecode.of(fn)
   if decoded[fn] then return decoded[fn] end
   local info = util.funcinfo(fn)
-  if not info.bytecodes then return nil end
+  if not info.bytecodes or info.linedefined < 0 then return nil end -- some of the Lua library's are bytecode, too
   local list = { params = info.params, is_vararg = info.isvararg,
     file = (info.source or ''):gsub('^[@=]', ''), line = info.linedefined }
   for pc = 1, info.bytecodes - 1 do
@@ -147,6 +151,8 @@ function bytecode.of(fn)
     list[pc] = one
   end
   find_alive(list)
+  count = count + 1
+  list.number = count
   decoded[fn] = list
   return list
 end

@@ -17,6 +17,8 @@ local arithmetic = require 'moonprobe.stage.arithmetic'
 local named = require 'moonprobe.stage.named'
 local value = require 'moonprobe.stage.value'
 
+jit.off(true, true) -- of this file: what runs once is not worth compiling
+
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 local integer = arithmetic.integer
 local MOST = value.MOST

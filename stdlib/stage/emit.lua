@@ -11,6 +11,8 @@ local ffi = require 'ffi'
 local assembler = require 'moonprobe.stage.assembler'
 local value = require 'moonprobe.stage.value'
 
+jit.off(true, true) -- of this file: what runs once is not worth compiling
+
 local refuse = value.refuse
 local EVENT, FRAME = assembler.EVENT, assembler.FRAME
 local TEMPORARY = { 0, 2, 3, 4, 5 }

@@ -59,7 +59,7 @@ end
 ---@return { what: string, place: string, runs: string, stage: string|nil, note: string|nil,
 ---  why: string|nil, at: string|nil, field: string|nil, by: string[]|nil, fn: function }[]
 function facts.functions(source)
-  local refused = source.why and { reason = 'refused, see below' } or source.refusal
+  local refused = source.why and { reason = 'refused, see below' }
   local list, told = {}, {}
   for i, sink in ipairs(source.sinks) do
     local job = source.jobs[i]

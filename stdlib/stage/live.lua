@@ -81,7 +81,7 @@ function Live:index(from, key)
   if rawget(from, key) == nil and getmetatable(from) then
     value.refuse('a table with a metatable; a plain one will do')
   end
-  local called = ('%s.%s'):format(self.names[from] or '?', tostring(key))
+  local called = ('%s.%s'):format(self.names[from] or '?', type(key) == 'table' and '?' or tostring(key))
   return value_of(self, from, key, called, function() return rawget(from, key) end)
 end
 

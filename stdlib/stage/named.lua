@@ -9,7 +9,7 @@ local named = {}
 
 -- Numbers that may have a name, by type: from, to, and the name of each.
 local types = {
-  error_number = { 1, 4095, fields.error_name, may_be_nil = true },
+  error_number = { 1, 255, fields.error_name, may_be_nil = true },
   signal_number = { 1, 64, fields.signal_name, may_be_nil = true },
   syscall_number = { 0, 1023, fields.syscall_name },
 }

@@ -15,9 +15,12 @@ local condition = require 'moonprobe.stage.condition'
 local reading = require 'moonprobe.stage.reading'
 local value = require 'moonprobe.stage.value'
 
+jit.off(true, true) -- of this file: what runs once is not worth compiling
+
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 
-local MOST_NODES, MOST_STEPS, MOST_DEPTH, MOST_CALLS = 1500, 50000, 150, 16
+-- Beyond, a translation would take longer than some milliseconds.
+local MOST_NODES, MOST_STEPS, MOST_DEPTH, MOST_CALLS = 600, 10000, 150, 16
 
 local paths = {}
 
@@ -26,7 +29,7 @@ local LOOP = 'for ... in; a numeric for with constant bounds, or a look-up in a 
 local UNDECIDED = { leave = 'undecided' }
 local NIL = nil -- made anew for each translation
 
-local walk -- the translation at hand: { schema, live, finish, nodes, steps, memo, file, line }
+local walk -- the translation at hand: { schema, live, finish, nodes, steps, memo, forks, file, line }
 
 local function copy_frame(frame)
   if not frame then return nil end
@@ -47,7 +50,7 @@ end
 local function key_of(frame)
   local words = {}
   while frame do
-    words[#words + 1] = tostring(frame.code)
+    words[#words + 1] = frame.code.number
     words[#words + 1] = frame.pc
     local one = frame.code[frame.pc]
     for _, r in ipairs(one and one.alive or {}) do words[#words + 1] = frame.r[r] and frame.r[r].id or 'x' end
@@ -74,6 +77,8 @@ local function fork(frame, test, set)
     test = inner
     set = function(one, answer) outer(one, not answer) end
   end
+  local key = key_of(frame) -- ways that come here from different places: the same question
+  if walk.forks[key] then return walk.forks[key] end
   walk.nodes = walk.nodes + 1
   if walk.nodes > MOST_NODES then
     refuse('more than %d questions; too many ways through it: look values up in a table', MOST_NODES)
@@ -84,6 +89,7 @@ local function fork(frame, test, set)
   node.yes = follow(frame)
   set(other, false)
   node.no = follow(other)
+  walk.forks[key] = node
   return node
 end
 
@@ -403,7 +409,7 @@ function paths.of(fn, schema, live, finish)
   local code = bytecode.of(fn)
   if not code then return nil, { reason = 'it is not a Lua function', file = '?', line = 0 } end
   NIL = const(nil)
-  walk = { schema = schema, live = live, finish = finish, nodes = 0, steps = 0, depth = 0, memo = {},
+  walk = { schema = schema, live = live, finish = finish, nodes = 0, steps = 0, depth = 0, memo = {}, forks = {},
     fields = {}, file = code.file, line = code.line }
   local frame = { code = code, fn = fn, pc = 1, r = { [0] = value.event }, calls = 0 }
   if code.params == 0 then frame.r = {} end

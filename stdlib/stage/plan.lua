@@ -23,6 +23,8 @@ local paths = require 'moonprobe.stage.paths'
 local schema = require 'moonprobe.schema'
 local value = require 'moonprobe.stage.value'
 
+jit.off(true, true) -- of this file: what runs once is not worth compiling
+
 schema.cdef 'include/plan.h'
 
 local EVENT, FRAME = assembler.EVENT, assembler.FRAME
@@ -72,7 +74,8 @@ end
 function Plan:filter(fn)
   local known = self.filters[fn]
   if known then return known end
-  local graph, fields = paths.of(fn, self.schema, self.live, paths.as_filter)
+  local graph, fields = nil, self.refused[fn]
+  if not fields then graph, fields = paths.of(fn, self.schema, self.live, paths.as_filter) end
   local one = { fn = fn, graph = graph }
   if graph then
     one.late = is_late(self.schema, fields)
@@ -103,7 +106,8 @@ function Plan:judge(sink)
     end
   end
   if sink.fold and #job.left == 0 then
-    job.fold, job.fold_refusal = folding.make(self, sink.fold)
+    job.fold_refusal = self.refused[sink.fold]
+    if not job.fold_refusal then job.fold, job.fold_refusal = folding.make(self, sink.fold) end
     if job.fold then job.fold_late = #job.late > 0 or is_late(self.schema, job.fold.fields) end
   end
   return job
@@ -128,12 +132,14 @@ local function emit_stage(self, groups, begin, ends)
   local one = emit.new(self)
   local code = one.code
   local finish = code:label()
+  self.code = code
   if begin then begin(code, finish) end
   for _, group in ipairs(groups) do
     local skip, undecided = code:label(), code:label()
     if group.when then group.when(code, skip) end
     for _, filter in ipairs(group.filters) do
       local pass = code:label()
+      self.emitting = filter.fn
       one:graph(filter.graph, function(node)
         code:jump(node.leave == 'pass' and pass or skip)
       end, undecided)
@@ -141,6 +147,7 @@ local function emit_stage(self, groups, begin, ends)
     end
     for _, job in ipairs(group.jobs) do
       local next_job, unsure = code:label(), code:label()
+      self.emitting = job.job.sink.fold
       job.done(one, unsure)
       code:jump(next_job)
       code:place(unsure)
@@ -260,10 +267,11 @@ local function left_alone(sink)
   return job
 end
 
---- One attempt; nil when a job found no bit left: then it is noted in `alone`.
-local function attempt(source, alone)
+--- One attempt; nil when it has to be made again: a job found no bit left, which is noted in `alone`,
+--- or a filter or fold cannot be emitted, which is noted in `refused`.
+local function attempt(source, alone, refused)
   local self = setmetatable({ schema = source.schema, sinks = source.sinks, maps = {}, sets = {}, filters = {},
-    live = live.new(changes.of(source.sinks)),
+    live = live.new(changes.of(source.sinks)), refused = refused,
     bits = 0, most_bits = next(alone) and MOST_BITS - 1 or MOST_BITS }, Plan)
   local jobs = {}
   for i, sink in ipairs(source.sinks) do
@@ -283,8 +291,10 @@ local function attempt(source, alone)
   elseif not value.is_refusal(problem) then
     error(problem, 0)
   end
-  self.late, self.refusal = nil, problem
-  return self
+  local file, line = self.code.where:match('^(.*):(%d+)$')
+  problem.file, problem.line = file, tonumber(line)
+  refused[self.emitting] = problem
+  return nil
 end
 
 --- The plan of a source; nil when everything runs in the worker. The jobs tell which function
@@ -292,12 +302,11 @@ end
 ---@param source { schema: table, sinks: table[] } of stream.sources
 ---@return table|nil plan
 ---@return table jobs one for each sink
----@return table? refusal of all of it
 function plan.make(source)
-  local alone = {}
-  local self = attempt(source, alone)
-  while not self do self = attempt(source, alone) end
-  if not self.late then return nil, self.jobs, self.refusal end
+  local alone, refused = {}, {}
+  local self = attempt(source, alone, refused)
+  while not self do self = attempt(source, alone, refused) end
+  if not self.late then return nil, self.jobs end
   if self.live_index then
     local bytes = self.live:bytes()
     local map = self.maps[self.live_index + 1]
@@ -353,8 +362,8 @@ end
 function plan.filter(of, fn)
   local all = { name = of.name, fields = {}, readable = of.readable }
   for i, field in ipairs(of.fields) do all.fields[i] = setmetatable({ late = true }, { __index = field }) end
-  local made, jobs, refusal = plan.make { schema = all, sinks = { { filters = { fn } } } }
-  if not made then return nil, refusal or jobs[1].refusal or { reason = 'nothing to do', file = '?', line = 0 } end
+  local made, jobs = plan.make { schema = all, sinks = { { filters = { fn }, take = function() end } } }
+  if not made then return nil, jobs[1].refusal or { reason = 'nothing to do', file = '?', line = 0 } end
   return { maps = made.maps, late = assembler.bytes(made.late), live = made.live }
 end
 

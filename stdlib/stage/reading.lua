@@ -8,6 +8,8 @@ local fields = require 'moonprobe.fields'
 local named = require 'moonprobe.stage.named'
 local value = require 'moonprobe.stage.value'
 
+jit.off(true, true) -- of this file: what runs once is not worth compiling
+
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 
 local FEW = 8 -- so many numbers are compared one by one; more go into a map
