@@ -12,6 +12,9 @@
 --- itself. A sink gets a bit when it needs one: when it is the worker's, or may be undecided. When
 --- there are too many, those for which none is left share one and are the worker's altogether.
 
+-- Interpreted: see assembler.lua.
+require('jit').off(true, true)
+
 local bit = require 'bit'
 local ffi = require 'ffi'
 local assembler = require 'moonprobe.stage.assembler'
@@ -30,6 +33,7 @@ local VERDICT = 7 -- register
 local SCRATCH = 3 -- byte of the record's header that early leaves for late
 local UNDECIDED = 0x80
 local MOST_BITS, SHARED = 7, 0x40
+local MOST_INSTRUCTIONS = 8192 -- of a stage: plan.h
 local THIS_CPU = 8 -- helper bpf_get_smp_processor_id
 
 local Plan = {}
@@ -127,6 +131,7 @@ end
 local function emit_stage(self, groups, begin, ends)
   local one = emit.new(self)
   local code = one.code
+  self.emitting = code
   local finish = code:label()
   if begin then begin(code, finish) end
   for _, group in ipairs(groups) do
@@ -275,6 +280,9 @@ local function attempt(source, alone)
     local groups = grouped(jobs)
     self.early = emit_early(self, groups)
     self.late = emit_late(self, groups, self.early ~= nil)
+    if math.max(#(self.early or {}), #self.late) > MOST_INSTRUCTIONS then
+      value.refuse('more than %d instructions', MOST_INSTRUCTIONS)
+    end
   end)
   if ok then return self end
   if type(problem) == 'table' and problem.sink then
@@ -282,6 +290,10 @@ local function attempt(source, alone)
     return nil
   elseif not value.is_refusal(problem) then
     error(problem, 0)
+  end
+  if not problem.line then
+    local file, line = self.emitting.where:match('^(.*):(%d+)$')
+    problem.file, problem.line = file, tonumber(line)
   end
   self.late, self.refusal = nil, problem
   return self

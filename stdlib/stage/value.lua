@@ -20,6 +20,9 @@
 --- A test is a question about the event with a yes and a no: see condition.lua. What cannot be
 --- translated is refused (an error with a reason); what makes Lua raise is undecided.
 
+-- Interpreted: see assembler.lua.
+require('jit').off(true, true)
+
 local value = {}
 
 value.MOST = 2 ^ 53 -- integers up to here are exact in a Lua number
