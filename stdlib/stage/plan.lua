@@ -148,7 +148,7 @@ local function emit_stage(self, groups, begin, ends)
     end
     for _, job in ipairs(group.jobs) do
       local next_job, unsure = code:label(), code:label()
-      self.emitting = job.job.sink.fold
+      self.emitting = job.job.sink.fold or self.emitting
       job.done(one, unsure)
       code:jump(next_job)
       code:place(unsure)
