@@ -21,12 +21,12 @@ TRIPLET := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 # Static where it saves start-up time and pins LuaJIT's bytecode; the rest is shared.
 LUAJIT_CFLAGS = $(shell pkg-config --cflags luajit)
-LIBS = -Wl,-Bstatic -lbpf -lluajit-5.1 -Wl,-Bdynamic -lseccomp -lelf -lz -lm -ldl
+LIBS = -Wl,-Bstatic -lbpf -lluajit-5.1 -lzstd -Wl,-Bdynamic -lseccomp -lelf -lz -lm -ldl
 WARN = -Wall -Wextra -Wmissing-prototypes -Wno-missing-field-initializers
 CFLAGS ?= -O2 -g
 ENGINE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -fvisibility=hidden -fno-omit-frame-pointer $(WARN) \
 	-Iengine -Ibpf/include -include linux/types.h $(LUAJIT_CFLAGS) -MMD -MP
-ENGINE_LDFLAGS = -Wl,--wrap=btf__load_vmlinux_btf -Wl,--wrap=btf__free -Wl,--wrap=bpf_prog_load -rdynamic -Wl,--exclude-libs,ALL -Wl,-z,now
+ENGINE_LDFLAGS = -Wl,--wrap=btf__load_vmlinux_btf -Wl,--wrap=btf__free -Wl,--wrap=bpf_prog_load -Wl,--wrap=syscall -rdynamic -Wl,--exclude-libs,ALL -Wl,-z,now
 BPF_CFLAGS = -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Ibpf/include -isystem /usr/include/$(TRIPLET) -MMD -MP
 

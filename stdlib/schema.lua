@@ -47,6 +47,9 @@ local derived = {
 
 local known = {}
 
+--- In a replay: gives a probe as it was recorded, or nil and why not.
+schema.recorded = nil
+
 local function names_of(self)
   local names = {}
   for name in pairs(self.readable) do names[#names + 1] = name end
@@ -119,6 +122,15 @@ end
 ---@return string? message
 function schema.of(name)
   if known[name] then return known[name] end
+  if schema.recorded then
+    local self, message = schema.recorded(name)
+    if self then
+      self.readable = {}
+      define(self)
+      known[name] = self
+    end
+    return self, message
+  end
   local object = name:match('^[%w_]+$') and asset('probes/' .. name .. '.bpf.o')
   if not object then
     local near = nearest(name, engine.assets('probes/', '.bpf.o'))
