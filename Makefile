@@ -99,6 +99,12 @@ asan: ## the tests again, with AddressSanitizer and UBSan
 	@$(MAKE) BUILD=$(BUILD)/asan BINARY=$(BUILD)/asan/moonprobe CFLAGS='-O1 -g $(SANITIZE)' \
 		test-units test-scripts test-live
 
+FUZZ_SECONDS ?= 60
+fuzz: $(BUILD)/fuzz/recording ## libFuzzer on the reader of recordings; FUZZ_SECONDS=
+	@mkdir -p $(BUILD)/fuzz/corpus
+	@$(BUILD)/fuzz/recording -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=$(BUILD)/fuzz/ \
+		-print_final_stats=1 $(BUILD)/fuzz/corpus
+
 check: ## formatting and static analysis
 	@packaging/deps.sh build check
 	@clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
@@ -106,7 +112,7 @@ check: ## formatting and static analysis
 		--suppress=missingIncludeSystem --suppress=ctuuninitvar \
 		'-DDECLARE_LIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}' \
 		'-DLIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}' \
-		-Iengine -Ibpf/include -itests/bench/peers engine tests/engine tests/bench tests/workload.c
+		-Iengine -Ibpf/include -itests/bench/peers engine tests/engine tests/fuzz tests/bench tests/workload.c
 	@luacheck --quiet stdlib scripts examples tests
 
 bench: ## figures beside bpftrace and libbpf-tools; writes build/bench.json
@@ -140,6 +146,13 @@ $(BUILD)/tests/engine/%: tests/engine/%.c $(ENGINE_O) $(BUILD)/assets.o
 	$(Q)$(CC) $(CFLAGS) $(ENGINE_CFLAGS) -MF $@.d $(ENGINE_LDFLAGS) -o $@ $< \
 		$(filter-out %/main.o,$(ENGINE_O)) $(BUILD)/assets.o $(LIBS) -lcmocka
 
+FUZZED := engine/recording_reader.c engine/recording_writer.c engine/player.c engine/ring.c
+$(BUILD)/fuzz/recording: tests/fuzz/recording_fuzz.c $(FUZZED)
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -std=gnu11 -D_GNU_SOURCE \
+		$(WARN) -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -Iengine -Ibpf/include -include linux/types.h -o $@ $^ -lzstd -lz
+
 # Names of system calls by number, as this architecture has them.
 $(BUILD)/stdlib/syscalls.lua:
 	@mkdir -p $(@D)
@@ -171,5 +184,5 @@ clean: ## remove what was built
 	rm -rf $(BUILD) moonprobe
 
 -include $(ENGINE_O:.o=.d) $(PROBES:.o=.d) $(UNIT:=.d)
-.PHONY: all asan bench check clean demo deps differential help install test test-kernels test-live \
+.PHONY: all asan bench check clean demo deps differential fuzz help install test test-kernels test-live \
 	test-scripts test-units

@@ -27,7 +27,7 @@ static const char help[] =
 	"  -p PID          only this process\n"
 	"  -c 'CMD ARGS'   run the command, record only it and its descendants, end with it\n"
 	"      --for TIME  end by itself after 500ms, 5s, 2m, 1h\n"
-	"      --ring SIZE room for events that wait, a power of two (default 1M)\n"
+	"      --ring SIZE room for events that wait, a power of two (default 4M)\n"
 	"  -f text|json    format of the closing summary\n"
 	"  -I DIR          folder searched before the built-in files\n"
 	"  -q -v           no closing summary; messages of libbpf and the kernel's verifier\n"
@@ -83,6 +83,7 @@ static int record_main(int argc, char **argv)
 	probes.length =
 		snprintf(probes.text, sizeof(probes.text), "local mp = require 'moonprobe'\n");
 	options.record = true;
+	options.ring_bytes = 4 * RING_BYTES; /* a disk may let us wait */
 	opterr = 0;
 	setup_path(&options.path);
 	while ((letter = getopt_long(argc, argv, "+:e:o:hp:c:f:I:qv", long_options, NULL)) != -1) {

@@ -166,3 +166,11 @@ FFI int recorder_text(struct recorder *recorder, int kind, const char *text, siz
 {
 	return recording_write(recorder->writer, kind, text, size);
 }
+
+void recorder_close(struct recorder *recorder)
+{
+	if (!recorder)
+		return;
+	recording_writer_close(recorder->writer);
+	free(recorder);
+}

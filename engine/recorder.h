@@ -37,4 +37,6 @@ uint64_t recorder_bytes(const struct recorder *recorder);   /* of the file so fa
 int recorder_flush(struct recorder *recorder); /* what is held, as a block of records */
 int recorder_text(struct recorder *recorder, int kind, const char *text, size_t size);
 
+void recorder_close(struct recorder *recorder); /* NULL is fine */
+
 #endif

@@ -135,9 +135,12 @@ function Injection:each_lost()
 end
 
 --- One line: what the script may believe, and what is true.
-function Injection:report(completeness)
+---@param believed number completeness
+---@param handled number events the script was given
+---@param happened number events there were when the recording was made
+function Injection:report(believed, handled, happened)
   return ('injected: %d of %d events lost; completeness: the script says %.6f, the truth is %.6f'):format(
-    self.dropped, self.all, completeness.ratio, self.all > 0 and (self.all - self.dropped) / self.all or 1)
+    self.dropped, self.all, believed, happened > 0 and handled / happened or 1)
 end
 
 return inject

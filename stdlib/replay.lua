@@ -344,6 +344,17 @@ local function tell_totals()
   end
 end
 
+--- What the script was given, against what the kernel had counted.
+local function tell_truth()
+  local handled, happened = 0, 0
+  for slot in pairs(rows) do
+    local one, received = replay.recorded[slot], drain.totals(slot).received
+    handled = handled + received
+    happened = happened + math.max(one.events, received) + one.lost_map + one.refused
+  end
+  host.report('%s', injection:report(require('moonprobe').completeness().ratio, handled, happened))
+end
+
 --- The script is loaded: replays. Returns the exit status.
 ---@param functions { guarded: function, on_error: function, finish: function } of stdlib/life.lua
 function replay.live(functions)
@@ -367,7 +378,7 @@ function replay.live(functions)
   local status = life.finish()
   tell_totals()
   if replay.problem then host.report('%s', name_of_file(replay.problem .. '; replayed up to there')) end
-  if injection then host.report('%s', injection:report(require('moonprobe').completeness())) end
+  if injection then tell_truth() end
   return replay.damaged and 1 or status
 end
 
