@@ -20,8 +20,10 @@ Injection.__index = Injection
 ---@param words { [string]: string }
 ---@return table|nil
 function inject.parse(words)
-  local self = setmetatable({ loss = 0, burst = 1, reorder_ns = 0, all = 0, dropped = 0, left = 0, of = {}, fresh = {} },
-    Injection)
+  local self = setmetatable({ loss = 0, burst = 1, reorder_ns = 0, all = 0, dropped = 0,
+    left = 0, -- of the burst at hand
+    of = {}, fresh = {}, -- lost by slot and CPU: so far, and of the last block
+  }, Injection)
   local seed, asked = 1, false
   for name, value in pairs(words) do
     local number = tonumber(value)

@@ -148,7 +148,9 @@ local function check_probe(probe)
     end
   end
   local time = by_name.time_ns
-  if not time or time.kind ~= 'u' or time.bytes ~= 8 then bad('probe ' .. probe.name .. ': it does not tell the time') end
+  if not time or time.kind ~= 'u' or time.bytes ~= 8 then
+    bad('probe ' .. probe.name .. ': it does not tell the time')
+  end
   probe.time_offset = time.offset
 end
 
@@ -270,7 +272,8 @@ function recording.parse_head(text)
     end
   end)
   if ok then return head end
-  return nil, (line_number and line_number > 1 and ('line %d of its head: '):format(line_number) or '') .. tostring(problem)
+  local where = line_number and line_number > 1 and ('line %d of its head: '):format(line_number) or ''
+  return nil, where .. tostring(problem)
 end
 
 --- A list { { kind, number, name }... }; raises.

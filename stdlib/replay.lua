@@ -312,7 +312,8 @@ local function play()
     local state = C.player_next(player)
     if state ~= BLOCK then
       replay.complete = false
-      replay.problem = problem_of(state) or ('has no end; it was cut off at byte %.0f'):format(C.player_position(player))
+      replay.problem = problem_of(state)
+        or ('has no end; it was cut off at byte %.0f'):format(C.player_position(player))
       replay.damaged = state ~= OVER and state ~= CUT
       return
     end
