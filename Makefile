@@ -100,7 +100,7 @@ check: ## formatting and static analysis
 		--suppress=missingIncludeSystem --suppress=ctuuninitvar \
 		'-DDECLARE_LIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}' \
 		'-DLIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}' \
-		-Iengine -Ibpf/include engine tests/engine tests/bench tests/workload.c
+		-Iengine -Ibpf/include -itests/bench/peers engine tests/engine tests/bench tests/workload.c
 	@luacheck --quiet stdlib scripts examples tests
 
 bench: ## figures beside bpftrace and libbpf-tools; writes build/bench.json

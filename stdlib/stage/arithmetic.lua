@@ -5,6 +5,9 @@
 --- 2^53, so each result that may be larger is guarded: beyond, the event is undecided and
 --- the worker, which has doubles, decides. Fractions are kept as integer / constant.
 
+-- Interpreted: see assembler.lua.
+require('jit').off(true, true)
+
 local bit = require 'bit'
 local value = require 'moonprobe.stage.value'
 

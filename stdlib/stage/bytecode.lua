@@ -6,6 +6,9 @@
 ---
 --- Where the instruction set is described: LuaJIT, src/lj_bc.h.
 
+-- Interpreted: see assembler.lua.
+require('jit').off(true, true)
+
 local bit = require 'bit'
 local util = require 'jit.util'
 local vmdef = require 'moonprobe.vmdef'

@@ -6,6 +6,9 @@
 --- changes (`not seen[e.pid]`, `n < 10`) means the events before this one, so it runs where
 --- the handler runs.
 
+-- Interpreted: see assembler.lua.
+require('jit').off(true, true)
+
 local bytecode = require 'moonprobe.stage.bytecode'
 local own = require 'moonprobe.own_sources' -- the stdlib's functions change nothing of a script's
 

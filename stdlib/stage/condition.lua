@@ -13,6 +13,9 @@
 ---   { ask = 'in_set', key, bytes, keys }         a value in a map
 ---   { ask = 'not', of }                          the opposite of a test
 
+-- Interpreted: see assembler.lua.
+require('jit').off(true, true)
+
 local arithmetic = require 'moonprobe.stage.arithmetic'
 local named = require 'moonprobe.stage.named'
 local value = require 'moonprobe.stage.value'
@@ -44,11 +47,13 @@ local function compare(how, a, b, unsigned)
 end
 
 --- An answer that is known, but only where a value can be computed.
-local function known(answer, v)
+function condition.known(answer, v)
   if v.is == 'ratio' then v = v.a end
   if not v.guarded then return answer end
   return condition.negated(compare('lt', v, const(answer and -MOST or 2 * MOST), false))
 end
+
+local known = condition.known
 
 --- Integers of known ranges: the kernel's comparison is Lua's.
 local function compare_integers(how, a, b)

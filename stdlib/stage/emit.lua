@@ -6,6 +6,9 @@
 ---
 --- To add an operation on integers, add a case to `operations`; a test, to `tests`.
 
+-- Interpreted: see assembler.lua.
+require('jit').off(true, true)
+
 local bit = require 'bit'
 local ffi = require 'ffi'
 local assembler = require 'moonprobe.stage.assembler'

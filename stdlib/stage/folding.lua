@@ -5,6 +5,9 @@
 ---
 --- The words of a kind are in its own file (stdlib/aggregates); stage/cells.lua reads them.
 
+-- Interpreted: see assembler.lua.
+require('jit').off(true, true)
+
 local bit = require 'bit'
 local ffi = require 'ffi'
 local aggregate = require 'moonprobe.aggregate'

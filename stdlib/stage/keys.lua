@@ -7,6 +7,9 @@
 --- A part whose ends are all of one shape is that shape's bytes; constants are numbered; when the
 --- shapes differ a tag comes first.
 
+-- Interpreted: see assembler.lua.
+require('jit').off(true, true)
+
 local ffi = require 'ffi'
 local assembler = require 'moonprobe.stage.assembler'
 local fields = require 'moonprobe.fields'

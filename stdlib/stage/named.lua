@@ -2,6 +2,9 @@
 --- Named: fields that are numbers in the record and something else in Lua: enums, errors, signals
 --- and system calls by name, addresses as text. The way back, from what Lua reads to the record.
 
+-- Interpreted: see assembler.lua.
+require('jit').off(true, true)
+
 local fields = require 'moonprobe.fields'
 local value = require 'moonprobe.stage.value'
 

@@ -8,6 +8,9 @@
 --- same values become one again. Loops and calls are followed like the rest, so there are
 --- none in the graph: constant bounds are unrolled, local functions inlined.
 
+-- Interpreted: see assembler.lua.
+require('jit').off(true, true)
+
 local arithmetic = require 'moonprobe.stage.arithmetic'
 local builtins = require 'moonprobe.stage.builtins'
 local bytecode = require 'moonprobe.stage.bytecode'

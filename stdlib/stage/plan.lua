@@ -12,6 +12,9 @@
 --- itself. A sink gets a bit when it needs one: when it is the worker's, or may be undecided. When
 --- there are too many, those for which none is left share one and are the worker's altogether.
 
+-- Interpreted: see assembler.lua.
+require('jit').off(true, true)
+
 local bit = require 'bit'
 local ffi = require 'ffi'
 local assembler = require 'moonprobe.stage.assembler'
@@ -32,6 +35,7 @@ local VERDICT = 7 -- register
 local SCRATCH = 3 -- byte of the record's header that early leaves for late
 local UNDECIDED = 0x80
 local MOST_BITS, SHARED = 7, 0x40
+local MOST_INSTRUCTIONS = 8192 -- of a stage: plan.h
 local THIS_CPU = 8 -- helper bpf_get_smp_processor_id
 
 local Plan = {}
@@ -294,6 +298,9 @@ local function attempt(source, alone, refused)
     local groups = grouped(jobs)
     self.early = emit_early(self, groups)
     self.late = emit_late(self, groups, self.early ~= nil)
+    if math.max(#(self.early or {}), #self.late) > MOST_INSTRUCTIONS then
+      value.refuse('more than %d instructions', MOST_INSTRUCTIONS)
+    end
   end)
   if ok then return self end
   if type(problem) == 'table' and problem.sink then

@@ -2,6 +2,9 @@
 --- Reading: what v[key] is: fields of the event, elements of arrays, constants in tables, and whether
 --- a table has a field's value.
 
+-- Interpreted: see assembler.lua.
+require('jit').off(true, true)
+
 local ffi = require 'ffi'
 local condition = require 'moonprobe.stage.condition'
 local fields = require 'moonprobe.fields'

@@ -21,7 +21,8 @@
 --- A test is a question about the event with a yes and a no: see condition.lua. What cannot be
 --- translated is refused (an error with a reason); what makes Lua raise is undecided.
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+-- Interpreted: see assembler.lua.
+require('jit').off(true, true)
 
 local value = {}
 

@@ -16,11 +16,13 @@
 ---   events_lost             of those; the tools' buffers are as large as they are by default
 ---   added_cost_per_syscall  CPU time of a getppid(2) with the tool attached, less that without
 ---
---- What has no peer is in promises.lua.
+--- What the kernel's answers cost is in costs.lua, what has no peer in promises.lua.
 ---
----   ROUNDS=5 IDLE_SECONDS=10 EVENTS=2000000 tests/bench/run.sh [start] [idle] [flood] [promises]
+---   ROUNDS=5 IDLE_SECONDS=10 EVENTS=2000000 tests/bench/run.sh [start] [idle] [flood] [costs] [promises]
 
 package.path = 'tests/bench/?.lua;' .. package.path
+local costs = require 'costs'
+local flood = require 'flood'
 local process = require 'process'
 local promises = require 'promises'
 local report = require 'report'
@@ -35,23 +37,17 @@ local EVENTS = setting('EVENTS', 2000000)
 local MOONPROBE = os.getenv('MOONPROBE') or './moonprobe'
 local BUILD = os.getenv('BENCH_BUILD') or 'build/bench'
 local MARK = os.getenv('BENCH_MARK') or 'load' -- name of our process, as no other has it
-local CPUS = setting('BENCH_CPUS', 1)
 local NOBODY = '61184' -- a uid that has no process
 
 process.logs = BUILD
-
---- The flood has the last CPU for itself, what reads it has the others.
-local FLOOD_CPU = CPUS > 1 and 2 ^ (CPUS - 1) or nil
-local READER_CPUS = CPUS > 1 and 2 ^ (CPUS - 1) - 1 or nil
 
 local function installed(program)
   return os.execute('command -v ' .. program .. ' >/dev/null 2>&1') == 0
 end
 
-local GETPPID
-for number, name in pairs(dofile('build/stdlib/syscalls.lua')) do
-  if name == 'getppid' then GETPPID = number end
-end
+local numbers = {} -- of system calls, by name
+for number, name in pairs(dofile('build/stdlib/syscalls.lua')) do numbers[name] = number end
+local GETPPID, GETUID = numbers.getppid, numbers.getuid
 
 local function note(...)
   io.stderr:write('bench: ', string.format(...), '\n')
@@ -124,14 +120,6 @@ local function measure_idle(figures)
   load:stop()
 end
 
---- CPU ns of `count` calls of getppid, and how many it made a second.
-local function flood(load, count)
-  load:say(('%d'):format(count))
-  local cpu, wall = (load:line(60) or ''):match('^(%d+) (%d+)$')
-  assert(cpu, 'the flood did not end')
-  return tonumber(cpu), count / tonumber(wall) * 1e9
-end
-
 local SCRIPT = [[
   local seen = {}
   probe('syscall', { only_number = %d }):each(function(e)
@@ -180,41 +168,25 @@ local function flood_tools(pid)
   }
   local wanted = {}
   for _, tool in ipairs(tools) do
-    tool.cpus = READER_CPUS
     if has[tool.name] ~= false then wanted[#wanted + 1] = tool end
   end
   return wanted
 end
 
 local function measure_flood(figures)
-  local load = process.start { BUILD .. '/' .. MARK, 'flood', cpus = FLOOD_CPU, log = 'load' }
-  flood(load, EVENTS / 10)
+  local load = flood.start()
   for _ = 1, ROUNDS do
-    for _, options in ipairs(flood_tools(load.pid)) do
-      local events = options.events or EVENTS
-      local plain = flood(load, EVENTS / 2) / (EVENTS / 2)
-      local tool = process.start(options)
-      process.sleep(0.3)
-      local family = tool:family()
-      process.settle(family)
-      local reader = options.reader and options.reader(family) or family
-      local before = process.cpu_ns(reader)
-      local traced, rate = flood(load, events)
-      process.settle(reader)
-      local used = (process.cpu_ns(reader) - before) / 1e9
-      local text = tool:stop(20)
-      plain = (plain + flood(load, EVENTS / 2) / (EVENTS / 2)) / 2
-      if not options.no_cost then
-        figures:add('added_cost_per_syscall', options.name, traced / events - plain)
-      end
-      if options.result then
-        local got, lost = options.result(text)
+    for _, tool in ipairs(flood_tools(load.pid)) do
+      local seen = flood.trace(load, tool, tool.events or EVENTS)
+      if not tool.no_cost then figures:add('added_cost_per_syscall', tool.name, seen.cost_ns) end
+      if tool.result then
+        local got, lost = tool.result(seen.text)
         if got and got > 0 then
-          figures:add('events_per_cpu_second', options.name, got / used)
-          figures:add('events_lost', options.name, lost)
-          figures:add('events_per_second', options.name, rate)
+          figures:add('events_per_cpu_second', tool.name, got / seen.reader_seconds)
+          figures:add('events_lost', tool.name, lost)
+          figures:add('events_per_second', tool.name, seen.rate)
         else
-          note('%s got no events; see %s', options.name, tool.log)
+          note('%s got no events; see %s', tool.name, seen.log)
         end
       end
     end
@@ -222,17 +194,25 @@ local function measure_flood(figures)
   load:stop()
 end
 
+local function measure_costs(figures)
+  costs.measure(figures, GETUID, EVENTS / 2, ROUNDS, has)
+end
+
 local function measure_promises(figures)
   promises.reload(figures, GETPPID, ROUNDS)
+  promises.change(figures, ROUNDS)
   promises.rate(figures, GETPPID, ROUNDS)
   promises.quiet(figures)
   promises.hundred(figures, IDLE_SECONDS)
 end
 
 local figures = report.new()
-local parts = { start = measure_start, idle = measure_idle, flood = measure_flood, promises = measure_promises }
-for _, part in ipairs(#arg > 0 and arg or { 'start', 'idle', 'flood', 'promises' }) do
-  assert(parts[part], 'start, idle, flood or promises, not ' .. part)(figures)
+local parts = {
+  start = measure_start, idle = measure_idle, flood = measure_flood, costs = measure_costs,
+  promises = measure_promises,
+}
+for _, part in ipairs(#arg > 0 and arg or { 'start', 'idle', 'flood', 'costs', 'promises' }) do
+  assert(parts[part], 'start, idle, flood, costs or promises, not ' .. part)(figures)
 end
 
 figures:define('start_to_first_event', 'ms', { most = 50 })
@@ -243,7 +223,13 @@ figures:define('events_per_cpu_second', '1/s', { least = 10e6, ratio = { c = 0.7
 figures:define('events_per_second', '1/s', {})
 figures:define('events_lost', 'events', { most = 0 })
 figures:define('added_cost_per_syscall', 'ns', { ratio_most = { c = 1.2 } })
+figures:define('reject_number_cost', 'ns', { ratio_most = { c = 1.15, bpftrace = 0.65 } })
+figures:define('reject_comm_cost', 'ns', { ratio_most = { c = 1.15, bpftrace = 0.65 } })
+figures:define('count_by_comm_cost', 'ns', { ratio_most = { c = 1.15, bpftrace = 0.5 } })
+figures:define('latency_histogram_cost', 'ns', { ratio_most = { c = 1.15, bpftrace = 0.5 } })
+figures:define('fields_three_cost', 'ns', {})
 figures:define('reload_pause', 'ms', { most = 5 })
+figures:define('filter_change', 'ms', { most = 2 })
 figures:define('lost_at_1M', 'events', { most = 0 })
 figures:define('quiet_latency', 'ms', { most = 10 })
 figures:define('script_memory', 'MB', { most = 6 })

@@ -3,6 +3,8 @@
 ---
 ---   reload_pause        from the old version's last event to the new one's first turn, under
 ---                       600,000 events a second
+---   filter_change       from the assignment to a string that a filter compares with, to the first
+---                       event that passes the new filter: translating, loading, swapping it in
 ---   lost_at_1M          events lost at a million a second, of 3 million
 ---   quiet_latency       from an event, when nothing else happens, to its handler
 ---   script_memory       of one of a hundred idle scripts: its worker's share of memory (PSS), and
@@ -45,6 +47,27 @@ function promises.reload(figures, getppid, rounds)
   for pause in process.text_of(tool.log):gmatch('nothing handled for ([%d.]+) ms') do
     figures:add('reload_pause', 'moonprobe', tonumber(pause))
   end
+end
+
+local CHANGING = [[
+local mp = require 'moonprobe'
+local wanted, changed_at, first = 'nothing', 0, nil
+mp.probe('syscall_enter'):where(function(e) return e.number == wanted end):each(function(e) first = first or e.time end)
+mp.every('10ms', function()
+  if wanted == 'getppid' then
+    if first then mp.row((first - changed_at) * 1000) end
+    wanted = 'nothing'
+  else
+    wanted, first, changed_at = 'getppid', nil, mp.now()
+  end
+end)]]
+
+function promises.change(figures, rounds)
+  local script = write('changing.lua', CHANGING)
+  local tool = process.start { MOONPROBE, 'run', '-q', '-c', WORKLOAD .. (' pace %d 200000'):format(40000 * rounds),
+    script, log = 'change' }
+  while tool:read(20) do end -- luacheck: ignore
+  for ms in tool:stop():gmatch('([%d.]+)\n') do figures:add('filter_change', 'moonprobe', tonumber(ms)) end
 end
 
 function promises.rate(figures, getppid, rounds)

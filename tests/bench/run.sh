@@ -5,7 +5,7 @@
 # it cannot run. As root, from `make bench`; settings are environment variables:
 #
 #   ROUNDS=9 IDLE_SECONDS=30 EVENTS=5000000 make bench
-#   tests/bench/run.sh flood        only that part; the others are start and idle
+#   tests/bench/run.sh flood        only that part; the others: start, idle, costs, promises
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -27,6 +27,14 @@ build() {
 }
 build load -static
 build consumer -Wl,-Bstatic -lbpf -Wl,-Bdynamic -lelf -lz
+build peer -Wl,-Bstatic -lbpf -Wl,-Bdynamic -lelf -lz
+for source in tests/bench/peers/*.bpf.c; do
+	name=$(basename "$source" .c)
+	"${CLANG:-clang}" -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter \
+		"-D__TARGET_ARCH_$(uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')" \
+		-Ibpf/include -isystem "/usr/include/$("${CC:-gcc}" -print-multiarch)" \
+		-c -o "$BENCH_BUILD/$name.o" "$source"
+done
 
 trap 'rm -f "$BENCH_BUILD/$BENCH_MARK" "$BENCH_BUILD/printed"' EXIT
 trap 'exit 130' INT TERM HUP
