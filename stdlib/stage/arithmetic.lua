@@ -5,13 +5,10 @@
 --- 2^53, so each result that may be larger is guarded: beyond, the event is undecided and
 --- the worker, which has doubles, decides. Fractions are kept as integer / constant.
 
--- Interpreted: see assembler.lua.
-require('jit').off(true, true)
-
 local bit = require 'bit'
 local value = require 'moonprobe.stage.value'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 local const, int, refuse, undecided = value.const, value.int, value.refuse, value.undecided
 local MOST = value.MOST

@@ -2,16 +2,13 @@
 --- Builtins: functions of the Lua library and of Moonprobe that are translated. To add one, add a
 --- case: from the values of its arguments to the value of its result.
 
--- Interpreted: see assembler.lua.
-require('jit').off(true, true)
-
 local bit = require 'bit'
 local arithmetic = require 'moonprobe.stage.arithmetic'
 local condition = require 'moonprobe.stage.condition'
 local network = require 'moonprobe.network'
 local value = require 'moonprobe.stage.value'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 

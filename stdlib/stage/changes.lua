@@ -6,8 +6,7 @@
 --- changes (`not seen[e.pid]`, `n < 10`) means the events before this one, so it runs where
 --- the handler runs.
 
--- Interpreted: see assembler.lua.
-require('jit').off(true, true)
+jit.off(true, true) -- of this file: see assembler.lua
 
 local bytecode = require 'moonprobe.stage.bytecode'
 local own = require 'moonprobe.own_sources' -- the stdlib's functions change nothing of a script's

@@ -13,14 +13,11 @@
 ---   { ask = 'in_set', key, bytes, keys }         a value in a map
 ---   { ask = 'not', of }                          the opposite of a test
 
--- Interpreted: see assembler.lua.
-require('jit').off(true, true)
-
 local arithmetic = require 'moonprobe.stage.arithmetic'
 local named = require 'moonprobe.stage.named'
 local value = require 'moonprobe.stage.value'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 local integer = arithmetic.integer

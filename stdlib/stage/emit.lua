@@ -6,15 +6,12 @@
 ---
 --- To add an operation on integers, add a case to `operations`; a test, to `tests`.
 
--- Interpreted: see assembler.lua.
-require('jit').off(true, true)
-
 local bit = require 'bit'
 local ffi = require 'ffi'
 local assembler = require 'moonprobe.stage.assembler'
 local value = require 'moonprobe.stage.value'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 local refuse = value.refuse
 local EVENT, FRAME = assembler.EVENT, assembler.FRAME

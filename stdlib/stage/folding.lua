@@ -5,8 +5,7 @@
 ---
 --- The words of a kind are in its own file (stdlib/aggregates); stage/cells.lua reads them.
 
--- Interpreted: see assembler.lua.
-require('jit').off(true, true)
+jit.off(true, true) -- of this file: see assembler.lua
 
 local bit = require 'bit'
 local ffi = require 'ffi'

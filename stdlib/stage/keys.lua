@@ -7,8 +7,7 @@
 --- A part whose ends are all of one shape is that shape's bytes; constants are numbered; when the
 --- shapes differ a tag comes first.
 
--- Interpreted: see assembler.lua.
-require('jit').off(true, true)
+jit.off(true, true) -- of this file: see assembler.lua
 
 local ffi = require 'ffi'
 local assembler = require 'moonprobe.stage.assembler'

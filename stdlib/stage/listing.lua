@@ -1,8 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Listing: BPF instructions as text, as bpftool writes them.
 
--- Interpreted: see assembler.lua.
-require('jit').off(true, true)
+jit.off(true, true) -- of this file: see assembler.lua
 
 local listing = {}
 

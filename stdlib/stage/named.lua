@@ -2,8 +2,7 @@
 --- Named: fields that are numbers in the record and something else in Lua: enums, errors, signals
 --- and system calls by name, addresses as text. The way back, from what Lua reads to the record.
 
--- Interpreted: see assembler.lua.
-require('jit').off(true, true)
+jit.off(true, true) -- of this file: see assembler.lua
 
 local fields = require 'moonprobe.fields'
 local value = require 'moonprobe.stage.value'

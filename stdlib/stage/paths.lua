@@ -8,9 +8,6 @@
 --- same values become one again. Loops and calls are followed like the rest, so there are
 --- none in the graph: constant bounds are unrolled, local functions inlined.
 
--- Interpreted: see assembler.lua.
-require('jit').off(true, true)
-
 local arithmetic = require 'moonprobe.stage.arithmetic'
 local builtins = require 'moonprobe.stage.builtins'
 local bytecode = require 'moonprobe.stage.bytecode'
@@ -18,7 +15,7 @@ local condition = require 'moonprobe.stage.condition'
 local reading = require 'moonprobe.stage.reading'
 local value = require 'moonprobe.stage.value'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 

@@ -12,9 +12,6 @@
 --- itself. A sink gets a bit when it needs one: when it is the worker's, or may be undecided. When
 --- there are too many, those for which none is left share one and are the worker's altogether.
 
--- Interpreted: see assembler.lua.
-require('jit').off(true, true)
-
 local bit = require 'bit'
 local ffi = require 'ffi'
 local assembler = require 'moonprobe.stage.assembler'
@@ -27,7 +24,7 @@ local paths = require 'moonprobe.stage.paths'
 local schema = require 'moonprobe.schema'
 local value = require 'moonprobe.stage.value'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 schema.cdef 'include/plan.h'
 

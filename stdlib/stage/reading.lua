@@ -2,16 +2,13 @@
 --- Reading: what v[key] is: fields of the event, elements of arrays, constants in tables, and whether
 --- a table has a field's value.
 
--- Interpreted: see assembler.lua.
-require('jit').off(true, true)
-
 local ffi = require 'ffi'
 local condition = require 'moonprobe.stage.condition'
 local fields = require 'moonprobe.fields'
 local named = require 'moonprobe.stage.named'
 local value = require 'moonprobe.stage.value'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 
