@@ -261,6 +261,9 @@ function condition.equal(a, b)
     end
     refuse('what find() and match() give; only whether there is something')
   end
+  if a.is == 'coded' or b.is == 'coded' then
+    refuse('a name that only the worker can read; ask other fields first')
+  end
   if value.is_const(b, 'string') then return equals_string(a, b.value) end
   if a.is == 'bool' and value.is_const(b, 'boolean') then
     local set = condition.truth(a)

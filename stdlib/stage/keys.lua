@@ -57,6 +57,8 @@ function shapes.name(v)
     decode = function(at) return get(tonumber(ffi.cast(int64, at)[0])) end }
 end
 
+shapes.coded = shapes.name
+
 function shapes.bool()
   return { name = 'bool', bytes = 8, emit = emit_number(function(node) return named.raw(node.field) end),
     decode = function(at) return ffi.cast(int64, at)[0] ~= 0 end }

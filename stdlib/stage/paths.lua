@@ -270,7 +270,8 @@ for name, op in pairs { ADD = 'add', SUB = 'sub', MUL = 'mul', DIV = 'div', MOD 
   end
 end
 function instructions.POW(frame, one)
-  return put(frame, one.a, arithmetic.binary('pow', get(frame, one.b), get(frame, one.c)))
+  local a, b = walk.live:built_in(get(frame, one.b)), walk.live:built_in(get(frame, one.c))
+  return put(frame, one.a, arithmetic.binary('pow', a, b))
 end
 
 local function load_constant(frame, one) return put(frame, one.a, const(one.constant)) end

@@ -267,6 +267,13 @@ local function left_alone(sink)
   return job
 end
 
+--- Notes in `alone` those for which there will be no bit: what the kernel does not fold needs one.
+local function share(jobs, alone)
+  local serving = {}
+  for _, job in ipairs(jobs) do if not job.fold then serving[#serving + 1] = job.sink end end
+  for i = MOST_BITS, #serving > MOST_BITS and #serving or 0 do alone[serving[i]] = true end
+end
+
 --- One attempt; nil when it has to be made again: a job found no bit left, which is noted in `alone`,
 --- or a filter or fold cannot be emitted, which is noted in `refused`.
 local function attempt(source, alone, refused)
@@ -279,6 +286,10 @@ local function attempt(source, alone, refused)
   end
   self.jobs = jobs
   if is_idle(jobs) then return self end
+  if not next(alone) then
+    share(jobs, alone)
+    if next(alone) then return nil end
+  end
   local ok, problem = pcall(function()
     local groups = grouped(jobs)
     self.early = emit_early(self, groups)

@@ -49,7 +49,7 @@ local function read_field(walk, name)
   elseif named.is(field) then
     return value.part('name', { field = field })
   elseif fields.is_converted(field.type) then
-    refuse('%s, which the worker reads as a name; ask other fields first', name)
+    return value.part('coded', { field = field })
   elseif field.kind == 'b' then
     return value.part('bool', { field = field })
   end
@@ -154,6 +154,8 @@ function reading.index(walk, v, key)
     end
     if not value.is_const(key) then refuse('a method whose name is not constant; name it') end
     return const(string[key.value])
+  elseif v.is == 'coded' then
+    refuse('a name that only the worker can read; ask other fields first')
   elseif v.is == 'element' then
     refuse('what a look-up gives; only whether there is something')
   end

@@ -9,6 +9,7 @@
 ---   piece    a part of a text: its start, or its end     { field, from, to }
 ---   found    what find() or match() gives                { field, bytes, starts, ends }
 ---   name     a number that reads as a string or nil      { field, type }
+---   coded    a number whose name only the worker can find: a key, nothing else  { field }
 ---   address  an IP address that reads as a string        { field }
 ---   bool     a flag                                      { field }
 ---   array, event                                         { field }

@@ -17,7 +17,7 @@ local CPUS = 2
 local BUSY, DISCARDED = 0x80000000, 0x40000000
 local EVENT = ffi.typeof 'const struct drain_test_event *'
 
-local bytes, base, consumer, producer, data
+local bytes, base, consumer, producer, data, ring_fd
 
 --- A new ring, mapped by drain. `position`: where it starts.
 local function open(size, position)
@@ -27,6 +27,7 @@ local function open(size, position)
   consumer, producer = ffi.cast('uint64_t *', base), ffi.cast('uint64_t *', base + PAGE)
   data = base + 2 * PAGE
   consumer[0], producer[0] = position or 0, position or 0
+  ring_fd = fd
   drain.open(fd, bytes, CPUS)
 end
 
@@ -44,7 +45,9 @@ local function put(number, options)
   options = options or {}
   local at = tonumber(producer[0])
   local record = ffi.new('struct ring_record', { length = bit.bor(options.length or 16, options.flags or 0) })
-  local event = ffi.new('struct drain_test_event', { { number, options.cpu or 0, options.slot or 0 }, number })
+  local stamp = bit.bor(number % 2 ^ 24, bit.lshift(options.verdict or 0, 24))
+  local event = ffi.new('struct drain_test_event', { { stamp, options.cpu or 0, options.slot or 0,
+    options.generation or 1 }, number })
   store(at, record, 8)
   store(at + 8, event, 16)
   producer[0] = at + bit.band((options.length or 16) + 15, -8)
@@ -52,11 +55,12 @@ local function put(number, options)
 end
 
 --- Counters of a slot: the memory both sides see.
-local function counters(slot, handler)
+local function counters(slot, handler, generation)
   local size = ffi.sizeof('struct event_counters') * CPUS
   local fd = assert(engine.memory(('\0'):rep(size)))
   local rows = ffi.cast('struct event_counters *', assert(engine.map(fd, size)))
-  drain.handle(slot, EVENT, handler, fd)
+  drain.count(slot, fd)
+  drain.handle(slot, generation or 1, EVENT, handler)
   return rows
 end
 
@@ -199,4 +203,175 @@ put(7)
 seen = {}
 drain.all(on_error)
 tap.is(seen, { 7 }, 'what comes while it works is not waited for')
+
+-- Verdicts, by whose stages have judged.
+local judged = {}
+local function judge(name)
+  return function(event, verdict) judged[#judged + 1] = ('%s%d:%d'):format(name, tonumber(event.number), verdict) end
+end
+--- What has been handled since the last call.
+local function handled()
+  local text = table.concat(judged, ' ')
+  judged = {}
+  return text
+end
+open(4096)
+counters(0, judge 'a')
+put(1, { verdict = 1 })
+put(2, { verdict = 255 })
+put(3, { verdict = 5, generation = 9 })
+once()
+tap.is(handled(), 'a1:1 a2:255 a3:256', 'a verdict of this version; one of another means nothing')
+drain.handle(0, 2, EVENT, judge 'b')
+put(4, { verdict = 3 })
+put(5, { verdict = 3, generation = 2 })
+put(6, { verdict = 3, generation = 9 })
+once()
+tap.is(handled(), 'a4:3 b5:3 b6:256', 'stages that change: events of the ones before go to the handler they had')
+for generation = 3, 300 do drain.handle(0, generation % 256, EVENT, judge(('g%d-'):format(generation))) end
+put(7, { verdict = 1, generation = 44 })
+put(8, { verdict = 1, generation = 200 })
+put(9, { verdict = 1, generation = 2 })
+once()
+tap.is(handled(), 'g300-7:1 g200-8:1 g258-9:1', 'generations come round again')
+drain.handle(0, nil, EVENT, judge 'n')
+put(10, { verdict = 1, generation = 200 })
+once()
+tap.is(handled(), 'g200-10:1', 'without stages of its own: what was judged before is')
+put(11, { verdict = 1, generation = 255 })
+open(4096)
+counters(0, judge 'a')
+drain.handle(0, nil, EVENT, judge 'n')
+put(12, { verdict = 1, generation = 7 })
+once()
+tap.is(handled(), 'n12:256', 'and the rest is not decided')
+local before = collectgarbage 'count'
+for i = 1, 20000 do drain.handle(0, i % 256, EVENT, function() return i end) end
+collectgarbage()
+tap.ok(collectgarbage 'count' - before < 512, 'twenty thousand new stages leave nothing behind',
+  collectgarbage 'count' - before)
+
+-- Two versions on one ring: events of generation 1 are judged by the old one's stages, of 2 by the
+-- new one's.
+local function old_version()
+  open(4096)
+  counters(0, judge 'old', 1)
+end
+local function new_version()
+  drain.open(ring_fd, bytes, CPUS)
+  return counters(0, judge 'new', 2)
+end
+old_version()
+put(1, { verdict = 1 })
+put(2, { verdict = 2, generation = 2 })
+put(3, { verdict = 1 })
+put(4, { verdict = 2, generation = 2 })
+put(5, { verdict = 1, flags = DISCARDED })
+local handled_until = drain.hand_over(on_error)
+tap.is(handled(), 'old1:1 old3:1', 'the old version handles what its stages have judged')
+tap.is(handled_until, 5 * 24, 'and says up to where')
+tap.is(tonumber(consumer[0]), 24, 'the ring keeps the first that is left, and all behind it')
+put(6, { verdict = 2, generation = 2 })
+put(7, { verdict = 1 })
+rows = new_version()
+drain.take_over(handled_until, on_error)
+tap.is(handled(), 'new2:2 new4:2', 'the new one handles the others')
+tap.is(tonumber(consumer[0]), 5 * 24, 'and gives their room back')
+once()
+tap.is(handled(), 'new6:2 new7:256', 'and goes on: what comes late of the old one is judged again')
+tap.is(tonumber(rows[0].received), 4, 'each is counted once')
+tap.is(consumer[0], producer[0], 'nothing is left')
+
+old_version()
+for i = 1, 3 do put(i, { verdict = 1 }) end
+tap.is({ drain.hand_over(on_error), handled(), tonumber(consumer[0]) }, { 72, 'old1:1 old2:1 old3:1', 72 },
+  'nothing is left when all are its own')
+new_version()
+drain.take_over(72, on_error)
+put(4, { verdict = 1, generation = 2 })
+once()
+tap.is(handled(), 'new4:1', 'nor taken over')
+old_version()
+tap.is({ drain.hand_over(on_error), handled() }, { 0, '' }, 'an empty ring')
+
+-- The next version fails: the old one goes on.
+old_version()
+put(1, { verdict = 1 })
+put(2, { verdict = 2, generation = 2 })
+put(3, { verdict = 1 })
+put(4, { verdict = 2, generation = 2 })
+drain.hand_over(on_error)
+handled()
+put(5, { verdict = 2, generation = 2 })
+put(6, { verdict = 1 })
+drain.resume(on_error)
+tap.is(handled(), 'old2:256 old4:256', 'what it had left, judged by itself')
+once()
+tap.is(handled(), 'old5:256 old6:1', 'and what comes then')
+tap.is(consumer[0], producer[0], 'nothing is left')
+
+-- ... after it has handled some.
+old_version()
+put(1, { verdict = 1 })
+for i = 2, 4 do put(i, { verdict = 2, generation = 2 }) end
+handled_until = drain.hand_over(on_error)
+local old_ring = handled()
+new_version()
+drain.take_over(handled_until, on_error)
+put(5, { verdict = 2, generation = 2 })
+tap.is({ old_ring, handled() }, { 'old1:1', 'new2:2 new3:2 new4:2' }, 'each has its part')
+counters(0, judge 'old', 1)
+drain.resume(on_error)
+once()
+tap.is(handled(), 'old5:256', 'none is handled twice when the old one goes on after that')
+
+-- Handlers that raise, slots nobody knows, records that are being written.
+old_version()
+drain.handle(0, 1, EVENT, function(event)
+  if event.number == 2 then error('two', 0) end
+  judge 'old'(event, 0)
+end)
+put(1, {})
+put(2, {})
+put(3, { slot = 99 })
+put(4, { generation = 2 })
+put(5, {})
+errors = {}
+drain.hand_over(on_error)
+tap.is({ handled(), errors }, { 'old1:0 old5:0', { 'two' } }, 'one that raises costs its event only')
+tap.is(tonumber(consumer[0]), 48, 'an event of a slot that another version has is left')
+old_version()
+put(1, {})
+busy = put(2, { flags = BUSY })
+put(3, {})
+start = engine.monotonic()
+handled_until = drain.hand_over(on_error)
+waited = engine.monotonic() - start
+tap.ok(waited >= 1e8 and waited < 3e9, 'one that is being written is waited for, not for ever', waited)
+tap.is({ handled(), handled_until }, { 'old1:0', 24 }, 'and is the next version\'s')
+store(busy, ffi.new('struct ring_record', { length = 16 }), 8)
+new_version()
+drain.take_over(handled_until, on_error)
+once()
+tap.is(handled(), 'new2:256 new3:256', 'which judges it')
+
+-- Around the end of the ring.
+local lost = 0
+for shift = 0, 40 do
+  open(4096)
+  counters(0, judge 'old', 1)
+  for i = 1, 130 + shift do put(i, { generation = 2, length = 16 }) once() end
+  handled()
+  for i = 1, 100 do put(i, { verdict = i % 3, generation = i % 3 == 0 and 1 or 2 }) end
+  handled_until = drain.hand_over(on_error)
+  new_version()
+  drain.take_over(handled_until, on_error)
+  local text, count = handled(), 0
+  for name, number in text:gmatch '(%l+)(%d+):' do
+    count = count + 1
+    if (tonumber(number) % 3 == 0) ~= (name == 'old') then lost = lost + 1 end
+  end
+  if count ~= 100 or consumer[0] ~= producer[0] then lost = lost + 1 end
+end
+tap.is(lost, 0, 'every event once, wherever the ring ends')
 tap.done()

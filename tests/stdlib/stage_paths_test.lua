@@ -148,6 +148,7 @@ agree('globals', invented.compile('e.pid > least and check(e.uid)',
   { least = 3, check = function(uid) return uid == 1 end }))
 local function at_least(least) return function(e) return e.pid >= least end end
 agree('a function made by another', at_least(12))
+agree('a power of constants', function(e) return e.pid > 2 ^ limit / 10 end)
 local closures = { at_least(1), at_least(30) }
 agree('two of the same function differ', function(e) return closures[1](e) and not closures[2](e) end)
 local list = { 1, 2, 3 }
@@ -221,7 +222,7 @@ refused('^calls more than', 1, 'local function f(e) local x = f(e) return x end 
 refused('an array at a place', 1, 'e.args[e.u8] == 1')
 refused('methods of this text', 1, "e.error:find('x')")
 refused('argv, which is made of parts', 1, "e.argv == 'x'")
-refused('device, which the worker reads as a name', 1, "e.device == 'sda'")
+refused('a name that only the worker can read', 1, "e.device == 'sda'")
 refused('sequence: records are numbered', 1, 'e.sequence == 1')
 refused('time, which is made from time_ns', 1, 'e.time > 5')
 refused('a field whose name is not constant', 1, 'e[e.comm] == 1')

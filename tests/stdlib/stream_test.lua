@@ -179,6 +179,57 @@ for _, count in ipairs { 50, 51, 60, 61, 199, 201, 700 } do
   tap.is(ok and sum or problem, count, count .. ' sinks')
 end
 
+-- Pipelines behind stages in the kernel: below 128 its filters have passed, up to 255 nothing is
+-- decided, 256 is judged by another version's.
+local function judged(sinks, jobs, ...)
+  log = {}
+  local pipeline = stream.pipeline({ sinks = sinks }, jobs)
+  for _, event in ipairs { ... } do pipeline({ n = event[1] }, event[2]) end
+  return table.concat(log, ' ')
+end
+local function asked(name, answer)
+  return function(e)
+    log[#log + 1] = '?' .. name .. e.n
+    return answer
+  end
+end
+local yes, no = asked('yes', true), asked('no', false)
+local alone = { { filters = { yes }, take = log_to 'a' } }
+tap.is(judged(alone, { { left = {}, bit = 1 } }, { 1, 1 }, { 2, 0x81 }, { 3, 255 }, { 4, 256 }),
+  'a1 ?yes2 a2 ?yes3 a3 ?yes4 a4', 'one sink: asked again only where the kernel did not decide')
+tap.is(judged({ { filters = { no }, take = log_to 'a' } }, { { left = {}, bit = 1 } }, { 1, 1 }, { 2, 0x81 },
+  { 3, 256 }), 'a1 ?no2 ?no3', 'and believed where it did')
+tap.is(judged({ { filters = { yes, no }, take = log_to 'a' } }, { { left = { no }, bit = 1 } }, { 1, 1 }, { 2, 0x81 }),
+  '?no1 ?yes2 ?no2', 'what is left to the worker is asked')
+local two = { { filters = { yes }, take = log_to 'a' }, { filters = { yes, even }, take = log_to 'b' } }
+local two_jobs = { { left = {}, bit = 1 }, { left = { even }, bit = 2 } }
+tap.is(judged(two, two_jobs, { 1, 1 }, { 2, 2 }, { 3, 3 }, { 4, 3 }), 'a1 b2 a3 a4 b4', 'two sinks: each by its bit')
+tap.is(judged(two, two_jobs, { 2, 0x81 }, { 4, 0x82 }, { 6, 0x83 }), '?yes2 a2 ?yes4 b4 ?yes6 a6 ?yes6 b6',
+  'undecided: those that are concerned')
+tap.is(judged(two, two_jobs, { 1, 256 }, { 2, 256 }), '?yes1 a1 ?yes1 ?yes2 a2 ?yes2 b2', 'of another version: all')
+local folding = { { filters = { yes }, take = log_to 'fold' }, { filters = {}, take = log_to 'each' } }
+local fold_jobs = { { left = {}, bit = 1, fold = {} }, { left = {}, bit = 2 } }
+tap.is(judged(folding, fold_jobs, { 1, 2 }, { 2, 0x83 }, { 3, 256 }), 'each1 ?yes2 fold2 each2 each3',
+  'what the kernel folds is the worker\'s only when the kernel could not')
+fold_jobs[1].bit = nil
+tap.is(judged(folding, fold_jobs, { 1, 2 }, { 2, 256 }), 'each1 each2', 'and never when it always can')
+log = {}
+stream.pipeline({ sinks = two }, nil)({ n = 1 }, 256)
+tap.is(table.concat(log, ' '), '?yes1 a1 ?yes1', 'without stages the verdict means nothing')
+for _, count in ipairs { 7, 25, 40, 55 } do
+  local filters, sum = {}, 0
+  for i = 1, count do filters[i] = function(e) return e.n > 0 and i > 0 end end
+  local many = { sinks = {} }
+  local jobs = {}
+  for i = 1, 3 do
+    many.sinks[i] = { filters = filters, take = function() sum = sum + 1 end }
+    jobs[i] = { left = filters, bit = 2 ^ (i - 1) }
+  end
+  local pipeline = stream.pipeline(many, jobs)
+  for _, verdict in ipairs { 1, 7, 0x86, 256 } do pipeline({ n = 1 }, verdict) end
+  tap.is(sum, 1 + 3 + 2 + 3, count .. ' filters')
+end
+
 -- A stream that splits, as scripts write it.
 local split = fresh()
 local slow = split:where(function(e) return e.latency_ns > 10 end)
