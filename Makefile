@@ -78,7 +78,13 @@ test-scripts: $(BINARY) $(BUILD)/tests/workload ## the stdlib, and what every pr
 	@MOONPROBE_PATH=tests $(PROVE) --exec '$(BINARY:%=./%) check --allow stdlib,ffi,debug' tests/stdlib/*_test.lua \
 		tests/contracts/aggregates_test.lua
 	@MOONPROBE=$(BINARY:%=./%) $(PROVE) --exec luajit tests/contracts/probes_test.lua \
-		tests/contracts/tools_test.lua
+		tests/contracts/tools_test.lua tests/differential/quick_test.lua
+
+PAIRS ?= 3000000
+SEED  ?= 1
+differential: moonprobe ## random functions on random events, in LuaJIT and in the kernel; SEED=, PAIRS=
+	@packaging/deps.sh build test
+	@SEED=$(SEED) PAIRS=$(PAIRS) luajit tests/differential/run.lua
 
 test-live: $(BINARY) $(BUILD)/tests/workload ## real events with known counts, as root
 	@MOONPROBE=$(BINARY:%=./%) $(PROVE) --timer --exec luajit tests/live/*_test.lua
@@ -165,5 +171,5 @@ clean: ## remove what was built
 	rm -rf $(BUILD) moonprobe
 
 -include $(ENGINE_O:.o=.d) $(PROBES:.o=.d) $(UNIT:=.d)
-.PHONY: all asan bench check clean demo deps help install test test-kernels test-live \
+.PHONY: all asan bench check clean demo deps differential help install test test-kernels test-live \
 	test-scripts test-units

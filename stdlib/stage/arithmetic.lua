@@ -8,7 +8,7 @@
 local bit = require 'bit'
 local value = require 'moonprobe.stage.value'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 local const, int, refuse, undecided = value.const, value.int, value.refuse, value.undecided
 local MOST = value.MOST

@@ -8,7 +8,10 @@
 local bit = require 'bit'
 local ffi = require 'ffi'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+-- Interpreted, as all of the translator: what runs once is not worth compiling, and LuaJIT
+-- 2.1.0-beta3 made traces of this file from which instructions were missing. A wrong trace here is
+-- a wrong program in the kernel.
+jit.off(true, true)
 
 ffi.cdef [[
 struct bpf_instruction { uint8_t code, registers; int16_t offset; int32_t immediate; };

@@ -8,7 +8,7 @@ local condition = require 'moonprobe.stage.condition'
 local network = require 'moonprobe.network'
 local value = require 'moonprobe.stage.value'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 
@@ -133,16 +133,24 @@ function builtins.length(v)
   undecided()
 end
 
+--- What a function of math makes of one number. 64-bit cdata is an error to it, so whether the
+--- value is a number is asked even when the result is not used.
+local function of_number(v, result)
+  if v.is == 'wide' then v = arithmetic.integer(v) end
+  return choice(condition.known(true, v), result, result)
+end
+
 builtins[math.floor] = function(arguments)
   if not arguments[1] then undecided() end
-  return arithmetic.floor(arguments[1])
+  return of_number(arguments[1], arithmetic.floor(arguments[1]))
 end
 
 builtins[math.ceil] = function(arguments)
   if not arguments[1] then undecided() end
   if value.is_const(arguments[1], 'number') then return const(math.ceil(arguments[1].value)) end
-  if arguments[1].is ~= 'ratio' then return arithmetic.integer(arguments[1]) end
-  return arithmetic.negate(arithmetic.floor(arithmetic.negate(arguments[1])))
+  local v = arguments[1]
+  if v.is ~= 'ratio' then return of_number(v, arithmetic.integer(v)) end
+  return of_number(v, arithmetic.negate(arithmetic.floor(arithmetic.negate(v))))
 end
 
 builtins[math.abs] = function(arguments)
@@ -159,7 +167,7 @@ local function extreme(fn, takes_second)
     if #arguments == 0 then undecided() end
     if #arguments > 2 then refuse('math.min and math.max of more than two; nest them') end
     local a = arithmetic.integer(arguments[1])
-    if not arguments[2] then return a end
+    if not arguments[2] then return of_number(a, a) end
     local b = arithmetic.integer(arguments[2])
     return choice(takes_second(a, b), b, a)
   end

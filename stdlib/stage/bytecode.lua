@@ -10,7 +10,7 @@ local bit = require 'bit'
 local util = require 'jit.util'
 local vmdef = require 'moonprobe.vmdef'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 local band, rshift = bit.band, bit.rshift
 

@@ -17,7 +17,7 @@ local arithmetic = require 'moonprobe.stage.arithmetic'
 local named = require 'moonprobe.stage.named'
 local value = require 'moonprobe.stage.value'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 local integer = arithmetic.integer
@@ -44,11 +44,13 @@ local function compare(how, a, b, unsigned)
 end
 
 --- An answer that is known, but only where a value can be computed.
-local function known(answer, v)
+function condition.known(answer, v)
   if v.is == 'ratio' then v = v.a end
   if not v.guarded then return answer end
   return condition.negated(compare('lt', v, const(answer and -MOST or 2 * MOST), false))
 end
+
+local known = condition.known
 
 --- Integers of known ranges: the kernel's comparison is Lua's.
 local function compare_integers(how, a, b)

@@ -11,7 +11,7 @@ local ffi = require 'ffi'
 local assembler = require 'moonprobe.stage.assembler'
 local value = require 'moonprobe.stage.value'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 local refuse = value.refuse
 local EVENT, FRAME = assembler.EVENT, assembler.FRAME

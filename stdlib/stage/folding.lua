@@ -5,6 +5,8 @@
 ---
 --- The words of a kind are in its own file (stdlib/aggregates); stage/cells.lua reads them.
 
+jit.off(true, true) -- of this file: see assembler.lua
+
 local bit = require 'bit'
 local ffi = require 'ffi'
 local aggregate = require 'moonprobe.aggregate'

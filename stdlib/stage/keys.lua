@@ -7,6 +7,8 @@
 --- A part whose ends are all of one shape is that shape's bytes; constants are numbered; when the
 --- shapes differ a tag comes first.
 
+jit.off(true, true) -- of this file: see assembler.lua
+
 local ffi = require 'ffi'
 local assembler = require 'moonprobe.stage.assembler'
 local fields = require 'moonprobe.fields'

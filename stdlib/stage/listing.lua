@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Listing: BPF instructions as text, as bpftool writes them.
 
+jit.off(true, true) -- of this file: see assembler.lua
+
 local listing = {}
 
 local alu = { [0x00] = '+=', [0x10] = '-=', [0x20] = '*=', [0x30] = '/=', [0x40] = '|=', [0x50] = '&=', [0x60] = '<<=',

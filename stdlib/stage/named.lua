@@ -2,6 +2,8 @@
 --- Named: fields that are numbers in the record and something else in Lua: enums, errors, signals
 --- and system calls by name, addresses as text. The way back, from what Lua reads to the record.
 
+jit.off(true, true) -- of this file: see assembler.lua
+
 local fields = require 'moonprobe.fields'
 local value = require 'moonprobe.stage.value'
 

@@ -15,7 +15,7 @@ local condition = require 'moonprobe.stage.condition'
 local reading = require 'moonprobe.stage.reading'
 local value = require 'moonprobe.stage.value'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 

@@ -8,7 +8,7 @@ local fields = require 'moonprobe.fields'
 local named = require 'moonprobe.stage.named'
 local value = require 'moonprobe.stage.value'
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 local const, refuse, undecided = value.const, value.refuse, value.undecided
 

@@ -21,7 +21,7 @@
 --- A test is a question about the event with a yes and a no: see condition.lua. What cannot be
 --- translated is refused (an error with a reason); what makes Lua raise is undecided.
 
-jit.off(true, true) -- of this file: what runs once is not worth compiling
+jit.off(true, true) -- of this file: see assembler.lua
 
 local value = {}
 

@@ -1,0 +1,241 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- A trial: filters judge the same events in LuaJIT and in the kernel.
+---
+--- What the kernel decides has to be what Lua says. What it leaves open (bit 7 of the verdict) may
+--- be anything, also an error; an error in Lua has to be left open.
+---
+--- A chunk returns a filter, or sinks: { { filter, filter... }, { filter... }, ... }.
+
+local ffi = require 'ffi'
+local bit = require 'bit'
+local jit = require 'jit'
+local events = require 'events'
+local judge = require 'judge'
+
+local trial = {}
+
+local MOST_SECONDS = 5 -- for one translation
+
+local base = { 'assert', 'error', 'getmetatable', 'ipairs', 'next', 'pairs', 'pcall', 'rawequal', 'rawget', 'rawset',
+  'select', 'setmetatable', 'tonumber', 'tostring', 'type', 'unpack', 'bit', 'coroutine', 'math', 'string', 'table',
+  'os' }
+
+--- Globals as a script has them: an unknown one is an error.
+local function globals()
+  local env = {}
+  for _, name in ipairs(base) do env[name] = _G[name] end
+  env.network = require('moonprobe.network').new
+  return setmetatable(env, { __index = function(_, name) error("no variable named '" .. tostring(name) .. "'", 2) end })
+end
+
+--- The sinks of a chunk's text; nil when it cannot be compiled or made.
+---@return function[][]|nil
+function trial.compile(text)
+  local chunk = loadstring(text, '=made')
+  if not chunk then return nil end
+  setfenv(chunk, globals())
+  local ok, made = pcall(chunk)
+  if not ok then return nil end
+  if type(made) == 'function' then return { { made } } end
+  if type(made) ~= 'table' or #made == 0 then return nil end
+  for _, filters in ipairs(made) do
+    if type(filters) ~= 'table' or #filters == 0 then return nil end
+    for i = 1, #filters do if type(filters[i]) ~= 'function' then return nil end end
+  end
+  return made
+end
+
+local REJECT, PASS, ERROR = 0, 1, 2
+local NAMES = { [REJECT] = 'rejects', [PASS] = 'passes', [ERROR] = 'raises an error' }
+
+--- All filters in order, until one rejects.
+local function judged(filters, event)
+  for i = 1, #filters do
+    local ok, result = pcall(filters[i], event)
+    if not ok then return ERROR end
+    if not result then return REJECT end
+  end
+  return PASS
+end
+
+local function answers_of(filters, schema, count)
+  local answers = {}
+  for i = 0, count - 1 do answers[i] = judged(filters, ffi.cast(schema.pointer, judge.events + i * judge.STRIDE)) end
+  return answers
+end
+
+--- What LuaJIT says about the events, interpreted: that is the reference.
+local function interpreted(sinks, schema, count)
+  local list = {}
+  jit.off()
+  for i, filters in ipairs(sinks) do list[i] = answers_of(filters, schema, count) end
+  jit.on()
+  return list
+end
+
+--- The same when compiled to machine code, in a loop as hot as a worker's.
+local function compiled(sinks, schema, count)
+  local list = {}
+  for _ = 1, 2 do
+    for i, filters in ipairs(sinks) do list[i] = answers_of(filters, schema, count) end
+  end
+  return list
+end
+
+local function show(kernel)
+  if bit.band(kernel, 0x80) ~= 0 then return 'leaves it open' end
+  return NAMES[kernel] or ('answers 0x%x'):format(kernel)
+end
+
+--- Is the reason of a refusal of use to anybody? Where a sink stands is no line's fault.
+local function check_reason(refusal, text)
+  if type(refusal) ~= 'table' or type(refusal.reason) ~= 'string' or refusal.reason == '' then
+    return 'refused without a reason'
+  end
+  local _, lines = text:gsub('\n', '')
+  if refusal.reason:find('^it comes after') or refusal.reason:find('^more than %d+') then return nil end
+  if type(refusal.line) ~= 'number' or refusal.line < 0 or refusal.line > lines + 1 then
+    return ("the reason '%s' is for line %s"):format(refusal.reason, tostring(refusal.line))
+  end
+  if refusal.file ~= 'made' then
+    return ("the reason '%s' is for file '%s'"):format(refusal.reason, tostring(refusal.file))
+  end
+end
+
+local function handle() end
+
+local function broken(format, ...) return { outcome = 'broken', message = format:format(...) } end
+
+--- Plans sinks. outcome: 'planned', 'refused' or 'broken'.
+local function plan_of(text, schema, sinks)
+  local assembler = require 'moonprobe.stage.assembler'
+  local planner = require 'moonprobe.stage.plan'
+  local source = { schema = schema, sinks = {} }
+  for i, filters in ipairs(sinks) do source.sinks[i] = { filters = filters, take = handle } end
+  local before = os.clock()
+  local ok, made, jobs, refused = xpcall(function() return planner.make(source) end, debug.traceback)
+  local seconds = os.clock() - before
+  if not ok then return broken('the translator raised: %s', made) end
+  if seconds > MOST_SECONDS then return broken('translating took %.1f s', seconds) end
+  local refusals = { refused }
+  for _, job in ipairs(jobs) do refusals[#refusals + 1] = job.refusal end
+  for _, refusal in ipairs(refusals) do
+    local message = check_reason(refusal, text)
+    if message then return broken('%s', message) end
+  end
+  if not made then
+    if not refusals[1] then return broken('no plan, and no reason') end
+    return { outcome = 'refused', message = refusals[1].reason, line = refusals[1].line }
+  end
+  return { outcome = 'planned', jobs = jobs, plan = { maps = made.maps, live = made.live, live_index = made.live_index,
+    early = assembler.bytes(made.early or {}), late = assembler.bytes(made.late or {}) } }
+end
+
+--- What a record with this verdict does in a worker: of each sink REJECT, PASS, ERROR, or nil when
+--- the kernel left it open.
+local function decided(kernel, job, event)
+  if bit.band(kernel, job.bit or 0) == 0 then return REJECT end
+  if bit.band(kernel, 0x80) ~= 0 then return nil end
+  return judged(job.left, event)
+end
+
+--- Compares the kernel's answers, which lie in judge.answers, with Lua's.
+local function compare(report, jobs, schema, count, answers)
+  for i = 0, count - 1 do
+    local kernel = judge.answers[i]
+    if kernel > 255 and report.outcome == 'same' then
+      report.outcome, report.at, report.message = 'differs', i, ('the kernel answers 0x%x'):format(kernel)
+    end
+    for k, job in ipairs(jobs) do
+      local lua = answers[k][i]
+      local mine = decided(kernel, job, ffi.cast(schema.pointer, judge.events + i * judge.STRIDE))
+      if lua == ERROR then report.errors = report.errors + 1 end
+      if lua == PASS then report.passed = report.passed + 1 end
+      if mine == nil then
+        report.open = report.open + 1
+      elseif mine ~= lua and report.outcome == 'same' then
+        report.outcome, report.at = 'differs', i
+        report.message = ('Lua %s, the kernel %s'):format(NAMES[lua], show(kernel))
+        if #jobs > 1 then report.message = ('sink %d: %s'):format(k, report.message) end
+      end
+    end
+  end
+end
+
+--- What early sees: of fields that are filled later, what another event has.
+local function make_early(schema)
+  ffi.copy(judge.early, judge.events, judge.COUNT * judge.STRIDE)
+  for _, field in ipairs(schema.fields) do
+    if field.late then
+      for i = 0, judge.COUNT - 1 do
+        local other = (i + 7) % judge.COUNT * judge.STRIDE
+        ffi.copy(judge.early + i * judge.STRIDE + field.offset, judge.events + other + field.offset, field.bytes)
+      end
+    end
+  end
+end
+
+--- Runs a chunk's filters on the events that lie in judge.events.
+---   outcome    'same', 'refused', 'differs', 'unloadable', 'broken' or 'invalid' (no function)
+---   message    why
+---   open       how many questions (events times sinks) the kernel left open, of `asked`
+---   errors, passed   in how many Lua raised, or gave true
+---   at         number of the first event with a difference
+---@param text string
+---@param schema table
+---@param options { count, on_stack, compiled, hot, change = fun(plan) }
+---@return table result
+function trial.run(text, schema, options)
+  local count = options.count or judge.COUNT
+  local sinks = trial.compile(text)
+  if not sinks then return { outcome = 'invalid' } end
+  if options.hot then compiled(sinks, schema, count) end
+  local planned = plan_of(text, schema, sinks)
+  local plan = planned.plan
+  if planned.outcome ~= 'planned' then return planned end
+  if options.change then options.change(plan) end
+  local one, message = judge.load(plan, schema.bytes, options.on_stack)
+  if not one then return { outcome = 'unloadable', message = message, plan = plan } end
+  make_early(schema)
+  local result
+  result, message = one.run()
+  one.close()
+  if not result then return { outcome = 'unloadable', message = message, plan = plan } end
+  local answers = interpreted(options.hot and trial.compile(text) or sinks, schema, count)
+  local report = { outcome = 'same', open = 0, errors = 0, passed = 0, plan = plan, asked = count * #sinks }
+  compare(report, planned.jobs, schema, count, answers)
+  if options.compiled and report.outcome == 'same' then
+    local again = compiled(trial.compile(text), schema, count)
+    for k in ipairs(sinks) do
+      for i = 0, count - 1 do
+        if again[k][i] ~= answers[k][i] then
+          report.compiler_at = i
+          report.compiler = ('interpreted it %s, compiled it %s'):format(NAMES[answers[k][i]], NAMES[again[k][i]])
+        end
+      end
+    end
+  end
+  return report
+end
+
+--- The event at a place as a table: what differs from zero, as a case has it.
+function trial.event(schema, at)
+  local event, base_of = {}, judge.events + at * judge.STRIDE
+  for _, field in ipairs(schema.fields) do
+    if not events.is_zero(base_of, field) then event[field.name] = events.get(base_of, field) end
+  end
+  return event
+end
+
+--- Puts events given as tables at the start; the others are zero.
+function trial.put(schema, list)
+  ffi.fill(judge.events, judge.COUNT * judge.STRIDE)
+  for i, event in ipairs(list) do
+    local at = judge.events + (i - 1) * judge.STRIDE
+    for _, field in ipairs(schema.fields) do
+      if event[field.name] ~= nil then events.put(at, field, event[field.name]) end
+    end
+  end
+end
+
+return trial
