@@ -30,14 +30,14 @@ void deterministic_children(void)
 }
 
 long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...) __attribute__((no_sanitize_address));
 
 long __wrap_syscall(long number, ...)
 {
 	long arguments[6];
 	va_list list;
 
-	/* As syscall(3) itself: six registers, whatever is in them. */
+	/* As syscall(3) itself: six arguments, whatever is there when the caller gave fewer. */
 	va_start(list, number);
 	for (int i = 0; i < 6; i++)
 		arguments[i] = va_arg(list, long);
