@@ -100,7 +100,9 @@ asan: ## the tests again, with AddressSanitizer and UBSan
 		test-units test-scripts test-live
 
 FUZZ_SECONDS ?= 60
-fuzz: $(BUILD)/fuzz/recording ## libFuzzer on the reader of recordings; FUZZ_SECONDS=
+fuzz: ## libFuzzer on the reader of recordings; FUZZ_SECONDS=
+	@packaging/deps.sh build
+	@$(MAKE) $(BUILD)/fuzz/recording
 	@mkdir -p $(BUILD)/fuzz/corpus
 	@$(BUILD)/fuzz/recording -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=$(BUILD)/fuzz/ \
 		-print_final_stats=1 $(BUILD)/fuzz/corpus
@@ -151,7 +153,7 @@ $(BUILD)/fuzz/recording: tests/fuzz/recording_fuzz.c $(FUZZED)
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -std=gnu11 -D_GNU_SOURCE \
-		$(WARN) -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -Iengine -Ibpf/include -include linux/types.h -o $@ $^ -lzstd -lz
+		$(WARN) -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -DRECORDING_BLOCK_BYTES=8192 -Iengine -Ibpf/include -include linux/types.h -o $@ $^ -lzstd -lz
 
 # Names of system calls by number, as this architecture has them.
 $(BUILD)/stdlib/syscalls.lua:

@@ -266,6 +266,12 @@ static void switch_over(struct script *script, const struct version_handover *ha
 	struct error error;
 	int err = enter(script, version, &error);
 
+	/* Not before: a mistake in a script does not cost the recording that was there. A pipe or a
+	 * device has no length, and needs none. */
+	if (!err && script->options.record && ftruncate(script->options.recording_fd, 0) &&
+	    errno != EINVAL)
+		err = error_set(&error, -errno, "%s: %s", script->options.recording,
+				strerror(errno));
 	if (!err) {
 		err = version_run(version, handover);
 		if (err)

@@ -112,7 +112,7 @@ static int redirect(const char *file, struct error *error)
 /* The worker is given it: it may not open files itself. */
 static int open_recording(struct script_options *options, struct error *error)
 {
-	int how = options->record ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY;
+	int how = options->record ? O_WRONLY | O_CREAT : O_RDONLY;
 
 	if (!options->recording)
 		return 0;

@@ -170,7 +170,11 @@ local function probe_of(source)
       first = first or probe
     end
   end
-  host.report('%s was recorded with other knobs than the script has', source.schema.name)
+  local words = {}
+  for name, value in pairs(first.set) do words[#words + 1] = ('%s=%s'):format(name, tostring(value)) end
+  table.sort(words)
+  host.report('%s was recorded with other knobs than the script has: %s', source.schema.name,
+    #words > 0 and table.concat(words, ', ') or 'none')
   return first
 end
 

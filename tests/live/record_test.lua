@@ -138,6 +138,9 @@ one_line(tap.moonprobe 'replay README.md execsnoop', 'README.md: is no recording
 one_line(tap.moonprobe 'replay /dev/null execsnoop', '/dev/null: is no recording of moonprobe', 'an empty file')
 one_line(replay('two.rec', 'execsnoop', '--inject los=1%'), "no 'los'; there are loss, burst and reorder", 'bad --inject')
 one_line(replay('two.rec', 'execsnoop', '--speed x'), '%-%-speed x: not a number', 'bad --speed')
+local before = tap.slurp(path 'two.rec')
+one_line(tap.moonprobe(('record -o %s --probe nope'):format(path 'two.rec')), "no probe named 'nope'", 'no such probe to record')
+tap.ok(tap.slurp(path 'two.rec') == before, 'what was recorded before is still there')
 one_line(tap.moonprobe 'record execsnoop', '%-o FILE says where to', 'no -o')
 one_line(tap.moonprobe('record -o /nonexistent/x execsnoop'), '/nonexistent/x: No such file', 'a folder that is not there')
 
