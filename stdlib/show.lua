@@ -5,12 +5,12 @@ local job = require 'moonprobe.job'
 local json = require 'moonprobe.json'
 local mp = require 'moonprobe'
 local output = require 'moonprobe.output'
-local replay = require 'moonprobe.replay'
+local recorded = require 'moonprobe.recorded'
 
 local most = tonumber(job.arguments[1]) or math.huge
 job.arguments = {}
 
-local head, shown, counts = replay.head, 0, {}
+local head, shown, counts = recorded.head, 0, {}
 
 local function print_head()
   local probes = {}
@@ -73,14 +73,14 @@ end
 
 mp.finally(function()
   for _, probe in ipairs(head.probes) do
-    local sum = replay.recorded[probe.slot]
+    local sum = recorded.counts[probe.slot]
     local lost = sum.lost_ring + sum.lost_map + sum.refused
-    local recorded = counts[probe.slot] or 0
+    local seen = counts[probe.slot] or 0
     if job.json then
-      output.line(json.object({ 'probe', 'slot', 'recorded', 'lost' }, { probe.name, probe.slot, recorded,
+      output.line(json.object({ 'probe', 'slot', 'recorded', 'lost' }, { probe.name, probe.slot, seen,
         { ring_full = sum.lost_ring, map_full = sum.lost_map, quota = sum.refused } }))
     else
-      output.line(('%s: %s events recorded, %s lost'):format(probe.name, output.text(recorded), output.text(lost)))
+      output.line(('%s: %s events recorded, %s lost'):format(probe.name, output.text(seen), output.text(lost)))
     end
   end
 end)
