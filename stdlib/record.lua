@@ -28,8 +28,6 @@ uint64_t recorder_records(const struct recorder *recorder);
 uint64_t recorder_bytes(const struct recorder *recorder);
 int recorder_flush(struct recorder *recorder);
 int recorder_text(struct recorder *recorder, int kind, const char *text, size_t size);
-struct recorder_machine { char names[6][65]; };
-int uname(struct recorder_machine *machine);
 char *strerror(int number);
 ]]
 
@@ -110,8 +108,7 @@ end
 
 --- Begins the file. `run` is the host's message: slots, generations, counters.
 function record.begin(run)
-  local machine = ffi.new 'struct recorder_machine'
-  C.uname(machine)
+  local architecture, kernel = recording.machine()
   recorder = C.recorder_open(job.recording_fd)
   if recorder == nil then error('no memory for the recorder', 0) end
   ring = drain.open(job.ring_fd, job.ring_bytes, job.cpus)
@@ -121,10 +118,10 @@ function record.begin(run)
     C.recorder_count(recorder, source.slot, rows[source.slot], job.cpus)
   end
   put(HEAD, recording.head({
-    architecture = ffi.string(machine.names[4]),
+    architecture = architecture,
     byte_order = ffi.abi 'le' and 'little' or 'big',
     word_bytes = ffi.sizeof 'void *',
-    kernel = ffi.string(machine.names[2]),
+    kernel = kernel,
     cpus = job.cpus,
     started_ns = engine.monotonic(),
     realtime_offset_ns = engine.realtime() - engine.monotonic(),

@@ -4,6 +4,7 @@
 local ffi = require 'ffi'
 local engine = require 'moonprobe.engine'
 local fields = require 'moonprobe.fields'
+local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
 local nearest = require 'moonprobe.nearest'
 local recording = require 'moonprobe.recording'
@@ -75,6 +76,10 @@ local function open_head()
   if head.byte_order ~= (ffi.abi 'le' and 'little' or 'big') then fail(recorded.problem_of(FOREIGN)) end
   if head.word_bytes ~= ffi.sizeof 'void *' then
     fail(('was made on a machine of %d bits'):format(8 * head.word_bytes))
+  end
+  if head.architecture ~= recording.machine() then
+    host.report('%s was recorded on %s; errors and signals have the names of this machine', job.recording,
+      head.architecture)
   end
   C.player_cpus(player, head.cpus)
   for _, probe in ipairs(head.probes) do

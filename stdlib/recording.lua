@@ -9,7 +9,21 @@
 --- would end the line. What is read may come from anybody: all of it is checked, and what is not
 --- understood raises.
 
+local ffi = require 'ffi'
+
 local recording = { FORMAT = 1 }
+
+ffi.cdef [[
+struct recording_machine { char names[6][65]; };
+int uname(struct recording_machine *machine);
+]]
+
+--- This machine's architecture and kernel, as uname(2) has them.
+function recording.machine()
+  local machine = ffi.new 'struct recording_machine'
+  ffi.C.uname(machine)
+  return ffi.string(machine.names[4]), ffi.string(machine.names[2])
+end
 
 local MOST_PROBES, MOST_FIELDS, MOST_VALUES, MOST_CPUS, MOST_EVENT_BYTES = 32, 256, 4096, 8192, 65536
 
