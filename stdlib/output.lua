@@ -102,6 +102,8 @@ function output.escaped(text)
 end
 
 --- Seconds since 1970 as local time of day.
+---@param seconds number
+---@return string
 function output.clock(seconds)
   return os.date('%H:%M:%S', math.floor(seconds))
 end
@@ -112,14 +114,24 @@ local function pad(text, width, left)
   return left and text .. room or room .. text
 end
 
+--- A column of mp.columns.
+---@class moonprobe.Column
+---@field [1] string its name
+---@field width? integer
+---@field title? string
+---@field none? string
+---@field shown? boolean
+---@field decimals? integer
+---@field format? fun(value: any): string
+
 --- Declares a table and gives the function that adds a row to it. Columns are
 ---   { 'name', width = 7, title = 'NAME', none = '0', shown = opt.all, decimals = 3,
 ---     format = function(value) return text end }
 --- A negative width aligns left; the last column is not padded. `none` stands for nil ('-').
 --- A column with shown = false is left out of the text. In JSON a row is an object of all
 --- columns' names and unformatted values. The heading is printed before the first row.
----@param columns table[]
----@return fun(...) row
+---@param columns moonprobe.Column[]
+---@return fun(...: any) row
 function output.columns(columns)
   local names, places, headed = {}, {}, false
   for i, column in ipairs(columns) do
@@ -161,6 +173,7 @@ function output.moment(seconds)
 end
 
 --- A row without columns: values side by side, or a JSON array.
+---@param ... any
 function output.row(...)
   local parts, count = {}, select('#', ...)
   for i = 1, count do

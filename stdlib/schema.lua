@@ -33,17 +33,22 @@ end
 local derived = {
   sequence = {
     from = 'stamp',
+    type = 'integer',
     doc = 'number of the event among those of its probe on its CPU, modulo 2^24',
     get = function() return function(event) return band(event._stamp, 0xffffff) end end,
   },
   time = {
     from = 'time_ns',
+    type = 'number',
     doc = 'when it happened, seconds since 1970',
     get = function(offset)
       return function(event) return (tonumber(event._time_ns) + offset) / 1e9 end
     end,
   },
 }
+
+-- Members of the header that a script may read, and no BTF describes.
+local header_docs = { cpu = 'the CPU it happened on' }
 
 local known = {}
 
@@ -52,6 +57,26 @@ local function names_of(self)
   for name in pairs(self.readable) do names[#names + 1] = name end
   table.sort(names)
   return names
+end
+
+--- What a script may read of an event, by name, with LuaCATS types.
+---@param self table a schema
+---@return { name: string, type: string, unit: string, doc: string }[]
+function schema.members(self)
+  local by_name, members = {}, {}
+  for _, field in ipairs(self.fields) do by_name[field.name] = field end
+  for i, name in ipairs(names_of(self)) do
+    local field, made = by_name[name], derived[name]
+    if made then
+      members[i] = { name = name, type = made.type, unit = '', doc = made.doc }
+    elseif field then
+      members[i] = { name = name, type = fields.type_of(field), unit = field.unit,
+        doc = header_docs[name] or field.doc }
+    else
+      members[i] = { name = name, type = 'string[]', unit = '', doc = 'the parts of ' .. self.readable[name] }
+    end
+  end
+  return members
 end
 
 --- A sentence for a misspelt field.
