@@ -99,7 +99,7 @@ asan: ## the tests again, with AddressSanitizer and UBSan
 	@$(MAKE) BUILD=$(BUILD)/asan BINARY=$(BUILD)/asan/moonprobe CFLAGS='-O1 -g $(SANITIZE)' \
 		test-units test-scripts test-live
 
-check: ## formatting and static analysis
+check: $(BINARY) ## formatting, static analysis, docstrings
 	@packaging/deps.sh build check
 	@clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	@cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability \
@@ -108,6 +108,10 @@ check: ## formatting and static analysis
 		'-DLIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}' \
 		-Iengine -Ibpf/include -itests/bench/peers engine tests/engine tests/bench tests/workload.c
 	@luacheck --quiet stdlib scripts examples tests
+	@$(BINARY:%=./%) types -o $(BUILD)/types # an error when a public function lacks a docstring that fits
+	@luacheck --quiet --no-config --std luajit $(BUILD)/types
+	@if command -v lua-language-server >/dev/null; then \
+		lua-language-server --check $(BUILD)/types --checklevel Warning; fi
 
 bench: ## figures beside bpftrace and libbpf-tools; writes build/bench.json
 	@packaging/deps.sh build test bench

@@ -1,0 +1,73 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Stub: a file of LuaCATS declarations as it grows.
+---
+---   local file = stub.new('moonprobe/units.lua')
+---   file:doc { ' Text.', '@param text string' }
+---   file:line("function units.duration(text) end")
+---
+--- Docstrings of streams speak of moonprobe.Event, moonprobe.Field and so on; a stub made for one
+--- probe means that probe's: names given to specialise() get its name at their end.
+
+local stub = {}
+
+local Stub = {}
+Stub.__index = Stub
+
+---@param name string of the file, below the folder of stubs
+---@param about string
+---@return table
+function stub.new(name, about)
+  local self = setmetatable({ name = name, lines = {}, names = {}, suffix = nil }, Stub)
+  self:line('---@meta')
+  self:line('-- luacheck: no max line length, no unused, no redefined')
+  self:line('-- ' .. about .. ' Written by `moonprobe types`; changes here are lost.')
+  return self
+end
+
+--- From now on `moonprobe.NAME` of these names means `moonprobe.NAME.SUFFIX`.
+---@param names { [string]: boolean }
+---@param suffix string
+function Stub:specialise(names, suffix)
+  self.names, self.suffix = names, suffix
+end
+
+---@param text string
+function Stub:line(text)
+  self.lines[#self.lines + 1] = text
+end
+
+--- A text of a docstring, with this stub's names.
+---@param text string
+---@return string
+function Stub:named(text)
+  return (text:gsub('moonprobe%.(%a+)%f[^%w_]', function(name)
+    return self.names[name] and ('moonprobe.%s.%s'):format(name, self.suffix) or nil
+  end))
+end
+
+--- The lines of a docstring, without their dashes.
+---@param lines string[]
+function Stub:doc(lines)
+  for _, text in ipairs(lines) do
+    if text ~= '@package' then self:line('---' .. self:named(text)) end
+  end
+end
+
+--- A function with its docstring.
+---@param doc string[]
+---@param name string
+---@param params string[]
+function Stub:method(doc, name, params)
+  self:line('')
+  self:doc(doc)
+  self:line(('function %s(%s) end'):format(name, table.concat(params, ', ')))
+end
+
+--- The whole file.
+---@param returned string|nil what the module returns
+---@return string
+function Stub:text(returned)
+  return table.concat(self.lines, '\n') .. '\n' .. (returned and '\nreturn ' .. returned .. '\n' or '')
+end
+
+return stub
