@@ -27,6 +27,7 @@ static int types_main(int argc, char **argv)
 	static const struct option long_options[] = {{"help", no_argument, NULL, 'h'}, {0}};
 	struct search_path path = {0};
 	const char *folder = STUBS_FOLDER;
+	struct error error;
 	int letter, count;
 
 	opterr = 0;
@@ -54,10 +55,12 @@ static int types_main(int argc, char **argv)
 		return STATUS_USAGE;
 	}
 	setup_libbpf(false);
-	count = stubs_write(&path, folder);
+	count = stubs_write(&path, folder, &error);
 	search_path_clear(&path);
-	if (count < 0)
+	if (count < 0) {
+		error_print("%s", error.text);
 		return STATUS_FAILED;
+	}
 	printf("%s: %d files\n", folder, count);
 	return STATUS_OK;
 }

@@ -27,6 +27,7 @@ extern const struct subcommand check_subcommand;
 extern const struct subcommand explain_subcommand;
 extern const struct subcommand doctor_subcommand;
 extern const struct subcommand types_subcommand;
+extern const struct subcommand new_subcommand;
 
 #define VERSION "0.1.0"
 

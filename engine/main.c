@@ -12,7 +12,7 @@
 
 static const struct subcommand *const subcommands[] = {
 	&run_subcommand,     &serve_subcommand,	 &list_subcommand,  &check_subcommand,
-	&explain_subcommand, &doctor_subcommand, &types_subcommand,
+	&explain_subcommand, &doctor_subcommand, &types_subcommand, &new_subcommand,
 };
 
 #define COUNT (sizeof(subcommands) / sizeof(*subcommands))

@@ -2,7 +2,6 @@
 #include "stubs.h"
 
 #include "check.h"
-#include "error.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -46,28 +45,31 @@ static int check_types(const struct search_path *path, int argc, char **argv)
 	return check_script(&options);
 }
 
-/* Runs the generator with `fd` as its stdout. 0 or -errno. */
-static int generate(const struct search_path *path, int fd)
+/* Runs the generator with `fd` as its stdout. */
+static int generate(const struct search_path *path, int fd, struct error *error)
 {
 	struct names probes = {.count = 0};
-	int ours = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), err;
+	int ours = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	int err = ours < 0 ? -errno : asset_each(path, "probes/", ".bpf.o", keep_name, &probes);
 
-	if (ours < 0)
-		return -errno;
-	err = asset_each(path, "probes/", ".bpf.o", keep_name, &probes);
 	fflush(stdout);
 	if (!err && dup2(fd, STDOUT_FILENO) < 0)
 		err = -errno;
-	if (!err && check_types(path, probes.count, probes.names))
-		err = -EPROTO;
-	dup2(ours, STDOUT_FILENO);
-	close(ours);
+	if (err)
+		error_set(error, err, "types: %s", strerror(-err));
+	else if (check_types(path, probes.count, probes.names))
+		err = error_set(error, -EPROTO, "types: nothing was written");
+	if (ours >= 0) {
+		dup2(ours, STDOUT_FILENO);
+		close(ours);
+	}
 	while (probes.count)
 		free(probes.names[--probes.count]);
 	return err;
 }
 
-int stubs_make_folders(const char *file)
+/* Those above a file. */
+static int make_folders(const char *file)
 {
 	char part[4096];
 
@@ -79,9 +81,9 @@ int stubs_make_folders(const char *file)
 	return 0;
 }
 
-static int write_file(const char *file, const char *text, size_t size)
+static int write_file(const char *file, const char *text, size_t size, struct error *error)
 {
-	int err = stubs_make_folders(file);
+	int err = make_folders(file);
 	FILE *out = err ? NULL : fopen(file, "we");
 
 	if (!err && !out)
@@ -92,9 +94,7 @@ static int write_file(const char *file, const char *text, size_t size)
 		if (fclose(out))
 			err = -errno;
 	}
-	if (err)
-		error_print("%s: %s", file, strerror(-err));
-	return err;
+	return err ? error_set(error, err, "%s: %s", file, strerror(-err)) : 0;
 }
 
 /* A name the worker may choose: it stays below the folder. */
@@ -109,7 +109,7 @@ static bool is_stub_name(const char *name, size_t length)
 }
 
 /* "NAME BYTES\n" and the bytes, again and again. Files written, or -errno. */
-static int split(const char *folder, const char *text, size_t size)
+static int split(const char *folder, const char *text, size_t size, struct error *error)
 {
 	const char *end = text + size;
 	int count = 0;
@@ -117,51 +117,51 @@ static int split(const char *folder, const char *text, size_t size)
 	while (text < end) {
 		const char *line = memchr(text, '\n', end - text);
 		const char *space = line ? memchr(text, ' ', line - text) : NULL;
+		size_t length = space ? space - text : 0, bytes;
 		char file[4096];
-		size_t bytes;
 		int err;
 
-		if (!space || !is_stub_name(text, space - text))
-			return -EPROTO;
-		bytes = strtoul(space + 1, NULL, 10);
-		if (bytes > (size_t)(end - line - 1))
-			return -EPROTO;
-		if ((size_t)snprintf(file, sizeof(file), "%s/%.*s", folder, (int)(space - text),
-				     text) >= sizeof(file))
-			return -ENAMETOOLONG;
-		err = write_file(file, line + 1, bytes);
+		bytes = space ? strtoul(space + 1, NULL, 10) : 0;
+		if (!is_stub_name(text, length) || bytes > (size_t)(end - line - 1))
+			return error_set(error, -EPROTO,
+					 "types: the worker wrote no list of files");
+		if ((size_t)snprintf(file, sizeof(file), "%s/%.*s", folder, (int)length, text) >=
+		    sizeof(file))
+			return error_set(error, -ENAMETOOLONG, "%.60s...: name too long", folder);
+		err = write_file(file, line + 1, bytes, error);
 		if (err)
 			return err;
 		text = line + 1 + bytes;
 		count++;
 	}
-	return count ? count : -EPROTO;
+	return count;
 }
 
-int stubs_write(const struct search_path *path, const char *folder)
+/* What the generator wrote, as files. */
+static int write_all(const char *folder, int fd, struct error *error)
+{
+	struct stat status;
+	char *text = MAP_FAILED;
+	int count;
+
+	if (!fstat(fd, &status) && status.st_size)
+		text = mmap(NULL, status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (text == MAP_FAILED)
+		return error_set(error, -EPROTO, "types: the worker wrote nothing");
+	count = split(folder, text, status.st_size, error);
+	munmap(text, status.st_size);
+	return count;
+}
+
+int stubs_write(const struct search_path *path, const char *folder, struct error *error)
 {
 	int fd = memfd_create("stubs", MFD_CLOEXEC), err;
-	struct stat status;
-	char *text;
 
-	if (fd < 0 || generate(path, fd)) {
-		err = fd < 0 ? -errno : -EPROTO; /* which has been told */
-		goto done;
-	}
-	err = fstat(fd, &status) ? -errno : 0;
-	if (err || !status.st_size) {
-		err = err ? err : -EPROTO;
-		goto done;
-	}
-	text = mmap(NULL, status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (text == MAP_FAILED) {
-		err = -errno;
-		goto done;
-	}
-	err = split(folder, text, status.st_size);
-	munmap(text, status.st_size);
-done:
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return error_set(error, -errno, "types: memory: %s", strerror(errno));
+	err = generate(path, fd, error);
+	if (!err)
+		err = write_all(folder, fd, error);
+	close(fd);
 	return err;
 }

@@ -8,14 +8,12 @@
 #define MOONPROBE_STUBS_H
 
 #include "asset.h"
+#include "error.h"
 
 #define STUBS_FOLDER ".moonprobe" /* where the editor files of `moonprobe new` expect them */
 
 /* Writes them below `folder`, which is made when it is not there, over older ones. How many
- * there are, or -errno: what went wrong has been printed. */
-int stubs_write(const struct search_path *path, const char *folder);
-
-/* Makes the folders above a file. 0 or -errno. */
-int stubs_make_folders(const char *file);
+ * there are, or -errno with the reason; faults of docstrings have been printed. */
+int stubs_write(const struct search_path *path, const char *folder, struct error *error);
 
 #endif
