@@ -29,9 +29,11 @@ local base = { 'assert', 'collectgarbage', 'error', 'getmetatable', 'ipairs', 'n
 local os_names = { 'clock', 'date', 'difftime', 'exit', 'getenv', 'remove', 'rename', 'time', 'tmpname' }
 local io_names = { 'close', 'flush', 'input', 'lines', 'open', 'output', 'read', 'stderr', 'stdin',
   'stdout', 'type', 'write' }
---- What a script may require without a grant.
-environment.public_modules = { moonprobe = true, ['moonprobe.json'] = true, ['moonprobe.units'] = true,
+local public_modules = { moonprobe = true, ['moonprobe.json'] = true, ['moonprobe.units'] = true,
   ['string.buffer'] = true, bit = true }
+
+--- What a script may require without a grant.
+environment.public_modules = public_modules
 
 local function part_of(library, names)
   local part = {}
@@ -70,7 +72,7 @@ local loaded = {}
 --- The stdlib's public modules, LuaJIT's own that are harmless or granted, the user's.
 local function user_require(name)
   if type(name) ~= 'string' or name:find('%z') then blame("require: needs a module's name") end
-  if environment.public_modules[name] or (job.allowed.stdlib and name:find('^moonprobe'))
+  if public_modules[name] or (job.allowed.stdlib and name:find('^moonprobe'))
     or (job.allowed.ffi and (name == 'ffi' or name:find('^jit')))
     or (job.allowed.debug and name == 'debug') then
     return require(name)

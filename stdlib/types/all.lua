@@ -22,11 +22,14 @@ local source = require 'moonprobe.types.source'
 
 local all = {}
 
-local function public_modules()
+--- What scripts and their tests may require.
+---@return string[]
+function all.modules()
   local names = {}
   for name in pairs(environment.public_modules) do
     if name:find('^moonprobe') then names[#names + 1] = name end
   end
+  if engine.asset('stdlib/test.lua') then names[#names + 1] = 'moonprobe.test' end -- of tests only
   table.sort(names)
   return names
 end
@@ -42,7 +45,7 @@ function all.files(probe_names)
   local function add(file, returned)
     files[#files + 1] = { name = file.name, text = file:text(returned) }
   end
-  for _, name in ipairs(public_modules()) do add(module.stub(name, probes)) end
+  for _, name in ipairs(all.modules()) do add(module.stub(name, probes)) end
   add(shared.stub(probes, classes, names))
   for _, one in ipairs(probes) do add(probe.stub(one, classes)) end
   local problems, known = {}, {}

@@ -7,19 +7,28 @@ local source = require 'moonprobe.types.source'
 
 local class = {}
 
---- All that the modules right in stdlib/ declare: { name, doc, holder, source }, by name.
+--- Where what scripts get in their hands is declared.
+local folders = { ['stdlib/'] = 'moonprobe.', ['stdlib/testing/'] = 'moonprobe.testing.' }
+
+--- All that the modules there declare: { name, doc, holder, source }, by name.
 ---@return { [string]: table } by_name
----@return string[] names in the order of the sources
+---@return string[] names sorted
 function class.all()
   local by_name, names = {}, {}
-  for _, module in ipairs(engine.assets('stdlib/', '.lua')) do
-    local self = source.of(module == 'moonprobe' and module or 'moonprobe.' .. module)
+  local function read(module)
+    local self = source.of(module)
     for _, one in ipairs(self.declared) do
       one.source = self
       by_name[one.name] = one
       names[#names + 1] = one.name
     end
   end
+  for folder, prefix in pairs(folders) do
+    for _, name in ipairs(engine.assets(folder, '.lua')) do
+      read(name == 'moonprobe' and name or prefix .. name)
+    end
+  end
+  table.sort(names)
   return by_name, names
 end
 
