@@ -226,6 +226,8 @@ fields.is_converted = function(type_name) return by_type[type_name] ~= nil end
 fields.address_text = function(bytes) return address_text(ffi.cast('const uint8_t *', bytes)) end
 fields.error_name = function(number) return error_names[number] or nil end
 fields.signal_name = function(number) return signal_names[number] end
+--- Names a device, whatever this machine calls it.
+fields.name_device = function(number, name) device_names[number] = name end
 fields.syscall_name = function(number) return syscall_names[number] end
 
 return fields
