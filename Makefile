@@ -34,7 +34,7 @@ BPF_CFLAGS = -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -
 ENGINE_C := $(wildcard engine/*.c)
 ENGINE_O := $(ENGINE_C:engine/%.c=$(BUILD)/engine/%.o)
 PROBES   := $(patsubst bpf/%.bpf.c,$(BUILD)/%.bpf.o,$(wildcard bpf/*.bpf.c bpf/probes/*.bpf.c))
-LUA      := $(wildcard stdlib/*.lua stdlib/*/*.lua scripts/*.lua)
+LUA      := $(filter-out %_test.lua,$(wildcard stdlib/*.lua stdlib/*/*.lua scripts/*.lua))
 MADE_LUA := $(BUILD)/stdlib/syscalls.lua $(BUILD)/stdlib/vmdef.lua
 SHARED   := bpf/include/record.h bpf/include/plan.h
 # NAME=FILE: the name an asset has, and where its bytes are.

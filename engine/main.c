@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 static const struct subcommand *const subcommands[] = {
-	&run_subcommand,   &serve_subcommand,	&list_subcommand,
-	&check_subcommand, &explain_subcommand, &doctor_subcommand,
+	&run_subcommand,     &serve_subcommand, &list_subcommand,   &check_subcommand,
+	&explain_subcommand, &test_subcommand,	&doctor_subcommand,
 };
 
 #define COUNT (sizeof(subcommands) / sizeof(*subcommands))

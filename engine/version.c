@@ -3,6 +3,7 @@
 
 #include "body.h"
 #include "child.h"
+#include "golden.h"
 #include "message.h"
 #include "plan_file.h"
 
@@ -273,6 +274,30 @@ static bool on_module(struct version *version, struct message *message)
 	return true;
 }
 
+/* golden NAME -> golden PATH + fd, or golden "": the text a test expects; golden NAME + fd writes
+ * it first */
+static bool on_golden(struct version *version, struct message *message)
+{
+	const struct script_options *options = version->options;
+	char found[4096];
+	const char *name;
+	int text = message_take_fd(message, 0), fd = -EACCES;
+
+	if (!options->test || !options->file || !message_next_text(message, &name)) {
+		if (text >= 0)
+			close(text);
+		return false;
+	}
+	if (text < 0)
+		fd = golden_open(options->file, name, found, sizeof(found));
+	else if (options->update)
+		fd = golden_write(options->file, name, text, found, sizeof(found));
+	if (text >= 0)
+		close(text);
+	reply_file(version, "golden", fd, found);
+	return true;
+}
+
 /* Declarations. */
 
 static bool copy_text(struct message *message, char *to, size_t size)
@@ -488,7 +513,7 @@ static void on_message(struct child *child, struct message *message)
 		{"asset", on_asset},	 {"module", on_module},	  {"declare", on_declare},
 		{"ready", on_ready},	 {"state", on_state},	  {"pong", on_pong},
 		{"running", on_running}, {"report", on_report},	  {"stop", on_stop},
-		{"stuck", on_stuck},	 {"restage", on_restage},
+		{"stuck", on_stuck},	 {"restage", on_restage}, {"golden", on_golden},
 	};
 	struct version *version = child_owner(child);
 	const char *name;
@@ -573,6 +598,8 @@ static int mode_of(const struct script_options *options)
 {
 	if (options->explain)
 		return options->measure ? 4 : 3;
+	if (options->test)
+		return 5;
 	return options->check + options->permissions;
 }
 
