@@ -274,28 +274,22 @@ static bool on_module(struct version *version, struct message *message)
 	return true;
 }
 
-/* golden NAME -> golden PATH + fd, or golden "": the text a test expects; golden NAME + fd writes
- * it first */
+/* golden -> golden PATH + fd, or golden "": the texts a test expects; golden + fd writes them first
+ */
 static bool on_golden(struct version *version, struct message *message)
 {
 	const struct script_options *options = version->options;
-	char found[4096];
-	const char *name;
 	int text = message_take_fd(message, 0), fd = -EACCES;
+	char found[4096];
 
-	if (!options->test || !options->file || !message_next_text(message, &name)) {
-		if (text >= 0)
-			close(text);
-		return false;
-	}
-	if (text < 0)
-		fd = golden_open(options->file, name, found, sizeof(found));
-	else if (options->update)
-		fd = golden_write(options->file, name, text, found, sizeof(found));
+	if (options->test && options->file && text < 0)
+		fd = golden_open(options->file, found, sizeof(found));
+	else if (options->update && options->file)
+		fd = golden_write(options->file, text, found, sizeof(found));
 	if (text >= 0)
 		close(text);
 	reply_file(version, "golden", fd, found);
-	return true;
+	return options->test;
 }
 
 /* Declarations. */

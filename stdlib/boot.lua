@@ -17,8 +17,8 @@ local engine = ...
 local overridden = false -- true when there is a search path
 local own_sources = {} -- [chunk name] = true: the stdlib's, never to blame
 
-local function ask_for_file(kind, name)
-  assert(engine.send(nil, kind, name))
+local function ask_for_file(kind, ...)
+  assert(engine.send(nil, kind, ...))
   while true do
     local reply = assert(engine.receive())
     if reply[1] == kind then

@@ -15,7 +15,7 @@
 ---
 ---   test.is(given, expected)     equal, tables by content  test.ok(value)
 ---   test.like(text, pattern)     has the Lua pattern       test.raises(fn, pattern)
----   test.golden(name, text)      is what TEST.NAME.golden beside the test has; --update writes it
+---   test.golden(name, text)      is what TEST.golden beside the test has; --update writes it
 ---   test.case(name, fn)          several that belong together; an error ends them only
 ---
 --- Each may be given the name of the test last; without one it has its line. Run it with
@@ -31,6 +31,16 @@ local test = {}
 
 local KNOWN = { json = true, quiet = true, text = true }
 
+--- The first line in which two texts differ.
+local function first_line(a, b)
+  local line, at = 1, 1
+  while at <= #a and a:byte(at) == b:byte(at) do
+    if a:byte(at) == 10 then line = line + 1 end
+    at = at + 1
+  end
+  return line
+end
+
 --- Starts a script: one beside the test or on the search path, a shipped tool, or `options.text`.
 --- Raises when it cannot be loaded, or ends while it is (--help does).
 ---@param name string|nil
@@ -43,6 +53,7 @@ function test.load(name, arguments, options)
   for key in pairs(options or {}) do
     if not KNOWN[key] then blame("load: no option '%s'; it has json, quiet, text", tostring(key)) end
   end
+  report.event = nil
   local one, message = run.start(name, arguments, options)
   if not one then blame('%s', message) end
   return one
@@ -58,7 +69,7 @@ function test.is(given, expected, name)
   local same = show.equal(given, expected)
   local path = not same and show.difference(given, expected)
   return report.result(same, name, { { 'expected', expected }, { 'given', given },
-    path and path ~= '' and { 'differ at', text = ' ' .. path } or nil })
+    path and path ~= '' and { 'differ', text = 'at ' .. path } or nil })
 end
 
 --- Passes when the text has the Lua pattern.
@@ -74,29 +85,19 @@ function test.raises(fn, pattern, name)
     { { 'pattern', pattern }, { 'raised', text = ok and 'nothing' or tostring(message) } })
 end
 
---- Passes when the text is that of the file TEST.NAME.golden beside the test.
----@param name string letters, digits, - and _
+--- Passes when the text is the one kept under this name in TEST.golden beside the test.
+---@param name string
 ---@param text string
 function test.golden(name, text)
-  if type(name) ~= 'string' or not name:find('^[%w_-]+$') then blame('golden: a name of letters, digits, - and _') end
+  if type(name) ~= 'string' or name:find('%c') then blame('golden: needs a name, one line') end
   if type(text) ~= 'string' then blame('golden: needs a text') end
-  local expected, file = golden.read(name)
-  if expected == text then return report.result(true, 'golden ' .. name) end
-  if golden.update then
-    local done = golden.write(name, text)
-    if done then report.comment('wrote ' .. file) end
-    return report.result(done, 'golden ' .. name, { { 'file', text = file .. ' cannot be written' } })
-  end
+  local expected = golden.expected(name, text)
   if not expected then
-    return report.result(false, 'golden ' .. name, { { 'file', text = 'there is none; run with --update to write it' } })
+    return report.result(false, 'golden ' .. name,
+      { { 'expected', text = 'nothing kept under this name; --update does it' }, { 'given', text = text } })
   end
-  local line, at = 1, 1
-  while at <= #text and text:byte(at) == expected:byte(at) do
-    if text:byte(at) == 10 then line = line + 1 end
-    at = at + 1
-  end
-  return report.result(false, 'golden ' .. name, { { 'file', text = ('%s, line %d'):format(file, line) },
-    { 'expected', text = expected }, { 'given', text = text } })
+  return report.result(expected == text, 'golden ' .. name, { { 'expected', text = expected },
+    { 'given', text = text }, { 'differ', text = 'in line ' .. first_line(expected, text) } })
 end
 
 --- Runs a function with tests that belong together.

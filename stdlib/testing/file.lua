@@ -72,13 +72,17 @@ function file.run()
   local ok, problem = pcall(chunk)
   report.case = nil
   if not ok then
+    golden.update = false -- texts it did not come to stay
     report.result(false, 'the file runs to its end', { { 'error', text = tostring(problem) } })
   elseif report.count == 0 then
     report.result(false, 'the file tests something')
   end
   report_unseen()
   local covered = asked.coverage and coverage.report() or {}
+  local written, problem_of_golden = golden.finish()
+  if problem_of_golden then report.result(false, problem_of_golden) end
   local status = report.finish()
+  if written then report.comment(written) end
   for _, line in ipairs(covered) do report.comment(line) end
   if asked.bench then report_costs() end
   return status

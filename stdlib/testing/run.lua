@@ -240,14 +240,11 @@ end
 function Run:reload(name, options)
   check_open(self, 'reload')
   options = options or {}
-  local what, message = self.what, nil
-  if name or options.text then
-    what, message = find_script(name or self.name, options.text)
-    if not what then return nil, message end
-  end
+  local what, problem = self.what, nil
+  if name or options.text then what, problem = find_script(name or self.name, options.text) end
+  if not what then return nil, problem end
   what.arguments = { unpack(options.arguments or self.arguments) }
-  local version
-  version, message = load_version(self, what)
+  local version, message = load_version(self, what)
   if not version then return nil, message end
   local old = self.version.require
   old('moonprobe.output').flush()
