@@ -34,7 +34,7 @@ BPF_CFLAGS = -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -
 ENGINE_C := $(wildcard engine/*.c)
 ENGINE_O := $(ENGINE_C:engine/%.c=$(BUILD)/engine/%.o)
 PROBES   := $(patsubst bpf/%.bpf.c,$(BUILD)/%.bpf.o,$(wildcard bpf/*.bpf.c bpf/probes/*.bpf.c))
-LUA      := $(wildcard stdlib/*.lua stdlib/*/*.lua scripts/*.lua)
+LUA      := $(filter-out %_test.lua,$(wildcard stdlib/*.lua stdlib/*/*.lua scripts/*.lua))
 MADE_LUA := $(BUILD)/stdlib/syscalls.lua $(BUILD)/stdlib/vmdef.lua
 TEMPLATES := $(wildcard templates/*)
 SHARED   := bpf/include/record.h bpf/include/plan.h
@@ -79,7 +79,8 @@ test-scripts: $(BINARY) $(BUILD)/tests/workload ## the stdlib, and what every pr
 	@MOONPROBE_PATH=tests $(PROVE) --exec '$(BINARY:%=./%) check --allow stdlib,ffi,debug' tests/stdlib/*_test.lua \
 		tests/contracts/aggregates_test.lua
 	@MOONPROBE=$(BINARY:%=./%) $(PROVE) --exec luajit tests/contracts/probes_test.lua \
-		tests/contracts/tools_test.lua tests/contracts/new_test.lua tests/differential/quick_test.lua
+		tests/contracts/tools_test.lua tests/contracts/testing_test.lua tests/contracts/new_test.lua tests/differential/quick_test.lua
+	@$(PROVE) --exec '$(BINARY:%=./%) test' scripts/*_test.lua
 
 PAIRS ?= 3000000
 SEED  ?= 1

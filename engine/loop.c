@@ -64,6 +64,7 @@ int loop_run(struct loop *loop)
 				source->ready(source);
 		}
 	}
+	loop->stopped = false;
 	return 0;
 }
 

@@ -301,6 +301,12 @@ function Aggregate:restore(old)
   if old.kernel then self:take_over(old.kernel) end
 end
 
+--- All of the script, in the order they were made.
+---@return table[]
+function aggregate.all()
+  return made
+end
+
 --- What no script showed, at the end.
 function aggregate.print_rest()
   for _, one in ipairs(made) do

@@ -257,6 +257,8 @@ fields.error_name = function(number) return error_names[number] or nil end
 ---@param number integer
 ---@return string
 fields.signal_name = function(number) return signal_names[number] end
+--- Names a device, whatever this machine calls it.
+fields.name_device = function(number, name) device_names[number] = name end
 --- openat for 257, as this architecture has them.
 ---@param number integer
 ---@return string

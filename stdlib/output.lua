@@ -18,6 +18,10 @@ local lines, gathered = {}, 0
 --- True: what is printed is thrown away.
 output.muted = false
 
+--- Is told of every row: the columns' names (nil: a row without) and the values; nil: nobody.
+---@type fun(names: string[]|nil, ...)|nil
+output.on_row = nil
+
 --- The end of the longest run of whole lines from `at` on that a pipe takes in one piece, so
 --- that lines of several scripts do not mix. A line that is longer goes by itself.
 local function piece_end(text, at)
@@ -156,6 +160,7 @@ function output.columns(columns)
     return output.text(value)
   end
   return function(...)
+    if output.on_row then output.on_row(names, ...) end
     if job.json then
       output.line(json.object(names, { ... }))
       return
@@ -175,6 +180,7 @@ end
 --- A row without columns: values side by side, or a JSON array.
 ---@param ... any
 function output.row(...)
+  if output.on_row then output.on_row(nil, ...) end
   local parts, count = {}, select('#', ...)
   for i = 1, count do
     local value = select(i, ...)
