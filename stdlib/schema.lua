@@ -59,9 +59,18 @@ local function names_of(self)
   return names
 end
 
---- What a script may read of an event, by name, with LuaCATS types.
+--- What a test may give for a field, as stdlib/testing/event.lua takes it, as a LuaCATS type.
+local function takes(self, field, type_name)
+  local plain = type_name:gsub('%?$', '')
+  if field.kind == 'c' then return self.readable[field.name .. '_list'] and 'string|string[]' or plain end
+  if plain == 'integer' and field.element_bytes == 8 then return 'number' end -- people write 1e9
+  local is_plain = field.kind == 's' or field.kind == 'b' or plain:find('^integer')
+  return is_plain and plain or plain .. '|integer' -- by name, or the number itself
+end
+
+--- What a script may read of an event, by name, with LuaCATS types; what a test may give for it.
 ---@param self table a schema
----@return { name: string, type: string, unit: string, doc: string }[]
+---@return { name: string, type: string, takes: string|nil, unit: string, doc: string }[]
 function schema.members(self)
   local by_name, members = {}, {}
   for _, field in ipairs(self.fields) do by_name[field.name] = field end
@@ -70,7 +79,8 @@ function schema.members(self)
     if made then
       members[i] = { name = name, type = made.type, unit = '', doc = made.doc }
     elseif field then
-      members[i] = { name = name, type = fields.type_of(field), unit = field.unit,
+      local type_name = fields.type_of(field)
+      members[i] = { name = name, type = type_name, takes = takes(self, field, type_name), unit = field.unit,
         doc = header_docs[name] or field.doc }
     else
       members[i] = { name = name, type = 'string[]', unit = '', doc = 'the parts of ' .. self.readable[name] }

@@ -95,7 +95,7 @@ local function check_knobs(self, knobs)
 end
 
 --- The events of a probe. Calling it again with the same knobs gives the same instance.
----@param name string of the probe
+---@param name moonprobe.Probe
 ---@param knobs moonprobe.Knobs|nil
 ---@return moonprobe.Stream
 function stream.open(name, knobs)
@@ -189,6 +189,12 @@ end
 ---@class moonprobe.Predicate
 ---@field [1] fun(e: moonprobe.Event): any
 ---@field kernel boolean
+
+--- The name of a probe. A function that takes one is declared once for each, with what belongs to it.
+---@alias moonprobe.Probe string
+
+--- Fields of an event that a test makes up.
+---@alias moonprobe.Values table<string, any>
 
 --- Knobs of any probe; a probe's own stub names its own.
 ---@alias moonprobe.Knobs table<string, integer|boolean|string>

@@ -46,7 +46,7 @@ end
 ---@param name string|nil
 ---@param arguments string[]|nil as on the command line
 ---@param options { json: boolean|nil, quiet: boolean|nil, text: string|nil }|nil -f json, -q
----@return table run
+---@return moonprobe.Run
 function test.load(name, arguments, options)
   if type(name) == 'table' then blame('load: needs the name of a script first') end
   if arguments ~= nil and type(arguments) ~= 'table' then blame('load: options of the script are a list') end
@@ -60,11 +60,18 @@ function test.load(name, arguments, options)
 end
 
 --- Passes when the value is neither nil nor false.
+---@param value any
+---@param name string|nil
+---@return boolean passed
 function test.ok(value, name)
   return report.result(value, name, { { 'given', value } })
 end
 
 --- Passes when both are equal: tables by content, 64-bit integers by value.
+---@param given any
+---@param expected any
+---@param name string|nil
+---@return boolean passed
 function test.is(given, expected, name)
   local same = show.equal(given, expected)
   local path = not same and show.difference(given, expected)
@@ -73,12 +80,20 @@ function test.is(given, expected, name)
 end
 
 --- Passes when the text has the Lua pattern.
+---@param text any
+---@param pattern string
+---@param name string|nil
+---@return boolean passed
 function test.like(text, pattern, name)
   return report.result(type(text) == 'string' and text:find(pattern) ~= nil, name,
     { { 'pattern', pattern }, { 'given', text } })
 end
 
 --- Passes when the function raises, with the pattern in its message.
+---@param fn fun()
+---@param pattern string|nil
+---@param name string|nil
+---@return boolean passed
 function test.raises(fn, pattern, name)
   local ok, message = pcall(fn)
   return report.result(not ok and (not pattern or tostring(message):find(pattern) ~= nil), name,
@@ -88,6 +103,7 @@ end
 --- Passes when the text is the one kept under this name in TEST.golden beside the test.
 ---@param name string
 ---@param text string
+---@return boolean passed
 function test.golden(name, text)
   if type(name) ~= 'string' or name:find('%c') then blame('golden: needs a name, one line') end
   if type(text) ~= 'string' then blame('golden: needs a text') end
@@ -102,7 +118,7 @@ end
 
 --- Runs a function with tests that belong together.
 ---@param name string
----@param fn function
+---@param fn fun()
 function test.case(name, fn)
   if type(fn) ~= 'function' then blame('case: needs a name and a function') end
   local outer = report.case
@@ -113,6 +129,8 @@ function test.case(name, fn)
 end
 
 --- Says why something is not tested here.
+---@param name string
+---@param reason string|nil
 function test.skip(name, reason)
   report.skip(name, reason or '')
 end

@@ -21,6 +21,8 @@ local units = require 'moonprobe.units'
 
 local run = {}
 
+--- A script that runs in a test.
+---@class moonprobe.Run
 local Run = {}
 Run.__index = Run
 Run.__tostring = function(self) return 'a run of ' .. self.title end
@@ -117,6 +119,7 @@ function run.start(name, arguments, options)
   return self
 end
 
+---@package
 function Run:on_row(names, ...)
   local row, values = {}, { ... }
   if not names then
@@ -144,7 +147,7 @@ end
 
 --- Lets time pass: timers run, each at its time.
 ---@param interval string a duration
----@return table self
+---@return moonprobe.Run self
 function Run:advance(interval)
   check_open(self, 'advance')
   local ns = units.duration(interval)
@@ -181,6 +184,7 @@ end
 --- caller wants it.
 ---@param source table of the script's stream.sources
 ---@param made ffi.cdata*
+---@package
 function Run:take(source, made)
   local probe = source.schema.name
   local number = (self.numbers[probe] or 0) + 1
@@ -197,10 +201,10 @@ end
 
 --- An event happens, at `time_ns` of it, or now. A later time moves the clock there first. Where
 --- a script uses a probe with several sets of knobs, each gets it, or those with `knobs`.
----@param probe string
----@param values table [field] = value as scripts read it
----@param knobs table|nil
----@return table self
+---@param probe moonprobe.Probe
+---@param values moonprobe.Values [field] = value as scripts read it
+---@param knobs moonprobe.Knobs|nil
+---@return moonprobe.Run self
 function Run:feed(probe, values, knobs)
   check_open(self, 'feed')
   local sources = sources_of(self, probe, knobs)
@@ -221,7 +225,7 @@ end
 --- So many events of a probe happen and are lost, as when the ring is full.
 ---@param probe string
 ---@param count integer|nil
----@return table self
+---@return moonprobe.Run self
 function Run:lose(probe, count)
   check_open(self, 'lose')
   sources_of(self, probe)
@@ -255,7 +259,7 @@ function Run:reload(name, options)
 end
 
 --- The script ends, as by Ctrl-C.
----@return table self
+---@return moonprobe.Run self
 function Run:finish()
   check_open(self, 'finish')
   local required = self.version.require
@@ -288,7 +292,7 @@ function Run:lines()
 end
 
 --- Forgets rows, text and errors so far.
----@return table self
+---@return moonprobe.Run self
 function Run:clear()
   self:text()
   self.row_list, self.printed, self.error_list = {}, {}, {}
@@ -348,6 +352,7 @@ function Run:errors()
 end
 
 --- Messages that no test has looked at.
+---@package
 function Run:unseen_errors()
   return { unpack(self.error_list, (self.errors_seen or 0) + 1) }
 end

@@ -19,6 +19,7 @@ local probe = require 'moonprobe.types.probe'
 local schema = require 'moonprobe.schema'
 local shared = require 'moonprobe.types.shared'
 local source = require 'moonprobe.types.source'
+local stub = require 'moonprobe.types.stub'
 
 local all = {}
 
@@ -41,11 +42,12 @@ end
 function all.files(probe_names)
   local probes, classes, names = {}, class.all()
   for i, name in ipairs(probe_names) do probes[i] = assert(schema.of(name)) end
+  stub.probes = probe_names
   local files = {}
   local function add(file, returned)
     files[#files + 1] = { name = file.name, text = file:text(returned) }
   end
-  for _, name in ipairs(all.modules()) do add(module.stub(name, probes)) end
+  for _, name in ipairs(all.modules()) do add(module.stub(name)) end
   add(shared.stub(probes, classes, names))
   for _, one in ipairs(probes) do add(probe.stub(one, classes)) end
   local problems, known = {}, {}

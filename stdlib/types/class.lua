@@ -61,7 +61,7 @@ function class.write(file, one, parent)
     local is_hidden = definition.doc and definition.doc.is_package or name:find('[.:]_')
     if not is_hidden and (not parent or is_own(file, definition.doc)) then
       definition = source.checked(one.source, name)
-      if definition then file:method(definition.doc.lines, name, definition.params) end
+      if definition then file:method(definition.doc.lines, name, definition.params, one.name) end
     end
   end
 end

@@ -15,39 +15,16 @@ local function sorted_names(exported)
   return names
 end
 
---- moonprobe.probe: one more form for each probe, whose stream has that probe's events.
-local function probe_forms(lines, probes)
-  local forms = {}
-  for _, text in ipairs(lines) do
-    if text:find('^@param name') then
-      forms[#forms + 1] = ("@param name '%s' %s"):format(probes[1].name, text:match('^@param name %S+%s*(.*)$'))
-    elseif text:find('^@param knobs') or text:find('^@return') then
-      forms[#forms + 1] = (text:gsub('moonprobe%.(%a+)', 'moonprobe.%1.' .. probes[1].name, 1))
-    else
-      forms[#forms + 1] = text
-    end
-  end
-  for i = 2, #probes do
-    local name = probes[i].name
-    forms[#forms + 1] = ("@overload fun(name: '%s', knobs?: moonprobe.Knobs.%s): moonprobe.Stream.%s")
-      :format(name, name, name)
-  end
-  return forms
-end
-
-local function write_function(file, self, one, name, probes)
+local function write_function(file, self, one, name)
   local params = one.params or one.doc.params
-  local lines = one.doc.lines
-  if name == 'moonprobe.probe' then lines = probe_forms(lines, probes) end
-  file:method(lines, ('%s.%s'):format(self.returned, name:match('[^.]+$')), params)
+  file:method(one.doc.lines, ('%s.%s'):format(self.returned, name:match('[^.]+$')), params)
 end
 
 --- The stub of a module.
 ---@param name string as 'moonprobe.json'
----@param probes table[] schemas
 ---@return table file a stub
 ---@return string returned the name it returns
-function module.stub(name, probes)
+function module.stub(name)
   local self = source.of(name)
   local file = stub.new((name:gsub('%.', '/')) .. '.lua', ("What `require '%s'` gives."):format(name))
   local exported = require(name)
@@ -70,7 +47,7 @@ function module.stub(name, probes)
     if type(exported[key]) == 'function' then
       local from, full = source.resolve(name, key)
       local one = source.checked(from, full)
-      if one then write_function(file, self, one, name .. '.' .. key, probes) end
+      if one then write_function(file, self, one, name .. '.' .. key) end
     end
   end
   return file, self.returned

@@ -24,6 +24,12 @@ local function write_event(file, self)
     literals[i] = ("'%s'"):format(member.name)
   end
   file:line('')
+  file:line('--- What a test says of an event: the rest is 0 or empty.')
+  file:line('---@class moonprobe.Values.' .. self.name)
+  for _, member in ipairs(schema.members(self)) do
+    if member.takes then file:line(('---@field %s? %s'):format(member.name, member.takes)) end
+  end
+  file:line('')
   file:line('--- A field of the event.')
   file:line(('---@alias moonprobe.Field.%s %s'):format(self.name, table.concat(literals, '|')))
 end

@@ -36,6 +36,9 @@ tap.like(script, '^%-%-%- slow_opens: ', 'the script starts with its name')
 tap.ok(not (script .. test):find('SPDX', 1, true) and not (script .. test):find('NAME', 1, true),
   'nothing of the template is left')
 tap.is(run('check slow_opens.lua').out, 'slow_opens.lua: ok\n', 'the script is fine')
+local tested = run 'test slow_opens_test.lua'
+tap.is({ tested.status, tested.err }, { 0, '' }, 'its test passes', tested)
+tap.like(tested.out, '1%.%.2\n', 'and has two')
 if tap.shell('command -v luacheck').status == 0 then
   local checked = tap.shell('cd ' .. folder .. ' && luacheck --quiet .')
   tap.is(checked.status, 0, 'script and test pass luacheck with the settings', checked.out)

@@ -90,6 +90,10 @@ tap.ok(has(connect, '---@field latency_ns integer (ns) '), 'units')
 tap.ok(has(connect, '---@field error string? '), 'what may be nil')
 tap.ok(has(connect, '---@param handler fun(e: moonprobe.Event.tcp_connect)\n'), 'handlers get its event')
 tap.ok(not connect:find('e: moonprobe%.Event[^.]'), 'and no other')
+tap.ok(has(connect, '---@field error? string|integer\n') and not has(connect, '---@field time? '), 'what tests give')
+tap.ok(has(texts['moonprobe/test.lua'] or '', 'function test.load('), 'what tests call')
+tap.ok(has(texts['moonprobe/shared.lua'], "---@overload fun(self: moonprobe.Run, probe: 'tcp_connect', "
+  .. 'values: moonprobe.Values.tcp_connect, knobs?: moonprobe.Knobs.tcp_connect): moonprobe.Run\n'), 'run:feed')
 tap.ok(has(texts['moonprobe/probes/file_io.lua'], "---@field operation 'read'|'write' "), 'enums by name')
 
 -- Docstrings that do not fit.
