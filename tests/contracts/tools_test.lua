@@ -76,7 +76,8 @@ for _, file in ipairs(files) do
   tap.like(name, '^%l[%l%d_]*$', name .. ': its name is lower case')
   local source = tap.slurp(file)
   local block = block_of(source)
-  tap.like(tap.slurp((file:gsub('%.lua$', '_test.lua'))), "test%.load[ (]'" .. name .. "'", name .. ': has a test beside it')
+  tap.like(tap.slurp((file:gsub('%.lua$', '_test.lua'))), "test%.load[ (]'" .. name .. "'",
+    name .. ': has a test beside it')
   check_source(name, source, block)
   check_loads(name, file)
   check_help(name, block)
