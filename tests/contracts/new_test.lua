@@ -94,6 +94,24 @@ tap.ok(faulty.status == 1 and not exists 'faulty', 'a docstring without its retu
 tap.like(faulty.err, 'stdlib/units%.lua:%d+: units%.duration: it returns something', 'which is told with its line')
 os.remove(folder .. '/stdlib/units.lua')
 
+-- A worker that lies about its files writes none outside, and none in part.
+os.execute(('mkdir -p %s/stdlib/types'):format(folder))
+for name, said in pairs {
+  ['a name above the folder'] = '../evil.lua 1\\na', ['an absolute name'] = '/tmp/evil.lua 1\\na',
+  ['more bytes than there are'] = 'evil.lua 9\\na', ['a huge number of bytes'] = 'evil.lua 18446744073709551615\\na',
+  ['no list at all'] = 'hello', ['a line without a size'] = 'hello\\n', ['nothing'] = '' } do
+  tap.spit(folder .. '/stdlib/types/all.lua', ([[
+local engine, options = require 'moonprobe.engine', require 'moonprobe.options'
+return { write = function()
+  engine.write(1, '%s')
+  error(setmetatable({ status = 0 }, options.Exit), 0)
+end }]]):format(said))
+  local lied = run 'types -I . -o lies/in'
+  tap.ok(lied.status == 1 and lied.err:find('^moonprobe: types: the worker wrote no') and not exists 'lies/in/evil.lua'
+    and not exists 'lies/evil.lua', 'refused: ' .. name, lied)
+end
+os.remove(folder .. '/stdlib/types/all.lua')
+
 -- A probe on the search path.
 os.execute(('cp build/probes/signal.bpf.o %s/probes/my_signal.bpf.o'):format(folder))
 local more = run 'types -I . -o more'
