@@ -42,7 +42,7 @@ static const char help[] =
 struct tests {
 	struct script_options options; /* of all */
 	char *words[5];		       /* how the files are run; the workers' arguments */
-	bool watching;
+	bool watching, used_any;       /* any file */
 	struct loop *watch_loop;
 	struct watch *watch;
 	/* Of the file that runs: */
@@ -67,6 +67,7 @@ static void on_used_file(void *context, const char *file)
 {
 	struct tests *tests = context;
 
+	tests->used_any = true;
 	if (tests->watch && watch_add(tests->watch, file))
 		error_print("changes of %s cannot be watched", file);
 }
@@ -172,9 +173,10 @@ static int run_and_wait(struct tests *tests, char *const *paths, int count)
 		err = watch_open(&tests->watch, tests->watch_loop, on_changed, tests);
 	if (!err) {
 		run_all(tests, paths, count);
-		printf("# waiting for changes\n");
+		if (tests->used_any)
+			printf("# waiting for changes\n");
 		fflush(stdout);
-		err = loop_run(tests->watch_loop);
+		err = tests->used_any ? loop_run(tests->watch_loop) : -ENOENT;
 	}
 	watch_close(tests->watch);
 	loop_close(tests->watch_loop);
