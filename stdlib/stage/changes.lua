@@ -9,44 +9,64 @@
 jit.off(true, true) -- of this file: see assembler.lua
 
 local bytecode = require 'moonprobe.stage.bytecode'
+local own = require 'moonprobe.own_sources' -- the stdlib's functions change nothing of a script's
+
+jit.off(true, true) -- of this file: what runs once is not worth compiling
 
 local changes = {}
 
 local MOST_FUNCTIONS = 200
 
+-- Functions that change their first argument.
+local changers = { [rawset] = true, [table.insert] = true, [table.remove] = true, [table.sort] = true }
+
 --- Notes what a function changes, and looks into the functions it has at hand.
 local function look(fn, found, seen)
+  if seen[fn] or seen.count == MOST_FUNCTIONS or own[debug.getinfo(fn, 'S').source] then return end
   local code = bytecode.of(fn)
-  if not code or seen[fn] or seen.count == MOST_FUNCTIONS then return end
+  if not code then return end
   seen[fn], seen.count = true, seen.count + 1
-  local from = {} -- [register] = table that was last loaded into it
+  local from = {} -- [register] = table or function that was last loaded into it
   for _, one in ipairs(code) do
-    local op = one.op
+    local op, place, changed, loaded = one.op, code.file .. ':' .. one.line, nil, nil
     if op:find('^USET') then
-      found.variables[debug.upvalueid(fn, one.a + 1)] = code.file .. ':' .. one.line
+      found.variables[debug.upvalueid(fn, one.a + 1)] = place
+    elseif op == 'GSET' then
+      found.globals[one.constant] = place
     elseif op:find('^TSET') and op ~= 'TSETM' then
-      if from[one.b] then found.tables[from[one.b]] = code.file .. ':' .. one.line end
+      changed = from[one.b]
+    elseif op:find('^CALL') and changers[from[one.a]] then
+      changed = from[one.a + 2]
+    elseif op == 'UGET' then
+      loaded = select(2, debug.getupvalue(fn, one.d + 1))
+    elseif op == 'GGET' then
+      loaded = rawget(debug.getfenv(fn), one.constant)
+    elseif op == 'TGETS' and type(from[one.b]) == 'table' then
+      loaded = rawget(from[one.b], one.constant)
+    elseif op == 'MOV' then
+      loaded = from[one.d]
     end
+    if type(changed) == 'table' then found.tables[changed] = place end
     for _, register in ipairs(one.writes) do from[register] = nil end
-    if op == 'UGET' then
-      local _, value = debug.getupvalue(fn, one.d + 1)
-      if type(value) == 'table' then from[one.a] = value end
-      if type(value) == 'function' then look(value, found, seen) end
-    elseif op == 'TGETS' and from[one.b] then
-      local value = rawget(from[one.b], one.constant)
-      if type(value) == 'table' then from[one.a] = value end
-      if type(value) == 'function' then look(value, found, seen) end
-    end
+    if type(loaded) == 'function' then look(loaded, found, seen) end
+    if type(loaded) == 'table' or type(loaded) == 'function' then from[one.a] = loaded end
   end
 end
 
---- What the handlers of a source change.
----@param sinks { take: function, fold: table|nil }[]
----@return { variables: table, tables: table } [upvalueid] or [table] = 'file:line'
+--- What the functions of a source change: handlers, keys and values, and filters themselves.
+---@param sinks { filters: function[], take: function, fold: table|nil }[]
+---@return { variables: table, globals: table, tables: table } [upvalueid], [name], [table] = 'file:line'
 function changes.of(sinks)
-  local found, seen = { variables = {}, tables = {} }, { count = 0 }
+  local found, seen = { variables = {}, globals = {}, tables = {} }, { count = 0 }
+  local function look_at(fn) if type(fn) == 'function' then look(fn, found, seen) end end
   for _, sink in ipairs(sinks) do
-    if not sink.fold then look(sink.take, found, seen) end
+    for _, filter in ipairs(sink.filters) do look_at(filter) end
+    if sink.fold then
+      for _, part in ipairs(sink.fold.keys) do look_at(part) end
+      look_at(sink.fold.value)
+    else
+      look_at(sink.take)
+    end
   end
   return found
 end

@@ -17,11 +17,11 @@ local live = {}
 local TABLES_NS = 1e8
 
 --- What one translation uses; the values of the one before are forgotten.
----@param changed { variables: table, tables: table }|nil what handlers change (changes.lua)
+---@param changed { variables: table, globals: table, tables: table }|nil what handlers change (changes.lua)
 function live.new(changed)
   value.start()
   return setmetatable({ numbers = {}, watches = {}, tables = {}, known = {}, names = {},
-    changed = changed or { variables = {}, tables = {} } }, Live)
+    changed = changed or { variables = {}, globals = {}, tables = {} } }, Live)
 end
 
 --- The value of something outside, read by `get`; `owner` and `key` tell it from others,
@@ -46,12 +46,14 @@ local function value_of(self, owner, key, called, get)
   return known[key]
 end
 
+local function refuse_changed(called, place)
+  if not place then return end
+  value.refuse("'%s', which the handler changes (%s): it is judged where the handler runs", called, place)
+end
+
 function Live:upvalue(fn, index)
   local called = debug.getupvalue(fn, index)
-  local place = self.changed.variables[debug.upvalueid(fn, index)]
-  if place then
-    value.refuse("'%s', which the handler changes (%s): it is judged where the handler runs", called, place)
-  end
+  refuse_changed(called, self.changed.variables[debug.upvalueid(fn, index)])
   return value_of(self, fn, index, called, function()
     local _, now = debug.getupvalue(fn, index)
     return now
@@ -61,6 +63,7 @@ end
 --- A global. One that is not there raises in scripts (stdlib/environment.lua).
 function Live:global(fn, name)
   local env = debug.getfenv(fn)
+  refuse_changed(name, self.changed.globals[name])
   local v = value_of(self, env, name, name, function() return rawget(env, name) end)
   if value.is_const(v, 'nil') and getmetatable(env) then value.undecided() end
   return v

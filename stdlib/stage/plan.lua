@@ -15,6 +15,7 @@
 local bit = require 'bit'
 local ffi = require 'ffi'
 local assembler = require 'moonprobe.stage.assembler'
+local bytecode = require 'moonprobe.stage.bytecode'
 local changes = require 'moonprobe.stage.changes'
 local emit = require 'moonprobe.stage.emit'
 local folding = require 'moonprobe.stage.folding'
@@ -125,6 +126,15 @@ function Plan:bit_of(job)
   return job.bit
 end
 
+--- Emits the instructions of a filter or a fold; nil: of a handler. Notes whose they are, and where
+--- most are.
+function Plan:emits(of, code, emit_it)
+  local before = #code.list
+  self.emitting, self.code = of, code
+  emit_it()
+  if of and #code.list - before > self.most then self.most, self.largest = #code.list - before, of end
+end
+
 --- Emits one stage: for each group of jobs its filters, then what becomes of what passes.
 ---@param groups { filters: table[], when: fun(code, skip)|nil, jobs: { job, done: fun(one, undecided) }[] }[]
 ---@param begin fun(code, finish)|nil
@@ -133,23 +143,22 @@ local function emit_stage(self, groups, begin, ends)
   local one = emit.new(self)
   local code = one.code
   local finish = code:label()
-  self.code = code
   if begin then begin(code, finish) end
   for _, group in ipairs(groups) do
     local skip, undecided = code:label(), code:label()
     if group.when then group.when(code, skip) end
     for _, filter in ipairs(group.filters) do
       local pass = code:label()
-      self.emitting = filter.fn
-      one:graph(filter.graph, function(node)
-        code:jump(node.leave == 'pass' and pass or skip)
-      end, undecided)
+      self:emits(filter.fn, code, function()
+        one:graph(filter.graph, function(node)
+          code:jump(node.leave == 'pass' and pass or skip)
+        end, undecided)
+      end)
       code:place(pass)
     end
     for _, job in ipairs(group.jobs) do
       local next_job, unsure = code:label(), code:label()
-      self.emitting = job.job.sink.fold or self.emitting
-      job.done(one, unsure)
+      self:emits(job.job.sink.fold, code, function() job.done(one, unsure) end)
       code:jump(next_job)
       code:place(unsure)
       if code.used[unsure] then code:alu('or', VERDICT, self:bit_of(job.job) + UNDECIDED) end
@@ -279,7 +288,7 @@ end
 --- or a filter or fold cannot be emitted, which is noted in `refused`.
 local function attempt(source, alone, refused)
   local self = setmetatable({ schema = source.schema, sinks = source.sinks, maps = {}, sets = {}, filters = {},
-    live = live.new(changes.of(source.sinks)), refused = refused,
+    live = live.new(changes.of(source.sinks)), refused = refused, most = 0,
     bits = 0, most_bits = next(alone) and MOST_BITS - 1 or MOST_BITS }, Plan)
   local jobs = {}
   for i, sink in ipairs(source.sinks) do
@@ -296,7 +305,8 @@ local function attempt(source, alone, refused)
     self.early = emit_early(self, groups)
     self.late = emit_late(self, groups, self.early ~= nil)
     if math.max(#(self.early or {}), #self.late) > MOST_INSTRUCTIONS then
-      value.refuse('more than %d instructions', MOST_INSTRUCTIONS)
+      self.emitting = self.largest
+      value.refuse('more than %d instructions on one probe, most of them for this', MOST_INSTRUCTIONS)
     end
   end)
   if ok then return self end
@@ -306,9 +316,11 @@ local function attempt(source, alone, refused)
   elseif not value.is_refusal(problem) then
     error(problem, 0)
   end
-  local file, line = self.code.where:match('^(.*):(%d+)$')
+  local where = self.code.where
+  if self.late then where = type(self.emitting) == 'function' and bytecode.place(self.emitting) or '' end
+  local file, line = where:match('^(.*):(%d+)$')
   problem.file, problem.line = file, tonumber(line)
-  refused[self.emitting] = problem
+  refused[self.emitting], self.late = problem, nil
   return nil
 end
 

@@ -13,7 +13,8 @@ for i = 0, 29 do
     other_flag = i % 3 == 0 and 1 or 0, u64 = i % 5 == 0 and 0xffff800000000000ULL or i * 2 ^ 40,
     i64 = i % 5 == 0 and -2LL ^ 62 or -i, comm = texts[i % 3 + 1], tag = ({ '', 'a', 'sevenxx' })[i % 3 + 1],
     name = texts[(i + 1) % 3 + 1], file = ('/%d'):format(i % 6), io = i % 4, error = i % 3, signal = i % 2 * 9,
-    syscall = i, saddr = addresses[i % 3 + 1], daddr = addresses[i % 2 + 1], args = { i % 3, i }, cpu = 3 }
+    syscall = i, device = i % 3 * 2 ^ 20 + 7, saddr = addresses[i % 3 + 1], daddr = addresses[i % 2 + 1],
+    args = { i % 3, i }, cpu = 3 }
 end
 
 --- Counts by these parts in the kernel and in Lua.
@@ -27,7 +28,7 @@ local function agree(name, ...)
   return fold
 end
 for _, field in ipairs { 'pid', 'u8', 'i8', 'i32', 'u64', 'i64', 'flag', 'comm', 'tag', 'file', 'io', 'error', 'signal',
-  'syscall', 'saddr', 'cpu' } do
+  'device', 'syscall', 'saddr', 'cpu' } do
   agree('by ' .. field, field)
 end
 agree('by two numbers', 'uid', 'u8')

@@ -154,6 +154,23 @@ tap.like(jobs[2].refusal.reason, 'more than 5 registers', 'and why')
 tap.is(jobs[2].refusal.line, debug.getinfo(too_long, 'S').linedefined + 2, 'and where')
 serve(source_of({ early }, { too_long }, { late }), 'the others are served as before', events)
 
+local sinks = { { early } }
+for i = 2, 7 do
+  local text = ('x'):rep(8 + i)
+  sinks[i] = { function(e) return e.file:find(text, 1, true) end }
+end
+sinks[5][1] = function(e)
+  return e.file:find('eight', 1, true) and e.file:find('nine', 1, true) and e.file:find('ten', 1, true)
+    and e.file:find('eleven', 1, true) and e.file:find('twelve', 1, true) and e.file:find('thirteen', 1, true)
+    and e.file:find('fourteen', 1, true) and e.file:find('fifteen', 1, true) and e.file:find('sixteen', 1, true)
+end
+made, jobs = plan.make(source_of(unpack(sinks)))
+local left = {}
+for i, job in ipairs(jobs) do if #job.left > 0 then left[#left + 1] = i end end
+tap.is({ left, #made.late < 8192 }, { { 5 }, true }, 'of more instructions than there may be, the longest filter goes')
+tap.like(jobs[5].refusal.reason, 'more than 8192 instructions', 'and why')
+tap.is(jobs[5].refusal.line, debug.getinfo(sinks[5][1], 'S').linedefined, 'and where')
+
 -- Sets.
 local few, many, other = { cat = true, sh = true }, {}, {}
 for i = 1, 300 do many['tool' .. i], other['tool' .. i] = true, true end

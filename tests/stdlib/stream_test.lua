@@ -209,7 +209,8 @@ tap.is(judged(two, two_jobs, { 2, 0x81 }, { 4, 0x82 }, { 6, 0x83 }), '?yes2 a2 ?
 tap.is(judged(two, two_jobs, { 1, 256 }, { 2, 256 }), '?yes1 a1 ?yes1 ?yes2 a2 ?yes2 b2', 'of another version: all')
 local folding = { { filters = { yes }, take = log_to 'fold' }, { filters = {}, take = log_to 'each' } }
 local fold_jobs = { { left = {}, bit = 1, fold = {} }, { left = {}, bit = 2 } }
-tap.is(judged(folding, fold_jobs, { 1, 2 }, { 2, 0x83 }, { 3, 256 }), 'each1 ?yes2 fold2 each2 each3',
+tap.is(judged(folding, fold_jobs, { 1, 2 }, { 2, 0x83 }, { 3, 256 }, { 4, 255 }),
+  'each1 ?yes2 fold2 each2 each3 ?yes4 fold4 each4',
   'what the kernel folds is the worker\'s only when the kernel could not')
 fold_jobs[1].bit = nil
 tap.is(judged(folding, fold_jobs, { 1, 2 }, { 2, 256 }), 'each1 each2', 'and never when it always can')
