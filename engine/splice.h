@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Splice: a program whose stages are replaced by other instructions.
  *
- *   | main | stage_early | helper | stage_late |      functions, one after the other
- *   | main | generated   | helper | generated   |     calls across them adjusted
+ *   | main: ... call stage_early ... call helper ... | stage_early | helper |
+ *   | main: ... save, generated, restore ... call helper ...      | helper |
  *
  * A function reaches from one target of a call to the next. A stage is known by its first
- * instruction, r0 = STAGE_EARLY_MAGIC or STAGE_LATE_MAGIC (bpf/include/record.h); the function
- * that takes its place starts with the event in r1 as well. */
+ * instruction, r0 = STAGE_EARLY_MAGIC or STAGE_LATE_MAGIC (bpf/include/record.h). What takes its
+ * place was written as such a function, too: the event in r1, the answer in r0, a stack of its
+ * own. But it stands where the stage was called, for a call costs more than most filters. So
+ * what the caller still needs of r6 to r9 is put aside, and the stack it uses comes to lie below
+ * the caller's. */
 #ifndef MOONPROBE_SPLICE_H
 #define MOONPROBE_SPLICE_H
 
@@ -17,18 +20,18 @@
 #include <stdint.h>
 
 struct splice_part {
-	const struct bpf_insn *code;
+	const struct bpf_insn *code; /* has passed stage_check() */
 	uint32_t count;
 };
 
 struct splice {
 	struct bpf_insn *code; /* to be freed */
 	uint32_t count;
-	uint32_t at[PLAN_STAGES]; /* where the stage starts; 0: the program has none */
+	uint32_t at[PLAN_STAGES]; /* where the stage's part starts, the first time; 0: nowhere */
 };
 
-/* 0 or -errno; -EINVAL: a call leads nowhere. A stage's part stays as it is when `code` is
- * NULL. */
+/* 0 or -errno; -EINVAL: a call leads nowhere, or a part uses its stack in a way that cannot be
+ * moved; -E2BIG: a jump becomes too long. A stage stays as it is when its part has no code. */
 int splice_make(struct splice *splice, const struct bpf_insn *code, uint32_t count,
 		const struct splice_part parts[PLAN_STAGES]);
 

@@ -28,7 +28,7 @@ static __always_inline int report(struct task_struct *task, struct pt_regs___ker
 	event.number = number;
 	if (!stage_early(&event))
 		return 0;
-	late_of_current(&event.context, 0);
+	late_of_task(&event.context, task, 0);
 	if (want_args)
 		syscall_arguments(event.args, registers);
 	/* Arguments nobody reads do not take room in the ring. */
