@@ -42,7 +42,7 @@ static const char help[] =
 struct tests {
 	struct script_options options; /* of all */
 	char *words[5];		       /* how the files are run; the workers' arguments */
-	bool watching;
+	bool watching, used_any;       /* any file */
 	struct loop *watch_loop;
 	struct watch *watch;
 	/* Of the file that runs: */
@@ -67,6 +67,7 @@ static void on_used_file(void *context, const char *file)
 {
 	struct tests *tests = context;
 
+	tests->used_any = true;
 	if (tests->watch && watch_add(tests->watch, file))
 		error_print("changes of %s cannot be watched", file);
 }
@@ -163,22 +164,36 @@ static void on_changed(void *context)
 	loop_stop(tests->watch_loop);
 }
 
-/* Ends by a signal, or when nothing can be watched. */
-static int run_again_and_again(struct tests *tests, char *const *paths, int count)
+/* One round: what was loaded is watched from then on, so no change is missed. 0 or -errno. */
+static int run_and_wait(struct tests *tests, char *const *paths, int count)
 {
 	int err = loop_open(&tests->watch_loop);
 
 	if (!err)
 		err = watch_open(&tests->watch, tests->watch_loop, on_changed, tests);
-	while (!err) {
+	if (!err) {
 		run_all(tests, paths, count);
-		printf("# waiting for changes\n");
+		if (tests->used_any)
+			printf("# waiting for changes\n");
 		fflush(stdout);
-		err = loop_run(tests->watch_loop);
+		err = tests->used_any ? loop_run(tests->watch_loop) : -ENOENT;
 	}
-	error_print("test: --watch: %s", strerror(-err));
 	watch_close(tests->watch);
 	loop_close(tests->watch_loop);
+	tests->watch = NULL;
+	tests->watch_loop = NULL;
+	return err;
+}
+
+/* Ends by a signal, or when nothing can be watched. */
+static int run_again_and_again(struct tests *tests, char *const *paths, int count)
+{
+	int err;
+
+	do
+		err = run_and_wait(tests, paths, count);
+	while (!err);
+	error_print("test: --watch: %s", strerror(-err));
 	return STATUS_FAILED;
 }
 

@@ -64,7 +64,6 @@ int loop_run(struct loop *loop)
 				source->ready(source);
 		}
 	}
-	loop->stopped = false;
 	return 0;
 }
 

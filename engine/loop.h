@@ -25,7 +25,7 @@ struct loop_source {
 int loop_open(struct loop **loop);
 int loop_add(struct loop *loop, struct loop_source *source); /* readable or hung up */
 void loop_remove(struct loop *loop, struct loop_source *source);
-int loop_run(struct loop *loop); /* until loop_stop(), then it may run again; 0 or -errno */
+int loop_run(struct loop *loop); /* until loop_stop(); 0 or -errno */
 void loop_stop(struct loop *loop);
 void loop_close(struct loop *loop); /* NULL is fine */
 
