@@ -101,8 +101,9 @@ asan: ## the tests again, with AddressSanitizer and UBSan
 	@$(MAKE) BUILD=$(BUILD)/asan BINARY=$(BUILD)/asan/moonprobe CFLAGS='-O1 -g $(SANITIZE)' \
 		test-units test-scripts test-live
 
-check: $(BINARY) ## formatting, static analysis, docstrings
+check: ## formatting, static analysis, docstrings
 	@packaging/deps.sh build check
+	@$(MAKE) $(BINARY)
 	@clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	@cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability \
 		--suppress=missingIncludeSystem --suppress=ctuuninitvar \
