@@ -25,7 +25,10 @@ extern const struct subcommand list_subcommand;
 extern const struct subcommand serve_subcommand;
 extern const struct subcommand check_subcommand;
 extern const struct subcommand explain_subcommand;
+extern const struct subcommand test_subcommand;
 extern const struct subcommand doctor_subcommand;
+extern const struct subcommand types_subcommand;
+extern const struct subcommand new_subcommand;
 
 #define VERSION "0.1.0"
 

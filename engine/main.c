@@ -13,6 +13,7 @@
 static const struct subcommand *const subcommands[] = {
 	&run_subcommand,   &serve_subcommand,	&list_subcommand,
 	&check_subcommand, &explain_subcommand, &doctor_subcommand,
+	&types_subcommand, &new_subcommand,	&test_subcommand,
 };
 
 #define COUNT (sizeof(subcommands) / sizeof(*subcommands))
