@@ -79,8 +79,9 @@ test-scripts: $(BINARY) $(BUILD)/tests/workload ## the stdlib, and what every pr
 	@MOONPROBE_PATH=tests $(PROVE) --exec '$(BINARY:%=./%) check --allow stdlib,ffi,debug' tests/stdlib/*_test.lua \
 		tests/contracts/aggregates_test.lua
 	@MOONPROBE=$(BINARY:%=./%) $(PROVE) --exec luajit tests/contracts/probes_test.lua \
-		tests/contracts/tools_test.lua tests/contracts/testing_test.lua tests/contracts/new_test.lua tests/differential/quick_test.lua
-	@$(PROVE) --exec '$(BINARY:%=./%) test' scripts/*_test.lua
+		tests/contracts/tools_test.lua tests/contracts/testing_test.lua \
+		tests/contracts/new_test.lua tests/differential/quick_test.lua
+	@$(PROVE) --exec '$(BINARY:%=./%) test' scripts/*_test.lua examples/*_test.lua
 
 PAIRS ?= 3000000
 SEED  ?= 1

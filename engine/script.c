@@ -510,7 +510,7 @@ static void candidate_ended(struct script *script, int code, const char *how)
 		struct error error;
 
 		if (how)
-			say(script, "not started: %s", how);
+			say(script, "%s%s", script->options.test ? "" : "not started: ", how);
 		if (!script->stale)
 			end(script, how || script->history.restarts ? 1 : code);
 		else if (script->stale = false, start_candidate(script, -1, &error))

@@ -25,7 +25,7 @@ test.is(failed:rows()[1].comm, 'false', '-x: not who ended well')
 local threads = test.load('exitsnoop', { '--threads' })
 threads:feed('process_exit', { pid = 7, tid = 70, comm = 'pool', is_thread = true })
 test.is(threads:probes(), { process_exit = { threads = 1 } }, '--threads asks for them')
-test.is(threads:rows()[1].tid, 70, '--threads: their id')
+test.is({ threads:rows()[1].pid, threads:rows()[1].tid }, { 7, 70 }, '--threads: their ids')
 
 local json = feed(test.load('exitsnoop', nil, { json = true }))
 test.is(json:lines()[3], '{"time":946684801,"comm":"sleep","pid":9,"ppid":5,"tid":9,"age":3600,'

@@ -15,7 +15,7 @@ local engine = ...
 --- by stdlib/environment.lua. The host opens files, for it may read them and we may not.
 
 local overridden = false -- true when there is a search path
-local own_sources = {} -- [chunk name] = true: the stdlib's, never to blame
+local own_sources = { ['@stdlib/boot.lua'] = true } -- [chunk name] = true: the stdlib's, never to blame
 
 local function ask_for_file(kind, ...)
   assert(engine.send(nil, kind, ...))

@@ -28,7 +28,7 @@ end
 --- Errors that no test has asked for.
 local function report_unseen()
   report.event = nil
-  for _, one in ipairs(run.all) do
+  for _, one in ipairs(run.kept) do
     for _, message in ipairs(one:unseen_errors()) do
       report.result(false, ('%s: an error that the test did not expect'):format(one.title),
         { { 'started', text = one.place or '?' }, { 'error', text = message } })
@@ -38,7 +38,7 @@ end
 
 local function report_costs()
   local seen = {}
-  for _, one in ipairs(run.all) do
+  for _, one in ipairs(run.kept) do
     if #one.fed > 0 and not seen[one.title] then
       seen[one.title] = true
       report.comment(bench.measure(one))
@@ -52,7 +52,7 @@ function file.run()
   local asked = {}
   for _, word in ipairs(job.arguments) do asked[word] = true end
   if asked.nested then report.nest() end
-  golden.update = asked.update
+  golden.update, run.keep_all = asked.update, asked.bench
   clock.stop()
   engine.exit = function(status) error(('os.exit(%d) in a test'):format(status), 0) end
   if asked.coverage then

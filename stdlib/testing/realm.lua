@@ -37,6 +37,15 @@ local function chunk_of(module)
   return chunks[module]
 end
 
+local user_chunks = {} -- likewise: the host limits how often it is asked
+
+local function user_module(name)
+  local message
+  if not user_chunks[name] then user_chunks[name], message = load_user_module(name) end
+  if user_chunks[name] then coverage.watch(user_chunks[name]) end
+  return user_chunks[name], message
+end
+
 --- What a script sees of the machine.
 local function engine_of(outside)
   return setmetatable({
@@ -79,11 +88,7 @@ function realm.new(outside)
     ['moonprobe.engine'] = engine_of(outside),
     ['moonprobe.host'] = host_of(outside),
     ['moonprobe.drain'] = { totals = outside.totals },
-    ['moonprobe.user_module'] = function(name)
-      local chunk, message = load_user_module(name)
-      if chunk then coverage.watch(chunk) end
-      return chunk, message
-    end,
+    ['moonprobe.user_module'] = user_module,
   }
   function globals.require(name)
     if loaded[name] ~= nil then return loaded[name] end

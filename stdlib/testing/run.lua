@@ -7,17 +7,17 @@
 --- Whatever events come from, take() is the one door.
 
 local bit = require 'bit'
-local buffer = require 'string.buffer'
 local ffi = require 'ffi'
 local blame = require 'moonprobe.blame'
 local event = require 'moonprobe.testing.event'
 local find_script = require 'moonprobe.testing.source'
+local looks = require 'moonprobe.testing.looks'
 local nearest = require 'moonprobe.nearest'
 local place = require 'moonprobe.place'
-local realm = require 'moonprobe.testing.realm'
 local report = require 'moonprobe.testing.report'
 local schema = require 'moonprobe.schema'
 local units = require 'moonprobe.units'
+local version = require 'moonprobe.testing.version'
 
 local run = {}
 
@@ -27,8 +27,10 @@ local Run = {}
 Run.__index = Run
 Run.__tostring = function(self) return 'a run of ' .. self.title end
 
---- All that a test has started, in order.
-run.all = {}
+--- Runs that are looked at in the end: those with errors; with `keep_all` all. The rest may go when
+--- the test needs them no more.
+run.kept = {}
+run.keep_all = false
 
 local NOT_JUDGED = 256 -- drain.FOREIGN: no kernel has filtered the event
 local REMEMBERED = 10000 -- events, for a benchmark
@@ -42,7 +44,14 @@ local function totals_of(self, probe)
   return one
 end
 
+local function keep(self)
+  if self.is_kept then return end
+  self.is_kept = true
+  run.kept[#run.kept + 1] = self
+end
+
 local function note_error(self, message)
+  keep(self)
   local ok, text = pcall(tostring, message)
   self.error_list[#self.error_list + 1] = ok and text or 'an error that cannot be shown'
 end
@@ -54,44 +63,16 @@ local function guarded(self)
   end
 end
 
---- Loads a version of the script into a realm. Gives it, or nil and why it has ended.
-local function load_version(self, what)
-  local required
-  local version = { job = {
-    name = what.name, file = what.file, source = what.source, arguments = what.arguments,
-    json = self.options.json or false, quiet = self.options.quiet or false, verbose = false,
-    check = false, allowed = require('moonprobe.job').allowed, cpus = 1, folders = {},
-    gather_busy_ms = 1, gather_quiet_ms = 0, ring_bytes = 2 ^ 20,
-  } }
-  required = realm.new {
-    job = version.job,
+--- What its versions see of the outside.
+local function outside_of(self)
+  return {
     clock = self.clock,
     write = function(text) self.printed[#self.printed + 1] = text end,
     send = function(name) if name == 'stop' then self.is_stopped = true end end,
     report = function(line) note_error(self, line) end,
-    totals = function(slot) return totals_of(self, version.probes[slot]) end,
+    totals = function(probe) return totals_of(self, probe) end,
+    on_row = not self.options.muted and function(names, ...) self:on_row(names, ...) end or nil,
   }
-  local output = required 'moonprobe.output'
-  version.require, version.handlers, version.probes = required, {}, {}
-  output.muted = self.options.muted or false
-  if not output.muted then output.on_row = function(names, ...) self:on_row(names, ...) end end
-  local ended = required('moonprobe.loading').run()
-  if ended then return nil, ended.text or ended.message or 'exit status ' .. ended.status end
-  local stream = required 'moonprobe.stream'
-  version.sources = stream.sources
-  for slot, source in ipairs(version.sources) do
-    source.slot, version.probes[slot] = slot, source.schema.name
-    version.handlers[source] = stream.pipeline(source)
-  end
-  return version
-end
-
-local function begin(self, version, state)
-  self.version = version
-  version.require('moonprobe.timers').start()
-  if state then version.require('moonprobe.state').restore(state) end
-  version.job.running = true
-  if version.job.stop_at_once then version.require('moonprobe').stop() end
 end
 
 --- Starts a script. `options`: json, quiet, as of `moonprobe run`; text: the script itself; muted.
@@ -111,11 +92,10 @@ function run.start(name, arguments, options)
   self.what = what
   self.title = table.concat({ what.name, unpack(self.arguments) }, ' ')
   self.place = place()
-  local version
-  version, message = load_version(self, what)
-  if not version then return nil, message end
-  begin(self, version)
-  if not self.options.muted then run.all[#run.all + 1] = self end
+  self.version, message = version.load(what, self.options, outside_of(self))
+  if not self.version then return nil, message end
+  version.begin(self.version)
+  if run.keep_all and not self.options.muted then keep(self) end
   return self
 end
 
@@ -134,7 +114,9 @@ local function check_open(self, method)
   if self.finished then blame('%s: %s has finished', method, tostring(self)) end
 end
 
-local function move(self, to)
+--- The clock goes to a time, unless it is there or later; timers run on the way, each at its time.
+---@param to number ns
+function Run:move(to)
   local timers = self.version.require 'moonprobe.timers'
   while not self.is_stopped do
     local at = timers.next_at()
@@ -152,7 +134,7 @@ function Run:advance(interval)
   check_open(self, 'advance')
   local ns = units.duration(interval)
   if not ns then blame("advance: '%s' is not a time like 1s", tostring(interval)) end
-  move(self, self.clock.now + ns)
+  self:move(self.clock.now + ns)
   return self
 end
 
@@ -180,8 +162,8 @@ local function sources_of(self, probe, knobs)
       or #names > 0 and '; it uses ' .. table.concat(names, ', ') or '')
 end
 
---- Gives one event, a struct of the source's schema, to the handlers; the clock is where the
---- caller wants it.
+--- Gives one event, a struct of the source's schema, to the handlers. Whoever calls it has moved
+--- the clock.
 ---@param source table of the script's stream.sources
 ---@param made ffi.cdata*
 ---@package
@@ -213,7 +195,7 @@ function Run:feed(probe, values, knobs)
   if values.time_ns == nil then
     made._time_ns = self.clock.now
   else
-    move(self, tonumber(made._time_ns))
+    self:move(tonumber(made._time_ns))
   end
   for _, source in ipairs(sources) do
     if #self.fed < REMEMBERED then self.fed[#self.fed + 1] = { slot = source.slot, event = made } end
@@ -234,7 +216,7 @@ function Run:lose(probe, count)
   return self
 end
 
---- A new version takes over: the same file when no name is given, else another, or options.text.
+--- A new version takes over: the last one's file when no name is given, else another, or options.text.
 --- It inherits what mp.state, the aggregates and the timers hold. When it cannot be loaded the old
 --- one stays.
 ---@param name string|nil
@@ -248,13 +230,16 @@ function Run:reload(name, options)
   if name or options.text then what, problem = find_script(name or self.name, options.text) end
   if not what then return nil, problem end
   what.arguments = { unpack(options.arguments or self.arguments) }
-  local version, message = load_version(self, what)
-  if not version then return nil, message end
+  local new, message = version.load(what, self.options, outside_of(self))
+  if not new then return nil, message end
+  self.what = what
   local old = self.version.require
   old('moonprobe.output').flush()
   local state, problems = old('moonprobe.state').save()
   if problems then note_error(self, 'not handed over to the new version: ' .. problems) end
-  begin(self, version, state)
+  self.version = new
+  problems = version.begin(new, state)
+  if problems then note_error(self, problems) end
   return true
 end
 
@@ -270,103 +255,6 @@ function Run:finish()
   return self
 end
 
---- All rows so far, as { [column] = value }, hidden columns too; values as the script gave them.
----@return table[]
-function Run:rows()
-  return self.row_list
-end
-
---- All that was printed so far.
----@return string
-function Run:text()
-  self.version.require('moonprobe.output').flush()
-  return table.concat(self.printed)
-end
-
---- The same, line by line.
----@return string[]
-function Run:lines()
-  local lines = {}
-  for line in self:text():gmatch('([^\n]*)\n') do lines[#lines + 1] = line end
-  return lines
-end
-
---- Forgets rows, text and errors so far.
----@return moonprobe.Run self
-function Run:clear()
-  self:text()
-  self.row_list, self.printed, self.error_list = {}, {}, {}
-  return self
-end
-
---- What the aggregates hold: [name][key] = value, [name] = value without keys. The parts of a key
---- have ', ' between.
----@return table
-function Run:aggregates()
-  local all = {}
-  for _, one in ipairs(self.version.require('moonprobe.aggregate').all()) do
-    local shown, held = one.shown, {}
-    for _, row in ipairs(one:rows()) do
-      if #row.parts == 0 then
-        held = row.value
-      else
-        held[#row.parts == 1 and row.parts[1] or table.concat(row.parts, ', ')] = row.value
-      end
-    end
-    one.shown = shown
-    local name, twin = one.name, 1
-    while all[name] ~= nil do
-      twin = twin + 1
-      name = ('%s #%d'):format(one.name, twin)
-    end
-    all[name] = held
-  end
-  return all
-end
-
---- A copy of what mp.state holds, by name.
----@return table
-function Run:state()
-  local states = {}
-  for name, value in pairs(buffer.decode((self.version.require('moonprobe.state').save()))) do
-    local own = name:match('^state (.*)')
-    if own then states[own] = value end
-  end
-  return states
-end
-
---- The probes the script uses: [name] = its knobs.
----@return table
-function Run:probes()
-  local probes = {}
-  for _, source in ipairs(self.version.sources) do probes[source.schema.name] = source.knobs end
-  return probes
-end
-
---- Messages: of handlers and timers that raised, of the library. Those that nobody looks at
---- fail the test.
----@return string[]
-function Run:errors()
-  self.errors_seen = #self.error_list
-  return self.error_list
-end
-
---- Messages that no test has looked at.
----@package
-function Run:unseen_errors()
-  return { unpack(self.error_list, (self.errors_seen or 0) + 1) }
-end
-
---- Has the script asked to end?
----@return boolean
-function Run:stopped()
-  return self.is_stopped
-end
-
---- Time on the clock, in ns.
----@return number
-function Run:now()
-  return self.clock.now
-end
+for name, look in pairs(looks) do Run[name] = look end
 
 return run
