@@ -3,6 +3,8 @@
 
 local buffer = require 'string.buffer'
 
+--- What a test can look at.
+---@class moonprobe.Looks
 local Looks = {}
 
 --- All rows of mp.columns and mp.row so far, as { [column] = value }, hidden columns too; values as
@@ -30,7 +32,7 @@ function Looks:lines()
 end
 
 --- Forgets rows and text so far.
----@return table self
+---@return moonprobe.Run self
 function Looks:clear()
   self:text()
   self.row_list, self.printed = {}, {}
@@ -90,6 +92,7 @@ function Looks:errors()
 end
 
 --- Messages that no test has looked at.
+---@package
 function Looks:unseen_errors()
   return { unpack(self.error_list, (self.errors_seen or 0) + 1) }
 end

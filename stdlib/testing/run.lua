@@ -22,7 +22,7 @@ local version = require 'moonprobe.testing.version'
 local run = {}
 
 --- A script that runs in a test.
----@class moonprobe.Run
+---@class moonprobe.Run : moonprobe.Looks
 local Run = {}
 Run.__index = Run
 Run.__tostring = function(self) return 'a run of ' .. self.title end
