@@ -120,7 +120,7 @@ static void tell_own_pids(struct script *script)
 	const struct version *versions[] = {script->active, script->candidate, script->previous};
 	pid_t pids[4] = {getpid()};
 
-	if (script->options.check)
+	if (script_is_offline(&script->options))
 		return;
 	for (int i = 0; i < 3; i++)
 		if (versions[i])
@@ -183,7 +183,10 @@ static void tell_refused(const struct script *script, const struct version_decla
 static int prepare(struct script *script, struct version *version, struct error *error)
 {
 	struct staging staging = staging_of(script);
-	int err = staging_find(&staging, version, error);
+	int err = script->options.replay ? 0 : staging_find(&staging, version, error);
+
+	if (script->options.replay)
+		return 0;
 
 	for (int i = 0; i < version->count && !err; i++) {
 		struct version_declaration *one = &version->declarations[i];
@@ -206,8 +209,11 @@ static int prepare(struct script *script, struct version *version, struct error 
 /* From now on the kernel does what `version` wants. What runs already stays. */
 static int enter(struct script *script, struct version *version, struct error *error)
 {
-	int err = staging_install(version, &script->history.swaps, error);
+	int err;
 
+	if (script->options.replay)
+		return 0;
+	err = staging_install(version, &script->history.swaps, error);
 	script->in_slots = version;
 	for (int i = 0; i < version->count && !err; i++)
 		err = probe_attach(version->declarations[i].probe, error);
@@ -404,6 +410,14 @@ static void on_running(struct version *version, double pause_ns)
 		say(script, "reloaded, nothing handled for %.1f ms", pause_ns / 1e6);
 }
 
+static void on_total(struct version *version, const char *probe, const struct probe_totals *totals)
+{
+	struct script *script = version->owner;
+
+	if (script->kernel.past_count < KERNEL_SIDE_PROBES)
+		kernel_side_add_past(&script->kernel, probe, totals);
+}
+
 static void on_wants_stop(struct version *version)
 {
 	struct script *script = version->owner;
@@ -443,6 +457,12 @@ static void restart_later(struct script *script, const char *how)
 {
 	time_t now = time(NULL);
 
+	/* A recording has one beginning, and goes by once. */
+	if (script->options.record || script->options.replay) {
+		say(script, "%s", how);
+		end(script, 1);
+		return;
+	}
 	if (!script->failures || now - script->first_failure > 60) {
 		script->failures = 0;
 		script->first_failure = now;
@@ -464,9 +484,10 @@ static const struct version_events version_events;
 
 static int start_candidate(struct script *script, int source_fd, struct error *error)
 {
-	int err = version_start(&script->candidate, script->loop, &script->options, source_fd,
-				script->options.check ? -1 : script->kernel.setting.ring_fd,
-				&version_events, script, error);
+	int err = version_start(
+		&script->candidate, script->loop, &script->options, source_fd,
+		script_is_offline(&script->options) ? -1 : script->kernel.setting.ring_fd,
+		&version_events, script, error);
 
 	if (err)
 		return err;
@@ -573,6 +594,7 @@ static const struct version_events version_events = {
 	.used_file = on_used_file,
 	.ended = on_ended,
 	.restage = on_restage,
+	.total = on_total,
 };
 
 /* Once a second: whoever has been waited for too long is ended, which says what is next. */
@@ -728,7 +750,7 @@ int script_open(struct script **out, struct loop *loop, const struct script_opti
 	script->pulse = (struct loop_source){.fd = -1, .ready = on_pulse};
 	script->probation = (struct loop_source){.fd = -1, .ready = on_probation};
 	script->restart = (struct loop_source){.fd = -1, .ready = on_restart};
-	if (!options->check)
+	if (!script_is_offline(options))
 		err = kernel_side_open(&script->kernel, &script->options, error);
 	if (!err && (timer_open(loop, &script->pulse) || timer_open(loop, &script->probation) ||
 		     timer_open(loop, &script->restart)))

@@ -81,7 +81,9 @@ local job = {
   permissions = start[5] == 2, -- check: also tell what the script may do
   explain = start[5] == 3 or start[5] == 4, -- tell what runs where
   measure = start[5] == 4, -- and what it costs: the script runs, but prints nothing
-  test = start[5] == 5, -- the file is a test, and the arguments say how it is run
+  record = start[5] == 5, -- events go to a file, as they are (stdlib/record.lua)
+  replay = start[5] == 6, -- events come from one (stdlib/replay.lua)
+  test = start[5] == 7, -- the file is a test, and the arguments say how it is run
   quiet = start[6] == 1,
   verbose = start[7] == 1,
   ring_bytes = start[9],
@@ -91,15 +93,21 @@ local job = {
   gather_quiet_ms = 0,
   arguments = {},
   source = engine.read(start.fds[1]),
-  ring_fd = start.fds[2],
+  recording = start[12], -- the file's name
+  playback = start[13],
 }
+if job.replay then
+  job.recording_fd = start.fds[2]
+else
+  job.ring_fd, job.recording_fd = start.fds[2], start.fds[3]
+end
 overridden = start[8] > 0
 for name in start[11]:gmatch('[^,]+') do job.allowed[name] = true end
 local folders = {} -- that may be read
-for i = 13, 12 + start[12] do folders[#folders + 1] = start[i] end
+for i = 15, 14 + start[14] do folders[#folders + 1] = start[i] end
 for name in pairs(job.allowed) do folders[name] = true end
 job.folders = folders
-for i = 13 + start[12], #start do job.arguments[#job.arguments + 1] = start[i] end
+for i = 15 + start[14], #start do job.arguments[#job.arguments + 1] = start[i] end
 package.preload['moonprobe.job'] = function() return job end
 
 return folders, function()

@@ -127,6 +127,11 @@ function environment.make(also)
     output.flush() -- the rows so far
     engine.exit(status == nil and 0 or status == true and 0 or status == false and 1 or tonumber(status) or 1)
   end
+  if job.replay then -- the recording's time
+    globals.os.time = function(date) return date and os.time(date) or math.floor(engine.realtime() / 1e9) end
+    globals.os.date = function(format, time) return os.date(format, time or globals.os.time()) end
+    globals.os.clock = function() return engine.monotonic() / 1e9 end
+  end
   for _, name in ipairs { 'os.execute', 'io.popen' } do
     local library, member = name:match('^(%a+)%.(%a+)$')
     if job.allowed[name] then globals[library][member] = _G[library][member] end

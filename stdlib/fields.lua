@@ -37,9 +37,13 @@ local syscall_names = remembered(function(number)
   return require('moonprobe.syscalls')[number] or tostring(number)
 end)
 
+local function device_id(number)
+  return ('%d:%d'):format(bit.rshift(number, 20), bit.band(number, 0xfffff))
+end
+
 --- The name under /dev, or major:minor for a device that has none there.
 local device_names = remembered(function(number)
-  local id = ('%d:%d'):format(bit.rshift(number, 20), bit.band(number, 0xfffff))
+  local id = device_id(number)
   local file = io.open('/sys/dev/block/' .. id .. '/uevent')
   local text = file and file:read('*a') or ''
   if file then file:close() end
@@ -263,5 +267,20 @@ fields.name_device = function(number, name) device_names[number] = name end
 ---@param number integer
 ---@return string
 fields.syscall_name = function(number) return syscall_names[number] end
+fields.device_name = function(number) return device_names[number] end
+
+--- From now on names of numbers are those of another machine: what is not remembered has none.
+function fields.forget_names()
+  for _, names in pairs { device_names, syscall_names } do
+    for number in pairs(names) do names[number] = nil end
+  end
+  getmetatable(device_names).__index = function(_, number) return device_id(number) end
+  getmetatable(syscall_names).__index = function(_, number) return tostring(number) end
+end
+
+---@param kind 'device'|'syscall'
+function fields.remember(kind, number, name)
+  if kind == 'device' then device_names[number] = name elseif kind == 'syscall' then syscall_names[number] = name end
+end
 
 return fields

@@ -15,6 +15,8 @@ local loading = require 'moonprobe.loading'
 local mp = require 'moonprobe'
 local output = require 'moonprobe.output'
 local stages = require 'moonprobe.stages'
+local record = job.record and require 'moonprobe.record'
+local replay = job.replay and require 'moonprobe.replay'
 local state = require 'moonprobe.state'
 local stream = require 'moonprobe.stream'
 local timers = require 'moonprobe.timers'
@@ -56,14 +58,15 @@ end
 ---@return string|nil problem the script asks for what the kernel cannot do
 local function declare(source)
   local words = { source.schema.name }
-  for _, sink in ipairs(source.sinks) do if sink.kernel then words[2] = 'kernel' end end
+  if record then record.want_all(source) end
+  for _, sink in ipairs(source.sinks) do if sink.kernel and not record then words[2] = 'kernel' end end
   for name, value in pairs(source.knobs) do
     words[#words + 1], words[#words + 2], words[#words + 3] = 'knob', name, value
   end
   for name in pairs(source.fields) do
     words[#words + 1], words[#words + 2] = 'field', name
   end
-  local problem = stages.plan(source)
+  local problem = not record and stages.plan(source)
   if problem then return problem end
   local fd = source.plan and engine.memory(source.plan:encode())
   host.send_fd(fd, 'declare', unpack(words))
@@ -148,9 +151,17 @@ end
 --- The whole life; returns the exit status.
 ---@return integer
 function life.live()
-  output.muted = job.explain
+  output.muted = job.explain or job.record
+  if replay then
+    local problem = replay.open()
+    if problem then
+      host.report('%s', problem)
+      return 2
+    end
+  end
   local status = load_script()
   if status then return status end
+  if replay then return replay.live { guarded = guarded, on_error = on_error, finish = finish } end
   for _, source in ipairs(stream.sources) do
     local problem = declare(source)
     if problem then
@@ -169,6 +180,10 @@ function life.live()
   end
   if message and message[1] == 'finish' and job.explain then explain.print() end
   if not message or message[1] ~= 'run' then return 0 end
+  if record then
+    record.begin(message)
+    return record.live()
+  end
   -- Not before: the position in the ring is the old version's until now.
   drain.open(job.ring_fd, job.ring_bytes, job.cpus)
   begin(message)

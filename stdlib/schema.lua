@@ -52,6 +52,9 @@ local header_docs = { cpu = 'the CPU it happened on' }
 
 local known = {}
 
+--- In a replay: gives a probe as it was recorded, or nil and why not.
+schema.recorded = nil
+
 local function names_of(self)
   local names = {}
   for name in pairs(self.readable) do names[#names + 1] = name end
@@ -161,6 +164,15 @@ end
 ---@return string? message
 function schema.of(name)
   if known[name] then return known[name] end
+  if schema.recorded then
+    local self, message = schema.recorded(name)
+    if self then
+      self.readable = {}
+      define(self)
+      known[name] = self
+    end
+    return self, message
+  end
   local object = name:match('^[%w_]+$') and asset('probes/' .. name .. '.bpf.o')
   if not object then
     local near = nearest(name, engine.assets('probes/', '.bpf.o'))

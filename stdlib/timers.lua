@@ -86,8 +86,8 @@ function timers.run(guarded)
   end
 end
 
---- When the next one is due; nil when there is none.
----@return number|nil ns
+--- When the next one is due, in ns of the monotonic clock; nil when there is none.
+---@return number|nil
 function timers.next_at()
   local next_at
   for _, timer in ipairs(waiting) do
@@ -96,7 +96,7 @@ function timers.next_at()
   return next_at
 end
 
---- Milliseconds until the next one is due, rounded up; -1 when there is none.
+--- Milliseconds until then, rounded up; -1 when there is none.
 ---@return integer
 function timers.wait_ms()
   local next_at = timers.next_at()
