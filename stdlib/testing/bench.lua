@@ -48,6 +48,7 @@ end
 ---@param origin table a run that was fed
 ---@return string line what it costs, or why that is not known
 function bench.measure(origin)
+  jit.flush() -- a script's worker has compiled nothing of others
   local options = { muted = true, json = origin.options.json, quiet = origin.options.quiet, text = origin.options.text }
   local copy, message = run.start(origin.name, origin.arguments, options)
   if not copy then return ('bench %s: %s'):format(origin.title, message) end
