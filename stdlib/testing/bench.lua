@@ -9,7 +9,7 @@ local run = require 'moonprobe.testing.run'
 local bench = {}
 
 local WARM_NS, MEASURE_NS = 1e8, 3e8
-local GARBAGE_ROUNDS, MOST_KB = 1000, 65536
+local SAMPLES = 31
 
 --- Times all events are given to the handlers.
 local function rounds(handlers, pointers, flush, count)
@@ -28,10 +28,27 @@ local function rounds_within(ns, go, step)
   return done, clock.real() - start
 end
 
+--- What one round leaves, in bytes: the median. Everything is collected between rounds, for a text
+--- that is still there is not made again.
+local function garbage_of(go)
+  local samples = {}
+  for i = 1, SAMPLES do
+    collectgarbage()
+    collectgarbage('stop')
+    local before = collectgarbage('count')
+    go(1)
+    samples[i] = (collectgarbage('count') - before) * 1024
+    collectgarbage('restart')
+  end
+  table.sort(samples)
+  return samples[(SAMPLES + 1) / 2]
+end
+
 --- Runs the script of a run once more.
 ---@param origin table a run that was fed
 ---@return string line what it costs, or why that is not known
 function bench.measure(origin)
+  jit.flush() -- a script's worker has compiled nothing of others
   local options = { muted = true, json = origin.options.json, quiet = origin.options.quiet, text = origin.options.text }
   local copy, message = run.start(origin.name, origin.arguments, options)
   if not copy then return ('bench %s: %s'):format(origin.title, message) end
@@ -51,14 +68,7 @@ function bench.measure(origin)
     local done
     done, ns = rounds_within(MEASURE_NS, go, step)
     events = done * #handlers
-    collectgarbage()
-    collectgarbage('stop')
-    local before, made = collectgarbage('count'), 0
-    repeat
-      go(1)
-      made = made + 1
-    until made == GARBAGE_ROUNDS or collectgarbage('count') - before > MOST_KB
-    bytes = (collectgarbage('count') - before) * 1024 / (made * #handlers)
+    bytes = garbage_of(go) / #handlers
   end)
   collectgarbage('restart')
   if not ok then return ('bench %s: %s'):format(origin.title, tostring(problem)) end
