@@ -45,6 +45,7 @@ local C = ffi.C
 local HEAD, NAMES, RECORDS, COUNTERS, END = 1, 2, 3, 4, 5 -- enum recording_kind
 local BLOCK, OVER, CUT, DAMAGED, FOREIGN = 0, 1, 2, 3, 4 -- enum recording_state
 local NS_PER_MS = 1e6
+local PORTION, LOOK_NS = 65536, 5e7 -- bytes between two looks at the real clock; time between two at messages
 
 local replay = {
   head = nil, -- of stdlib/recording.lua
@@ -246,14 +247,32 @@ local function run_timers(at)
   timers.run(life.guarded)
 end
 
+local portion, last_look_ns = 1, 0
+
+--- Handles what the ring has been given. The host wants its pings answered meanwhile, also when
+--- handlers are slow. True: the user ends the run.
+local function handle()
+  while C.ring_reserved(ring) > 0 do
+    local began = real_monotonic()
+    drain.once(life.on_error, portion)
+    local now = real_monotonic()
+    -- Down to a record at a time, and back: the machine may have been busy with others.
+    portion = now - began > LOOK_NS and math.max(1, portion / 8) or math.min(PORTION, portion * 2)
+    if now - last_look_ns > LOOK_NS then
+      last_look_ns = now
+      asked_to_finish()
+      if replay.finished then return true end
+    end
+  end
+end
+
 --- Handles what the ring is given of a block, and the timers in between. True: the run is to end.
 local function run_block()
   repeat
     local due = timers.next_at() or math.huge
     local limit = limit_of(due)
     C.player_until(player, limit)
-    while C.ring_reserved(ring) > 0 do drain.once(life.on_error, drain.BATCH) end
-    if not output.flush() then return true end
+    if handle() or not output.flush() then return true end
     if asked_to_finish() then return true end
     local done = C.player_is_done(player) ~= 0
     if not done and limit < due then
