@@ -25,7 +25,13 @@ extern const struct subcommand list_subcommand;
 extern const struct subcommand serve_subcommand;
 extern const struct subcommand check_subcommand;
 extern const struct subcommand explain_subcommand;
+extern const struct subcommand test_subcommand;
 extern const struct subcommand doctor_subcommand;
+extern const struct subcommand types_subcommand;
+extern const struct subcommand new_subcommand;
+extern const struct subcommand record_subcommand;
+extern const struct subcommand replay_subcommand;
+extern const struct subcommand show_subcommand;
 
 #define VERSION "0.1.0"
 

@@ -146,9 +146,13 @@ int host_add(struct host *host, const char *name, const struct script_options *o
 
 int host_run(struct host *host)
 {
+	bool needs_kernel = false;
 	int err;
 
-	kernel_btf_load(); /* meanwhile the workers start */
+	for (struct host_script *one = host->scripts; one; one = one->next)
+		needs_kernel |= !script_is_offline(&one->options);
+	if (needs_kernel)
+		kernel_btf_load(); /* meanwhile the workers start */
 	err = loop_run(host->loop);
 	return err ? STATUS_FAILED : host->status;
 }

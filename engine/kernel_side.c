@@ -107,18 +107,27 @@ void kernel_side_forget_pid(struct kernel_side *side, pid_t pid)
 		bpf_map_delete_elem(side->setting.targets_fd, &key);
 }
 
-static void release(struct kernel_side *side, int index)
+void kernel_side_add_past(struct kernel_side *side, const char *name,
+			  const struct probe_totals *totals)
 {
 	struct kernel_side_past *past =
 		reallocarray(side->past, side->past_count + 1, sizeof(*past));
+	struct kernel_side_past *one;
 
-	if (past) {
-		struct kernel_side_past *one = &past[side->past_count++];
+	if (!past)
+		return;
+	side->past = past;
+	one = &past[side->past_count++];
+	snprintf(one->name, sizeof(one->name), "%s", name);
+	one->totals = *totals;
+}
 
-		side->past = past;
-		snprintf(one->name, sizeof(one->name), "%s", probe_name(side->probes[index]));
-		probe_totals(side->probes[index], &one->totals);
-	}
+static void release(struct kernel_side *side, int index)
+{
+	struct probe_totals totals;
+
+	probe_totals(side->probes[index], &totals);
+	kernel_side_add_past(side, probe_name(side->probes[index]), &totals);
 	probe_close(side->probes[index]);
 	side->probes[index] = NULL;
 }

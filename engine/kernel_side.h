@@ -54,6 +54,10 @@ void kernel_side_totals(const struct kernel_side *side,
 				      const struct probe_totals *totals),
 			void *context);
 
+/* The totals of a probe that is no probe here: of a recording. */
+void kernel_side_add_past(struct kernel_side *side, const char *name,
+			  const struct probe_totals *totals);
+
 /* The end: what happens from now on does not belong to the script any more. (To detach first
  * would take up to a tenth of a second for each perf tracepoint.) */
 void kernel_side_cut(struct kernel_side *side);

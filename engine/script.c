@@ -34,6 +34,7 @@
 
 #define SECOND 1000000000ull
 #define LOAD_SECONDS 10	       /* to load a version, to hand over, to finish */
+#define TEST_SECONDS 60	       /* for a test file */
 #define IDLE_PULSES 5	       /* seconds between two pings of an idle worker */
 #define FAILURES 5	       /* in a minute, then quarantine */
 #define PAUSE_NS (SECOND / 10) /* before the first restart; doubles */
@@ -119,7 +120,7 @@ static void tell_own_pids(struct script *script)
 	const struct version *versions[] = {script->active, script->candidate, script->previous};
 	pid_t pids[4] = {getpid()};
 
-	if (script->options.check)
+	if (script_is_offline(&script->options))
 		return;
 	for (int i = 0; i < 3; i++)
 		if (versions[i])
@@ -182,7 +183,10 @@ static void tell_refused(const struct script *script, const struct version_decla
 static int prepare(struct script *script, struct version *version, struct error *error)
 {
 	struct staging staging = staging_of(script);
-	int err = staging_find(&staging, version, error);
+	int err = script->options.replay ? 0 : staging_find(&staging, version, error);
+
+	if (script->options.replay)
+		return 0;
 
 	for (int i = 0; i < version->count && !err; i++) {
 		struct version_declaration *one = &version->declarations[i];
@@ -205,8 +209,11 @@ static int prepare(struct script *script, struct version *version, struct error 
 /* From now on the kernel does what `version` wants. What runs already stays. */
 static int enter(struct script *script, struct version *version, struct error *error)
 {
-	int err = staging_install(version, &script->history.swaps, error);
+	int err;
 
+	if (script->options.replay)
+		return 0;
+	err = staging_install(version, &script->history.swaps, error);
 	script->in_slots = version;
 	for (int i = 0; i < version->count && !err; i++)
 		err = probe_attach(version->declarations[i].probe, error);
@@ -403,6 +410,14 @@ static void on_running(struct version *version, double pause_ns)
 		say(script, "reloaded, nothing handled for %.1f ms", pause_ns / 1e6);
 }
 
+static void on_total(struct version *version, const char *probe, const struct probe_totals *totals)
+{
+	struct script *script = version->owner;
+
+	if (script->kernel.past_count < KERNEL_SIDE_PROBES)
+		kernel_side_add_past(&script->kernel, probe, totals);
+}
+
 static void on_wants_stop(struct version *version)
 {
 	struct script *script = version->owner;
@@ -442,6 +457,12 @@ static void restart_later(struct script *script, const char *how)
 {
 	time_t now = time(NULL);
 
+	/* A recording has one beginning, and goes by once. */
+	if (script->options.record || script->options.replay) {
+		say(script, "%s", how);
+		end(script, 1);
+		return;
+	}
 	if (!script->failures || now - script->first_failure > 60) {
 		script->failures = 0;
 		script->first_failure = now;
@@ -463,9 +484,10 @@ static const struct version_events version_events;
 
 static int start_candidate(struct script *script, int source_fd, struct error *error)
 {
-	int err = version_start(&script->candidate, script->loop, &script->options, source_fd,
-				script->options.check ? -1 : script->kernel.setting.ring_fd,
-				&version_events, script, error);
+	int err = version_start(
+		&script->candidate, script->loop, &script->options, source_fd,
+		script_is_offline(&script->options) ? -1 : script->kernel.setting.ring_fd,
+		&version_events, script, error);
 
 	if (err)
 		return err;
@@ -509,7 +531,7 @@ static void candidate_ended(struct script *script, int code, const char *how)
 		struct error error;
 
 		if (how)
-			say(script, "not started: %s", how);
+			say(script, "%s%s", script->options.test ? "" : "not started: ", how);
 		if (!script->stale)
 			end(script, how || script->history.restarts ? 1 : code);
 		else if (script->stale = false, start_candidate(script, -1, &error))
@@ -572,19 +594,24 @@ static const struct version_events version_events = {
 	.used_file = on_used_file,
 	.ended = on_ended,
 	.restage = on_restage,
+	.total = on_total,
 };
 
 /* Once a second: whoever has been waited for too long is ended, which says what is next. */
 
 static void look_at_candidate(struct script *script)
 {
+	int patience = script->options.test ? TEST_SECONDS : LOAD_SECONDS;
+
 	version_second(script->candidate);
 	if (script->candidate->ready)
 		return;
-	if (++script->loading == LOAD_SECONDS)
+	if (++script->loading == patience)
 		version_interrupt(script->candidate);
-	else if (script->loading > LOAD_SECONDS)
-		version_kill(script->candidate, "it took more than 10 s to load");
+	else if (script->loading > patience)
+		version_kill(script->candidate, script->options.test
+							? "it took more than a minute"
+							: "it took more than 10 s to load");
 }
 
 static void look_at_active(struct script *script)
@@ -723,7 +750,7 @@ int script_open(struct script **out, struct loop *loop, const struct script_opti
 	script->pulse = (struct loop_source){.fd = -1, .ready = on_pulse};
 	script->probation = (struct loop_source){.fd = -1, .ready = on_probation};
 	script->restart = (struct loop_source){.fd = -1, .ready = on_restart};
-	if (!options->check)
+	if (!script_is_offline(options))
 		err = kernel_side_open(&script->kernel, &script->options, error);
 	if (!err && (timer_open(loop, &script->pulse) || timer_open(loop, &script->probation) ||
 		     timer_open(loop, &script->restart)))

@@ -20,8 +20,15 @@ struct script_options {
 	struct search_path path;
 	bool check;	  /* only load it: nothing is attached */
 	bool permissions; /* with check: tell what it may do */
+	bool test;	  /* with check: the file is a test, and runs */
+	bool update;	  /* with test: golden files may be written */
 	bool explain;	  /* tell what runs where; with check: without asking the kernel */
 	bool measure;	  /* with explain: run it, and tell what it costs instead of its rows */
+	bool record;	  /* its events go to a recording, as they are; the script handles none */
+	bool replay;	  /* its events come from a recording: there is no kernel side */
+	const char *recording; /* the file's name, for messages */
+	int recording_fd;
+	const char *playback; /* how it is replayed: words that stdlib/replay.lua knows */
 	bool json, quiet, verbose;
 	const char *allow; /* what the script may do beside the usual, with commas between */
 	int argc;	   /* the script's own arguments */
@@ -36,8 +43,14 @@ struct script_options {
 
 #define SCRIPT_OPTIONS_PRESET                                                                      \
 	{                                                                                          \
-		.targets_fd = -1, .own_pids_fd = -1, .ring_bytes = RING_BYTES,                     \
+		.targets_fd = -1, .own_pids_fd = -1, .recording_fd = -1, .ring_bytes = RING_BYTES, \
 		.probation_ns = 10000000000, .patience = 5                                         \
 	}
+
+/* Nothing is loaded or attached. */
+static inline bool script_is_offline(const struct script_options *options)
+{
+	return options->check || options->replay;
+}
 
 #endif

@@ -109,10 +109,23 @@ static int redirect(const char *file, struct error *error)
 	return 0;
 }
 
+/* The worker is given it: it may not open files itself. */
+static int open_recording(struct script_options *options, struct error *error)
+{
+	int how = options->record ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY;
+
+	if (!options->recording)
+		return 0;
+	options->recording_fd = open(options->recording, how | O_CLOEXEC, 0644);
+	return options->recording_fd < 0
+		       ? error_set(error, -errno, "%s: %s", options->recording, strerror(errno))
+		       : 0;
+}
+
 /* What can be told of a script without the kernel is told. */
 static int ask_kernel(struct script_options *options, struct error *error)
 {
-	int err = check_kernel(error);
+	int err = options->replay ? 0 : check_kernel(error);
 
 	if (!err || !options->explain || options->measure)
 		return err;
@@ -236,6 +249,8 @@ int session_run(const struct session_options *wanted, const struct script_option
 		shared.explain = false;
 	} else if (!err) {
 		err = prepare(&session, wanted, &shared, &error);
+		if (!err)
+			err = open_recording(&shared, &error);
 	}
 	/* Scripts that see everything must not see each other's workers write. */
 	if (!err && count > 1 && !shared.check) {
@@ -255,13 +270,15 @@ int session_run(const struct session_options *wanted, const struct script_option
 		status = host_run(&session.host);
 		if (session.status)
 			status = session.status;
-		else
+		else if (!wanted->silent)
 			host_summary(&session.host,
 				     session.follow ? follow_lost(session.follow) : 0, stdout);
 	}
 	host_close(&session.host);
 	if (shared.own_pids_fd >= 0)
 		close(shared.own_pids_fd);
+	if (shared.recording_fd >= 0)
+		close(shared.recording_fd);
 	if (session.statistics_fd >= 0)
 		close(session.statistics_fd);
 	follow_close(session.follow);

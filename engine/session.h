@@ -15,6 +15,7 @@ struct session_options {
 	const char *output;	   /* -o */
 	uint64_t for_ns;	   /* 0: no limit */
 	bool watching;		   /* -w */
+	bool silent;		   /* no closing summary, not in JSON either */
 };
 
 /* What `run` and `serve` have in common on their command line. */

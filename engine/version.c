@@ -3,6 +3,7 @@
 
 #include "body.h"
 #include "child.h"
+#include "golden.h"
 #include "message.h"
 #include "plan_file.h"
 
@@ -129,7 +130,7 @@ int version_run(struct version *version, const struct version_handover *handover
 	message_number(message, handover->handled_until);
 	if (handover->state_fd >= 0)
 		message_fd(message, handover->state_fd);
-	for (int i = 0; i < version->count; i++) {
+	for (int i = 0; i < version->count && !version->options->replay; i++) {
 		const struct version_declaration *one = &version->declarations[i];
 
 		message_number(message, probe_slot(one->probe));
@@ -273,6 +274,24 @@ static bool on_module(struct version *version, struct message *message)
 	return true;
 }
 
+/* golden -> golden PATH + fd, or golden "": the texts a test expects; golden + fd writes them first
+ */
+static bool on_golden(struct version *version, struct message *message)
+{
+	const struct script_options *options = version->options;
+	int text = message_take_fd(message, 0), fd = -EACCES;
+	char found[4096];
+
+	if (options->test && options->file && text < 0)
+		fd = golden_open(options->file, found, sizeof(found));
+	else if (options->update && options->file)
+		fd = golden_write(options->file, text, found, sizeof(found));
+	if (text >= 0)
+		close(text);
+	reply_file(version, "golden", fd, found);
+	return options->test;
+}
+
 /* Declarations. */
 
 static bool copy_text(struct message *message, char *to, size_t size)
@@ -389,7 +408,8 @@ static bool on_restage(struct version *version, struct message *message)
 	const char *why_not;
 	double index;
 
-	if (!version->started || !message->fd_count || !message_next_number(message, &index) ||
+	if (!version->started || version->options->replay || version->options->record ||
+	    !message->fd_count || !message_next_number(message, &index) ||
 	    !(index >= 0 && index < version->count && index == floor(index)))
 		return false;
 	one = &version->declarations[(int)index];
@@ -472,6 +492,32 @@ static bool on_report(struct version *version, struct message *message)
 	return true;
 }
 
+/* total PROBE EVENTS RECEIVED FAILED RING_FULL MAP_FULL REFUSED UNHANDLED: of a replay, where no
+ * counter of the kernel says it */
+static bool on_total(struct version *version, struct message *message)
+{
+	double numbers[7];
+	char name[64];
+
+	if (!version->options->replay || !copy_text(message, name, sizeof(name)))
+		return false;
+	for (int i = 0; i < 7; i++)
+		if (!message_next_number(message, &numbers[i]) ||
+		    !(numbers[i] >= 0 && numbers[i] <= 0x1p53))
+			return false;
+	version->events->total(version, name,
+			       &(struct probe_totals){
+				       .events = numbers[0],
+				       .received = numbers[1],
+				       .failed = numbers[2],
+				       .lost_ring = numbers[3],
+				       .lost_map = numbers[4],
+				       .refused = numbers[5],
+				       .unhandled = numbers[6],
+			       });
+	return true;
+}
+
 static bool on_stop(struct version *version, struct message *message)
 {
 	(void)message;
@@ -488,7 +534,8 @@ static void on_message(struct child *child, struct message *message)
 		{"asset", on_asset},	 {"module", on_module},	  {"declare", on_declare},
 		{"ready", on_ready},	 {"state", on_state},	  {"pong", on_pong},
 		{"running", on_running}, {"report", on_report},	  {"stop", on_stop},
-		{"stuck", on_stuck},	 {"restage", on_restage},
+		{"stuck", on_stuck},	 {"restage", on_restage}, {"golden", on_golden},
+		{"total", on_total},
 	};
 	struct version *version = child_owner(child);
 	const char *name;
@@ -573,6 +620,12 @@ static int mode_of(const struct script_options *options)
 {
 	if (options->explain)
 		return options->measure ? 4 : 3;
+	if (options->record)
+		return 5;
+	if (options->replay)
+		return 6;
+	if (options->test)
+		return 7;
 	return options->check + options->permissions;
 }
 
@@ -593,6 +646,8 @@ static int send_start(struct version *version, int source, int ring_fd)
 	message_number(message, options->ring_bytes);
 	message_number(message, libbpf_num_possible_cpus());
 	message_text(message, options->allow ? options->allow : "");
+	message_text(message, options->recording ? options->recording : "");
+	message_text(message, options->playback ? options->playback : "");
 	message_number(message, options->path.count + !!options->folder);
 	if (options->folder)
 		message_text(message, options->folder);
@@ -603,6 +658,8 @@ static int send_start(struct version *version, int source, int ring_fd)
 	message_fd(message, source);
 	if (ring_fd >= 0)
 		message_fd(message, ring_fd);
+	if (options->recording_fd >= 0)
+		message_fd(message, options->recording_fd);
 	return dispatch(version, message);
 }
 

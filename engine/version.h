@@ -48,6 +48,9 @@ struct version_events {
 	/* It wants other stages for a declaration: its plan has taken the place of the old one. */
 	void (*restage)(struct version *version, int index);
 	void (*wants_stop)(struct version *version);
+	/* Of a replay: what was recorded of a probe, and what became of it. */
+	void (*total)(struct version *version, const char *probe,
+		      const struct probe_totals *totals);
 	void (*report)(struct version *version, const char *line);
 	void (*used_file)(struct version *version, const char *file);
 	/* `how` is NULL when it exited by itself with `code`, else says what ended it. */

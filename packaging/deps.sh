@@ -4,7 +4,7 @@
 # Asks nothing. Does nothing when all is there. Where it cannot install, it names the packages.
 set -eu
 
-build='gcc make clang llvm pkg-config libbpf-dev libseccomp-dev libelf-dev zlib1g-dev libluajit-5.1-dev'
+build='gcc make clang llvm pkg-config libbpf-dev libseccomp-dev libelf-dev zlib1g-dev libzstd-dev libluajit-5.1-dev'
 test='luajit libcmocka-dev perl procps'
 check='clang-format cppcheck lua-check'
 kernels='qemu-system-x86 busybox-static dash cpio kmod xz-utils linux-image-cloud-amd64 linux-image-6.12-cloud-amd64'

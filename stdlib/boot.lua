@@ -15,10 +15,10 @@ local engine = ...
 --- by stdlib/environment.lua. The host opens files, for it may read them and we may not.
 
 local overridden = false -- true when there is a search path
-local own_sources = {} -- [chunk name] = true: the stdlib's, never to blame
+local own_sources = { ['@stdlib/boot.lua'] = true } -- [chunk name] = true: the stdlib's, never to blame
 
-local function ask_for_file(kind, name)
-  assert(engine.send(nil, kind, name))
+local function ask_for_file(kind, ...)
+  assert(engine.send(nil, kind, ...))
   while true do
     local reply = assert(engine.receive())
     if reply[1] == kind then
@@ -70,6 +70,7 @@ package.preload['moonprobe.engine'] = function() return engine end
 package.preload['moonprobe.own_sources'] = function() return own_sources end
 package.preload['moonprobe.user_module'] = function() return user_module end
 package.preload['moonprobe.asset'] = function() return asset end
+package.preload['moonprobe.ask_for_file'] = function() return ask_for_file end
 
 local start = assert(engine.receive())
 local job = {
@@ -78,8 +79,11 @@ local job = {
   json = start[4] == 'json',
   check = start[5] == 1 or start[5] == 2,
   permissions = start[5] == 2, -- check: also tell what the script may do
-  explain = start[5] >= 3, -- tell what runs where
+  explain = start[5] == 3 or start[5] == 4, -- tell what runs where
   measure = start[5] == 4, -- and what it costs: the script runs, but prints nothing
+  record = start[5] == 5, -- events go to a file, as they are (stdlib/record.lua)
+  replay = start[5] == 6, -- events come from one (stdlib/replay.lua)
+  test = start[5] == 7, -- the file is a test, and the arguments say how it is run
   quiet = start[6] == 1,
   verbose = start[7] == 1,
   ring_bytes = start[9],
@@ -89,15 +93,23 @@ local job = {
   gather_quiet_ms = 0,
   arguments = {},
   source = engine.read(start.fds[1]),
-  ring_fd = start.fds[2],
+  recording = start[12], -- the file's name
+  playback = start[13],
 }
+if job.replay then
+  job.recording_fd = start.fds[2]
+else
+  job.ring_fd, job.recording_fd = start.fds[2], start.fds[3]
+end
 overridden = start[8] > 0
 for name in start[11]:gmatch('[^,]+') do job.allowed[name] = true end
 local folders = {} -- that may be read
-for i = 13, 12 + start[12] do folders[#folders + 1] = start[i] end
+for i = 15, 14 + start[14] do folders[#folders + 1] = start[i] end
 for name in pairs(job.allowed) do folders[name] = true end
 job.folders = folders
-for i = 13 + start[12], #start do job.arguments[#job.arguments + 1] = start[i] end
+for i = 15 + start[14], #start do job.arguments[#job.arguments + 1] = start[i] end
 package.preload['moonprobe.job'] = function() return job end
 
-return folders, function() return require('moonprobe.life').live() end
+return folders, function()
+  return job.test and require('moonprobe.testing.file').run() or require('moonprobe.life').live()
+end

@@ -40,24 +40,47 @@ local counters_pointer = ffi.typeof 'struct event_counters *'
 local drain = { BATCH = BATCH, FOREIGN = 256 }
 
 local ring, cpus
+local replayed = false -- counters of the kernel are of the past
 local handlers = {} -- [slot] = function(pointer to the event)
 local counters = {} -- [slot] = struct event_counters[cpus]
 local mine = {} -- [slot][generation] = handler of what stages of this version have judged
 
 --- Maps the script's ring.
+---@return ffi.cdata* struct ring *
 function drain.open(ring_fd, ring_bytes, possible_cpus)
   ring = ffi.cast('struct ring *', assert(engine.ring(ring_fd, ring_bytes)))
   cpus = possible_cpus
+  return ring
+end
+
+--- Takes events from what looks like a ring, and counts in memory of its own: a recording's.
+---@param like_ring ffi.cdata* struct ring *
+---@param possible_cpus integer of the machine it was made on
+function drain.feed(like_ring, possible_cpus)
+  ring, cpus, replayed = like_ring, possible_cpus, true
+end
+
+--- Gives the events of a recorded slot to a handler; no stage has judged them.
+---@param slot integer
+---@param pointer ffi.ctype* of a pointer to the event
+---@param handler fun(event, verdict: integer)
+---@return ffi.cdata* struct event_counters[cpus]
+function drain.handle_recorded(slot, pointer, handler)
+  counters[slot] = ffi.new('struct event_counters[?]', cpus)
+  handlers[slot] = function(header) return handler(ffi.cast(pointer, header), 256) end
+  return counters[slot]
 end
 
 --- Makes a slot known: its counters. Handlers come with drain.handle().
 ---@param slot integer
 ---@param counters_fd integer is closed
+---@return ffi.cdata* struct event_counters[cpus]
 function drain.count(slot, counters_fd)
   local rows = assert(engine.map(counters_fd, ffi.sizeof('struct event_counters') * cpus))
   counters[slot] = ffi.cast(counters_pointer, rows)
   engine.close(counters_fd)
   mine[slot] = {}
+  return counters[slot]
 end
 
 --- Gives the events of a slot to a handler, with the verdict of the stages that judged them;
@@ -137,7 +160,8 @@ function drain.totals(slot)
   local sum = { events = 0, received = 0, failed = 0, lost = 0 }
   for cpu = 0, cpus - 1 do
     local row = counters[slot][cpu]
-    sum.events = sum.events + tonumber(row.events + row.lost_map + row.refused)
+    local events = replayed and row.received + row.lost_ring or row.events
+    sum.events = sum.events + tonumber(events + row.lost_map + row.refused)
     sum.received = sum.received + tonumber(row.received)
     sum.failed = sum.failed + tonumber(row.failed)
     sum.lost = sum.lost + tonumber(row.lost_ring + row.lost_map + row.refused)

@@ -37,9 +37,13 @@ local syscall_names = remembered(function(number)
   return require('moonprobe.syscalls')[number] or tostring(number)
 end)
 
+local function device_id(number)
+  return ('%d:%d'):format(bit.rshift(number, 20), bit.band(number, 0xfffff))
+end
+
 --- The name under /dev, or major:minor for a device that has none there.
 local device_names = remembered(function(number)
-  local id = ('%d:%d'):format(bit.rshift(number, 20), bit.band(number, 0xfffff))
+  local id = device_id(number)
   local file = io.open('/sys/dev/block/' .. id .. '/uevent')
   local text = file and file:read('*a') or ''
   if file then file:close() end
@@ -96,6 +100,15 @@ local by_type = {
   syscall_number = function(raw) return syscall_names[raw] end,
   device_number = function(raw) return device_names[raw] end,
   ip_address = function(raw) return address(raw.bytes) end,
+}
+
+--- What they give, as LuaCATS says it.
+local named_types = {
+  error_number = 'string?',
+  signal_number = 'string?',
+  syscall_number = 'string',
+  device_number = 'string',
+  ip_address = 'string',
 }
 
 --- IO_READ, IO_WRITE -> 'read', 'write': the shared start up to its last underscore goes.
@@ -216,6 +229,22 @@ function fields.of(field, has)
   return ('%s %s;'):format(ctype, field.name), nil
 end
 
+--- What a field gives, as a LuaCATS type.
+---@param field table as engine.schema gives it
+---@return string
+function fields.type_of(field)
+  if field.kind == 'c' then return 'string' end
+  if field.elements > 0 then return 'integer[]' end
+  if field.values then
+    local numbers, literals, names = {}, {}, fields.enum_names(field.values)
+    for number in pairs(names) do numbers[#numbers + 1] = number end
+    table.sort(numbers)
+    for i, number in ipairs(numbers) do literals[i] = ("'%s'"):format(names[number]) end
+    return table.concat(literals, '|')
+  end
+  return named_types[field.type] or field.kind == 'b' and 'boolean' or 'integer'
+end
+
 --- 64 bits, given as int64_t, as a script reads them.
 fields.unsigned_value, fields.signed_value = unsigned_value, signed_value
 --- Does a type's value read as something else than a number?
@@ -224,8 +253,34 @@ fields.is_converted = function(type_name) return by_type[type_name] ~= nil end
 ---@param bytes string
 ---@return string
 fields.address_text = function(bytes) return address_text(ffi.cast('const uint8_t *', bytes)) end
+--- ENOENT for 2; nil for 0, a number nobody named as text.
+---@param number integer
+---@return string|nil
 fields.error_name = function(number) return error_names[number] or nil end
+--- SIGKILL for 9.
+---@param number integer
+---@return string
 fields.signal_name = function(number) return signal_names[number] end
+--- Names a device, whatever this machine calls it.
+fields.name_device = function(number, name) device_names[number] = name end
+--- openat for 257, as this architecture has them.
+---@param number integer
+---@return string
 fields.syscall_name = function(number) return syscall_names[number] end
+fields.device_name = function(number) return device_names[number] end
+
+--- From now on names of numbers are those of another machine: what is not remembered has none.
+function fields.forget_names()
+  for _, names in pairs { device_names, syscall_names } do
+    for number in pairs(names) do names[number] = nil end
+  end
+  getmetatable(device_names).__index = function(_, number) return device_id(number) end
+  getmetatable(syscall_names).__index = function(_, number) return tostring(number) end
+end
+
+---@param kind 'device'|'syscall'
+function fields.remember(kind, number, name)
+  if kind == 'device' then device_names[number] = name elseif kind == 'syscall' then syscall_names[number] = name end
+end
 
 return fields

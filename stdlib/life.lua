@@ -8,14 +8,15 @@
 local aggregate = require 'moonprobe.aggregate'
 local drain = require 'moonprobe.drain'
 local engine = require 'moonprobe.engine'
-local environment = require 'moonprobe.environment'
 local explain = require 'moonprobe.explain'
 local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
+local loading = require 'moonprobe.loading'
 local mp = require 'moonprobe'
-local options = require 'moonprobe.options'
 local output = require 'moonprobe.output'
 local stages = require 'moonprobe.stages'
+local record = job.record and require 'moonprobe.record'
+local replay = job.replay and require 'moonprobe.replay'
 local state = require 'moonprobe.state'
 local stream = require 'moonprobe.stream'
 local timers = require 'moonprobe.timers'
@@ -44,53 +45,28 @@ local function guarded(fn)
   if not ok then on_error(message) end
 end
 
---- One-liners (-e) find the API among their globals.
-local function one_liner_globals()
-  local also = {}
-  if job.file or job.name ~= '-e' then return also end
-  for name, value in pairs(mp) do
-    if name:sub(1, 1) ~= '_' and name ~= 'print' then also[name] = value end
-  end
-  also.mp = mp
-  return also
-end
-
 --- Runs the user's file. Returns nil, or the exit status when there is nothing to run.
 local function load_script()
-  local chunk, message = load(job.source, job.file and '@' .. job.file or '=' .. job.name, 't')
-  if not chunk then
-    host.report('%s', message)
-    return 2
-  end
-  setfenv(chunk, environment.make(one_liner_globals()))
-  local ok, problem = pcall(chunk)
-  if ok then ok, problem = pcall(options.finish) end
-  if ok then
-    stream.frozen = true
-    state.part('timers', timers.save, timers.restore)
-    return nil
-  end
-  if getmetatable(problem) == options.Exit then
-    if problem.text then engine.write(1, problem.text) end
-    if problem.message then host.report('%s', problem.message) end
-    return problem.status
-  end
-  host.report('%s', tostring(problem))
-  return 2
+  local ended = loading.run()
+  if not ended then return nil end
+  if ended.text then engine.write(1, ended.text) end
+  if ended.message then host.report('%s', ended.message) end
+  return ended.status
 end
 
 --- What the host needs to make a body: knobs, fields, and the plan as a file.
 ---@return string|nil problem the script asks for what the kernel cannot do
 local function declare(source)
   local words = { source.schema.name }
-  for _, sink in ipairs(source.sinks) do if sink.kernel then words[2] = 'kernel' end end
+  if record then record.want_all(source) end
+  for _, sink in ipairs(source.sinks) do if sink.kernel and not record then words[2] = 'kernel' end end
   for name, value in pairs(source.knobs) do
     words[#words + 1], words[#words + 2], words[#words + 3] = 'knob', name, value
   end
   for name in pairs(source.fields) do
     words[#words + 1], words[#words + 2] = 'field', name
   end
-  local problem = stages.plan(source)
+  local problem = not record and stages.plan(source)
   if problem then return problem end
   local fd = source.plan and engine.memory(source.plan:encode())
   host.send_fd(fd, 'declare', unpack(words))
@@ -175,9 +151,17 @@ end
 --- The whole life; returns the exit status.
 ---@return integer
 function life.live()
-  output.muted = job.explain
+  output.muted = job.explain or job.record
+  if replay then
+    local problem = replay.open()
+    if problem then
+      host.report('%s', problem)
+      return 2
+    end
+  end
   local status = load_script()
   if status then return status end
+  if replay then return replay.live { guarded = guarded, on_error = on_error, finish = finish } end
   for _, source in ipairs(stream.sources) do
     local problem = declare(source)
     if problem then
@@ -196,6 +180,10 @@ function life.live()
   end
   if message and message[1] == 'finish' and job.explain then explain.print() end
   if not message or message[1] ~= 'run' then return 0 end
+  if record then
+    record.begin(message)
+    return record.live()
+  end
   -- Not before: the position in the ring is the old version's until now.
   drain.open(job.ring_fd, job.ring_bytes, job.cpus)
   begin(message)

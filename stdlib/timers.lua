@@ -86,13 +86,20 @@ function timers.run(guarded)
   end
 end
 
---- Milliseconds until the next one is due, rounded up; -1 when there is none.
----@return integer
-function timers.wait_ms()
+--- When the next one is due, in ns of the monotonic clock; nil when there is none.
+---@return number|nil
+function timers.next_at()
   local next_at
   for _, timer in ipairs(waiting) do
     if not next_at or timer.at < next_at then next_at = timer.at end
   end
+  return next_at
+end
+
+--- Milliseconds until then, rounded up; -1 when there is none.
+---@return integer
+function timers.wait_ms()
+  local next_at = timers.next_at()
   if not next_at then return -1 end
   return math.max(0, math.ceil((next_at - engine.monotonic()) / 1e6))
 end

@@ -273,7 +273,8 @@ static int play_worker(void)
 		text(); /* start, name, file, format */
 	for (int i = 0; i < 6; i++)
 		number(); /* check, quiet, verbose, folders, ring bytes, CPUs */
-	text();		  /* grants */
+	for (int i = 0; i < 3; i++)
+		text(); /* grants, recording, how it is replayed */
 	for (int folders = (int)number(); folders > 0; folders--)
 		text();
 	base = text();

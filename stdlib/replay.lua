@@ -1,0 +1,405 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Replay: a worker whose events come from a recording, on the recording's clock.
+---
+---   file --C: engine/player.h--> block --until the next timer--> drain loop --> handlers
+---                                      `- the timer -'
+---
+--- The same script on the same file does the same, whenever and wherever: nothing here asks
+--- the machine it runs on. With `speed` it waits as long as the events took, and does the same then.
+
+local ffi = require 'ffi'
+local drain = require 'moonprobe.drain'
+local engine = require 'moonprobe.engine'
+local fields = require 'moonprobe.fields'
+local host = require 'moonprobe.host'
+local inject = require 'moonprobe.inject'
+local job = require 'moonprobe.job'
+local nearest = require 'moonprobe.nearest'
+local output = require 'moonprobe.output'
+local recording = require 'moonprobe.recording'
+local schema = require 'moonprobe.schema'
+local stream = require 'moonprobe.stream'
+local timers = require 'moonprobe.timers'
+
+ffi.cdef [[
+struct player;
+struct player *player_open(int fd);
+int player_probe(struct player *player, uint32_t slot, uint32_t event_bytes, uint32_t time_offset);
+void player_cpus(struct player *player, uint32_t cpus);
+int player_next(struct player *player);
+int player_kind(const struct player *player);
+const char *player_bytes(const struct player *player);
+size_t player_size(const struct player *player);
+double player_position(const struct player *player);
+int player_load(struct player *player);
+int player_load_bytes(struct player *player, const void *bytes, size_t size);
+size_t player_until(struct player *player, double ns);
+int player_is_done(const struct player *player);
+double player_next_ns(const struct player *player);
+double player_now(struct player *player);
+struct ring *player_ring(struct player *player);
+char *strerror(int number);
+]]
+
+local C = ffi.C
+local HEAD, NAMES, RECORDS, COUNTERS, END = 1, 2, 3, 4, 5 -- enum recording_kind
+local BLOCK, OVER, CUT, DAMAGED, FOREIGN = 0, 1, 2, 3, 4 -- enum recording_state
+local NS_PER_MS = 1e6
+local PORTION, LOOK_NS = 65536, 5e7 -- bytes between two looks at the real clock; time between two at messages
+
+local replay = {
+  head = nil, -- of stdlib/recording.lua
+  recorded = {}, -- [slot] = { events, lost_ring, lost_map, refused }, as counted by the kernel
+}
+
+local player
+local real_monotonic = engine.monotonic
+local passed_ns = 0 -- up to where timers have been told the time
+local rows = {} -- [slot] = struct event_counters[cpus]
+local ring
+local playback, injection
+
+--- What the command line says: speed=2,loss=1%,...
+local function parse_playback(text)
+  local words = {}
+  for word in text:gmatch '[^,]+' do
+    local name, value = word:match '^(%l+)=(.+)$'
+    if not name then error(("'%s' is not like loss=1%%"):format(word), 0) end
+    words[name] = value
+  end
+  playback = { speed = words.speed and tonumber(words.speed) or nil }
+  if words.speed and not (playback.speed and playback.speed > 0 and playback.speed <= 1e6) then
+    error(('--speed %s: not a number above 0'):format(words.speed), 0)
+  end
+  words.speed = nil
+  injection = inject.parse(words)
+end
+
+local function text_of_block() return ffi.string(C.player_bytes(player), C.player_size(player)) end
+
+--- What is wrong with the file where it stopped to be readable; nil: nothing.
+local function problem_of(state)
+  local at = ('%.0f'):format(C.player_position(player))
+  if state == CUT then return 'is cut off in the block at byte ' .. at end
+  if state == DAMAGED then return 'is damaged in the block at byte ' .. at end
+  if state == FOREIGN then return 'was made on a machine of the other byte order' end
+  if state ~= OVER then return 'cannot be read: ' .. ffi.string(C.strerror(ffi.errno())) end
+end
+
+local function name_of_file(text) return ('%s: %s'):format(job.recording, text) end
+
+local function open_head()
+  parse_playback(job.playback)
+  player = C.player_open(job.recording_fd)
+  if player == nil then error('no memory for the player', 0) end
+  local state = C.player_next(player)
+  if state == FOREIGN then error(name_of_file(problem_of(state)), 0) end
+  if state ~= BLOCK or C.player_kind(player) ~= HEAD then
+    error(name_of_file(state == CUT and 'is cut off in its head, or no recording'
+      or state > DAMAGED and problem_of(state) or 'is no recording of moonprobe'), 0)
+  end
+  local head, problem = recording.parse_head(text_of_block())
+  if not head then error(name_of_file(problem), 0) end
+  if head.byte_order ~= (ffi.abi 'le' and 'little' or 'big') then error(name_of_file(problem_of(FOREIGN)), 0) end
+  if head.word_bytes ~= ffi.sizeof 'void *' then
+    error(name_of_file(('was made on a machine of %d bits'):format(8 * head.word_bytes)), 0)
+  end
+  C.player_cpus(player, head.cpus)
+  for _, probe in ipairs(head.probes) do
+    if C.player_probe(player, probe.slot, probe.bytes, probe.time_offset) ~= 0 then
+      error(name_of_file(('probe %s: its events cannot be so'):format(probe.name)), 0)
+    end
+    replay.recorded[probe.slot] = { events = 0, lost_ring = 0, lost_map = 0, refused = 0 }
+  end
+  replay.head = head
+end
+
+local function names_of_probes()
+  local names = {}
+  for i, probe in ipairs(replay.head.probes) do names[i] = probe.name end
+  return names
+end
+
+--- A probe as it was recorded.
+local function recorded_probe(name)
+  for _, probe in ipairs(replay.head.probes) do
+    if probe.name == name then return probe.known or probe end
+  end
+  local names = names_of_probes()
+  local near = nearest(name, names)
+  return nil, ("%s has no probe '%s'%s"):format(job.recording, name,
+    near and ("; did you mean '%s'?"):format(near) or '; it has ' .. table.concat(names, ', '))
+end
+
+--- Opens the file, and makes its clock and its probes those of the script. Returns what is wrong.
+---@return string|nil problem
+function replay.open()
+  local ok, problem = pcall(open_head)
+  if not ok then return problem end
+  local head = replay.head
+  passed_ns = head.started_ns
+  -- The script reads these, whatever it calls them.
+  engine.monotonic = function()
+    return math.max(passed_ns, C.player_now(player))
+  end
+  engine.realtime = function() return engine.monotonic() + head.realtime_offset_ns end
+  schema.recorded = function(name)
+    local probe, message = recorded_probe(name)
+    if probe then return probe end
+    return nil, message
+  end
+  fields.forget_names()
+  ok, problem = pcall(function()
+    for _, probe in ipairs(head.probes) do assert(schema.of(probe.name)) end
+  end)
+  if not ok then return name_of_file(problem) end
+end
+
+local function same(a, b)
+  for name, value in pairs(a) do if b[name] ~= value then return false end end
+  for name in pairs(b) do if a[name] == nil then return false end end
+  return true
+end
+
+--- The recorded probe that serves a source. Another one's knobs are another selection of events.
+local function probe_of(source)
+  local first
+  for _, probe in ipairs(replay.head.probes) do
+    if probe.name == source.schema.name then
+      if same(probe.set, source.knobs) then return probe end
+      first = first or probe
+    end
+  end
+  host.report('%s was recorded with other knobs than the script has', source.schema.name)
+  return first
+end
+
+--- Gives each source its events. Two sources may want those of one probe.
+local function connect()
+  local pipelines, pointers = {}, {}
+  for _, source in ipairs(stream.sources) do
+    local pipeline, probe = stream.pipeline(source), probe_of(source)
+    local before = pipelines[probe.slot]
+    source.slot = probe.slot
+    pointers[probe.slot] = source.schema.pointer
+    pipelines[probe.slot] = before and function(e, v)
+      before(e, v)
+      pipeline(e, v)
+    end or pipeline
+  end
+  ring = C.player_ring(player)
+  drain.feed(ring, replay.head.cpus)
+  for slot, pipeline in pairs(pipelines) do rows[slot] = drain.handle_recorded(slot, pointers[slot], pipeline) end
+end
+
+--- What the kernel had counted at that moment becomes what the script is told of losses.
+local function apply_counters(text)
+  local now_ns, list = recording.parse_counters(text)
+  for _, one in pairs(replay.recorded) do one.events, one.lost_ring, one.lost_map, one.refused = 0, 0, 0, 0 end
+  for _, one in ipairs(list) do
+    local slot, cpu, sum = one[1], one[2], replay.recorded[one[1]]
+    if not sum or cpu >= replay.head.cpus then error('counters of no probe', 0) end
+    sum.events, sum.lost_ring = sum.events + one[3], sum.lost_ring + one[4]
+    sum.lost_map, sum.refused = sum.lost_map + one[5], sum.refused + one[6]
+    local row = rows[slot] and rows[slot][cpu]
+    if row then
+      row.lost_ring = one[4] + (injection and injection:lost(slot, cpu) or 0)
+      row.lost_map, row.refused = one[5], one[6]
+    end
+  end
+  return now_ns
+end
+
+local life
+
+--- Looks at the host's messages without waiting, or for so many ms. True when the run is to end.
+local function asked_to_finish(wait_ms)
+  while engine.wait(wait_ms or 0, nil) or host.has_kept() do
+    local message = host.receive()
+    if not message then return true end
+    if message[1] == 'finish' then
+      replay.finished = true
+      return true
+    end
+    if message[1] == 'ping' then host.send 'pong' end
+    wait_ms = 0
+  end
+  return job.stopping
+end
+
+local began_real_ns
+
+--- Up to when events may be shown: the next timer, or what the real clock allows.
+local function limit_of(due)
+  if not playback.speed then return due end
+  local allowed = replay.head.started_ns + (real_monotonic() - began_real_ns) * playback.speed
+  return math.min(due, allowed)
+end
+
+--- With a speed: waits for the real clock, until `ns` at most. True when the run is to end.
+local function wait_until(ns)
+  local due_real = began_real_ns + (ns - replay.head.started_ns) / playback.speed
+  return asked_to_finish(math.min(100, math.max(0, math.ceil((due_real - real_monotonic()) / NS_PER_MS))))
+end
+
+local function run_timers(at)
+  passed_ns = math.max(engine.monotonic(), at)
+  timers.run(life.guarded)
+end
+
+local portion, last_look_ns = 1, 0
+
+--- Handles what the ring has been given. The host wants its pings answered meanwhile, also when
+--- handlers are slow. True: the user ends the run.
+local function handle()
+  while C.ring_reserved(ring) > 0 do
+    local began = real_monotonic()
+    drain.once(life.on_error, portion)
+    local now = real_monotonic()
+    -- Down to a record at a time, and back: the machine may have been busy with others.
+    portion = now - began > LOOK_NS and math.max(1, portion / 8) or math.min(PORTION, portion * 2)
+    if now - last_look_ns > LOOK_NS then
+      last_look_ns = now
+      asked_to_finish()
+      if replay.finished then return true end
+    end
+  end
+end
+
+--- Handles what the ring is given of a block, and the timers in between. True: the run is to end.
+local function run_block()
+  repeat
+    local due = timers.next_at() or math.huge
+    local limit = limit_of(due)
+    C.player_until(player, limit)
+    if handle() or not output.flush() then return true end
+    if asked_to_finish() then return true end
+    local done = C.player_is_done(player) ~= 0
+    if not done and limit < due then
+      if wait_until(math.min(due, C.player_next_ns(player))) then return true end
+    elseif not done then
+      run_timers(due)
+    end
+  until done
+  C.player_now(player) -- the clock has seen all of it
+end
+
+--- No more events: the timers until the recording's end.
+local function run_rest(end_ns)
+  while (timers.next_at() or math.huge) <= end_ns do
+    local due = timers.next_at()
+    while limit_of(due) < due do
+      if wait_until(due) then return end
+    end
+    run_timers(due)
+    if not output.flush() or asked_to_finish() then return end
+  end
+  passed_ns = math.max(engine.monotonic(), end_ns)
+end
+
+local function load_records()
+  if C.player_load(player) == 0 then error('records that cannot be', 0) end
+  if not injection then return end
+  local bytes = injection:change(C.player_bytes(player), tonumber(C.player_size(player)), replay.head)
+  for slot, cpu, lost in injection:each_lost() do
+    if rows[slot] then rows[slot][cpu].lost_ring = rows[slot][cpu].lost_ring + lost end
+  end
+  C.player_load_bytes(player, bytes, #bytes)
+end
+
+--- One block. True: there is nothing more to do.
+local function take_block(kind)
+  if kind == RECORDS then
+    load_records()
+    return run_block()
+  elseif kind == NAMES then
+    for _, one in ipairs(recording.parse_names(text_of_block())) do fields.remember(one[1], one[2], one[3]) end
+  elseif kind == COUNTERS then
+    apply_counters(text_of_block())
+  elseif kind == END then
+    replay.complete = true
+    run_rest(apply_counters(text_of_block()))
+    return true
+  elseif kind == HEAD then
+    error('a second head', 0)
+  end
+end
+
+--- All blocks, until the end or what is wrong.
+local function play()
+  while not job.stopping do
+    local state = C.player_next(player)
+    if state ~= BLOCK then
+      replay.complete = false
+      replay.problem = problem_of(state)
+        or ('has no end; it was cut off at byte %.0f'):format(C.player_position(player))
+      replay.damaged = state ~= OVER and state ~= CUT
+      return
+    end
+    local ok, over = pcall(take_block, C.player_kind(player))
+    if not ok then
+      replay.problem, replay.damaged = ('is damaged before byte %.0f: %s'):format(
+        C.player_position(player), tostring(over)), true
+      return
+    end
+    if over or asked_to_finish() then return end
+  end
+end
+
+--- For the host's summary: there are no counters it could read.
+local function tell_totals()
+  for slot, probe_rows in pairs(rows) do
+    local sum, name = drain.totals(slot), nil
+    local lost = { ring = 0, map = 0, refused = 0 }
+    for cpu = 0, replay.head.cpus - 1 do
+      lost.ring = lost.ring + tonumber(probe_rows[cpu].lost_ring)
+      lost.map = lost.map + tonumber(probe_rows[cpu].lost_map)
+      lost.refused = lost.refused + tonumber(probe_rows[cpu].refused)
+    end
+    for _, probe in ipairs(replay.head.probes) do if probe.slot == slot then name = probe.name end end
+    local unhandled = replay.complete and replay.recorded[slot].events > sum.received + lost.ring
+      and replay.recorded[slot].events - sum.received - lost.ring or 0
+    host.send('total', name, sum.events + unhandled, sum.received, sum.failed, lost.ring, lost.map, lost.refused,
+      unhandled)
+  end
+end
+
+--- What the script was given, against what the kernel had counted.
+local function tell_truth()
+  local handled, happened = 0, 0
+  for slot in pairs(rows) do
+    local one, received = replay.recorded[slot], drain.totals(slot).received
+    handled = handled + received
+    happened = happened + math.max(one.events, received) + one.lost_map + one.refused
+  end
+  host.report('%s', injection:report(require('moonprobe').completeness().ratio, handled, happened))
+end
+
+--- The script is loaded: replays. Returns the exit status.
+---@param functions { guarded: function, on_error: function, finish: function } of stdlib/life.lua
+function replay.live(functions)
+  life = functions
+  host.send 'ready'
+  local message = host.receive()
+  if not message or message[1] ~= 'run' then return 0 end
+  connect()
+  timers.start()
+  job.running = true
+  began_real_ns = real_monotonic()
+  host.send('running', 0)
+  if not job.stop_at_once then play() end
+  if not job.stopping then host.send 'stop' end
+  while not replay.finished do
+    message = host.receive()
+    if not message then return 1 end
+    replay.finished = message[1] == 'finish'
+    if message[1] == 'ping' then host.send 'pong' end
+  end
+  local status = life.finish()
+  tell_totals()
+  if replay.problem then host.report('%s', name_of_file(replay.problem .. '; replayed up to there')) end
+  if injection then tell_truth() end
+  return replay.damaged and 1 or status
+end
+
+return replay
