@@ -34,12 +34,13 @@ BPF_CFLAGS = -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -
 ENGINE_C := $(wildcard engine/*.c)
 ENGINE_O := $(ENGINE_C:engine/%.c=$(BUILD)/engine/%.o)
 PROBES   := $(patsubst bpf/%.bpf.c,$(BUILD)/%.bpf.o,$(wildcard bpf/*.bpf.c bpf/probes/*.bpf.c))
-LUA      := $(wildcard stdlib/*.lua stdlib/*/*.lua scripts/*.lua)
+LUA      := $(filter-out %_test.lua,$(wildcard stdlib/*.lua stdlib/*/*.lua scripts/*.lua))
 MADE_LUA := $(BUILD)/stdlib/syscalls.lua $(BUILD)/stdlib/vmdef.lua
+TEMPLATES := $(wildcard templates/*)
 SHARED   := bpf/include/record.h bpf/include/plan.h
 # NAME=FILE: the name an asset has, and where its bytes are.
 ASSETS   := $(foreach file,$(PROBES) $(MADE_LUA),$(file:$(BUILD)/%=%)=$(file)) \
-	$(foreach file,$(LUA),$(file)=$(file)) \
+	$(foreach file,$(LUA) $(TEMPLATES),$(file)=$(file)) \
 	$(foreach file,$(SHARED),$(file:bpf/%=%)=$(file))
 
 # What the tests are run with; `make asan` runs all of it again on another build.
@@ -78,7 +79,9 @@ test-scripts: $(BINARY) $(BUILD)/tests/workload ## the stdlib, and what every pr
 	@MOONPROBE_PATH=tests $(PROVE) --exec '$(BINARY:%=./%) check --allow stdlib,ffi,debug' tests/stdlib/*_test.lua \
 		tests/contracts/aggregates_test.lua
 	@MOONPROBE=$(BINARY:%=./%) $(PROVE) --exec luajit tests/contracts/probes_test.lua \
-		tests/contracts/tools_test.lua tests/differential/quick_test.lua
+		tests/contracts/tools_test.lua tests/contracts/testing_test.lua \
+		tests/contracts/new_test.lua tests/differential/quick_test.lua
+	@$(PROVE) --exec '$(BINARY:%=./%) test' scripts/*_test.lua examples/*_test.lua
 
 PAIRS ?= 3000000
 SEED  ?= 1
@@ -107,15 +110,20 @@ fuzz: ## libFuzzer on the reader of recordings; FUZZ_SECONDS=
 	@$(BUILD)/fuzz/recording -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=$(BUILD)/fuzz/ \
 		-print_final_stats=1 $(BUILD)/fuzz/corpus
 
-check: ## formatting and static analysis
+check: ## formatting, static analysis, docstrings
 	@packaging/deps.sh build check
+	@$(MAKE) $(BINARY)
 	@clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	@cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability \
 		--suppress=missingIncludeSystem --suppress=ctuuninitvar \
 		'-DDECLARE_LIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}' \
 		'-DLIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}' \
 		-Iengine -Ibpf/include -itests/bench/peers engine tests/engine tests/fuzz tests/bench tests/workload.c
-	@luacheck --quiet stdlib scripts examples tests
+	@luacheck --quiet stdlib scripts examples templates tests
+	@$(BINARY:%=./%) types -o $(BUILD)/types # an error when a public function lacks a docstring that fits
+	@luacheck --quiet --no-config --std luajit $(BUILD)/types
+	@if command -v lua-language-server >/dev/null; then \
+		lua-language-server --check $(BUILD)/types --checklevel Warning; fi
 
 bench: ## figures beside bpftrace and libbpf-tools; writes build/bench.json
 	@packaging/deps.sh build test bench
@@ -167,7 +175,7 @@ $(BUILD)/stdlib/vmdef.lua:
 	@mkdir -p $(@D)
 	$(Q)cp "$$(ls /usr/share/luajit-2.1*/jit/vmdef.lua | head -n 1)" $@
 
-$(BUILD)/assets.S: $(PROBES) $(LUA) $(MADE_LUA) $(SHARED) Makefile
+$(BUILD)/assets.S: $(PROBES) $(LUA) $(TEMPLATES) $(MADE_LUA) $(SHARED) Makefile
 	$(call say,ASSETS,$@)
 	$(Q){ echo '.section .note.GNU-stack,"",%progbits'; n=0; \
 	for asset in $(ASSETS); do n=$$((n + 1)); \

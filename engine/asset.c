@@ -163,6 +163,8 @@ static int keep_if(struct name_list *list, const char *file, const char *suffix)
 
 	if (length <= end || strcmp(file + length - end, suffix) || *file == '.')
 		return 0;
+	if (length >= 9 && !strcmp(file + length - 9, "_test.lua"))
+		return 0; /* the test of one, beside it */
 	return keep(list, file, length - end);
 }
 

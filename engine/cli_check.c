@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* moonprobe check: loads scripts as run would, and attaches nothing. */
+#include "check.h"
 #include "command_line.h"
-#include "loop.h"
-#include "script.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
 static const char help[] =
 	"usage: moonprobe check [--permissions] [--allow WHAT] [-I DIR] SCRIPT...\n"
@@ -19,72 +16,26 @@ static const char help[] =
 	"\n"
 	"  moonprobe check scripts/*.lua\n";
 
-struct check {
-	struct loop *loop;
-	int status;
-};
-
-static void on_running(void *context)
-{
-	(void)context; /* a checked script is never run */
-}
-
-static void on_ended(void *context, int status)
-{
-	struct check *check = context;
-
-	check->status = status;
-	loop_stop(check->loop);
-}
-
-static void on_used_file(void *context, const char *file)
-{
-	(void)context;
-	(void)file;
-}
-
-static const struct script_events events = {
-	.running = on_running,
-	.ended = on_ended,
-	.used_file = on_used_file,
-};
-
 static int check_one(const struct search_path *path, const char *allow, bool permissions,
 		     const char *name)
 {
 	struct script_options options = SCRIPT_OPTIONS_PRESET;
-	struct check check = {0};
-	struct script *script = NULL;
 	struct script_source source;
 	struct error error;
-	int err;
+	int status = STATUS_USAGE;
 
 	options.name = name;
 	options.check = true;
 	options.allow = allow;
 	options.permissions = permissions;
 	options.path = *path;
-	err = script_source_find(&source, &options, &error);
-	if (!err) {
-		err = loop_open(&check.loop);
-		if (err)
-			error_set(&error, err, "loop: %s", strerror(-err));
-	}
-	if (!err)
-		err = script_open(&script, check.loop, &options, &events, &check, &error);
-	if (!err)
-		err = script_start(script, &error);
-	if (err) {
+	if (script_source_find(&source, &options, &error))
 		error_print("%s", error.text);
-		check.status = STATUS_USAGE;
-	} else {
-		loop_run(check.loop);
-	}
-	script_close(script);
-	loop_close(check.loop);
-	if (!check.status && !permissions)
+	else
+		status = check_script(&options);
+	if (!status && !permissions)
 		printf("%s: ok\n", name);
-	return check.status;
+	return status;
 }
 
 static int check_main(int argc, char **argv)

@@ -202,6 +202,10 @@ static void push_knob(lua_State *lua, const struct schema_knob *knob)
 	lua_setfield(lua, -2, "is_signed");
 	lua_pushboolean(lua, knob->kind == SCHEMA_TEXT);
 	lua_setfield(lua, -2, "is_text");
+	if (knob->kind == SCHEMA_TEXT)
+		set_text(lua, "preset", knob->preset_text);
+	else
+		set_number(lua, "preset", knob->preset);
 }
 
 static void push_program(lua_State *lua, const struct schema_program *program)

@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 static const struct subcommand *const subcommands[] = {
-	&run_subcommand,    &serve_subcommand,	 &list_subcommand,
-	&check_subcommand,  &explain_subcommand, &record_subcommand,
-	&replay_subcommand, &show_subcommand,	 &doctor_subcommand,
+	&run_subcommand,     &serve_subcommand,	 &list_subcommand,   &check_subcommand,
+	&explain_subcommand, &record_subcommand, &replay_subcommand, &show_subcommand,
+	&test_subcommand,    &new_subcommand,	 &types_subcommand,  &doctor_subcommand,
 };
 
 #define COUNT (sizeof(subcommands) / sizeof(*subcommands))

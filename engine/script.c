@@ -34,6 +34,7 @@
 
 #define SECOND 1000000000ull
 #define LOAD_SECONDS 10	       /* to load a version, to hand over, to finish */
+#define TEST_SECONDS 60	       /* for a test file */
 #define IDLE_PULSES 5	       /* seconds between two pings of an idle worker */
 #define FAILURES 5	       /* in a minute, then quarantine */
 #define PAUSE_NS (SECOND / 10) /* before the first restart; doubles */
@@ -536,7 +537,7 @@ static void candidate_ended(struct script *script, int code, const char *how)
 		struct error error;
 
 		if (how)
-			say(script, "not started: %s", how);
+			say(script, "%s%s", script->options.test ? "" : "not started: ", how);
 		if (!script->stale)
 			end(script, how || script->history.restarts ? 1 : code);
 		else if (script->stale = false, start_candidate(script, -1, &error))
@@ -606,13 +607,17 @@ static const struct version_events version_events = {
 
 static void look_at_candidate(struct script *script)
 {
+	int patience = script->options.test ? TEST_SECONDS : LOAD_SECONDS;
+
 	version_second(script->candidate);
 	if (script->candidate->ready)
 		return;
-	if (++script->loading == LOAD_SECONDS)
+	if (++script->loading == patience)
 		version_interrupt(script->candidate);
-	else if (script->loading > LOAD_SECONDS)
-		version_kill(script->candidate, "it took more than 10 s to load");
+	else if (script->loading > patience)
+		version_kill(script->candidate, script->options.test
+							? "it took more than a minute"
+							: "it took more than 10 s to load");
 }
 
 static void look_at_active(struct script *script)

@@ -20,6 +20,8 @@ struct script_options {
 	struct search_path path;
 	bool check;	  /* only load it: nothing is attached */
 	bool permissions; /* with check: tell what it may do */
+	bool test;	  /* with check: the file is a test, and runs */
+	bool update;	  /* with test: golden files may be written */
 	bool explain;	  /* tell what runs where; with check: without asking the kernel */
 	bool measure;	  /* with explain: run it, and tell what it costs instead of its rows */
 	bool record;	  /* its events go to a recording, as they are; the script handles none */

@@ -3,6 +3,7 @@
 
 #include "body.h"
 #include "child.h"
+#include "golden.h"
 #include "message.h"
 #include "plan_file.h"
 
@@ -273,6 +274,24 @@ static bool on_module(struct version *version, struct message *message)
 	return true;
 }
 
+/* golden -> golden PATH + fd, or golden "": the texts a test expects; golden + fd writes them first
+ */
+static bool on_golden(struct version *version, struct message *message)
+{
+	const struct script_options *options = version->options;
+	int text = message_take_fd(message, 0), fd = -EACCES;
+	char found[4096];
+
+	if (options->test && options->file && text < 0)
+		fd = golden_open(options->file, found, sizeof(found));
+	else if (options->update && options->file)
+		fd = golden_write(options->file, text, found, sizeof(found));
+	if (text >= 0)
+		close(text);
+	reply_file(version, "golden", fd, found);
+	return options->test;
+}
+
 /* Declarations. */
 
 static bool copy_text(struct message *message, char *to, size_t size)
@@ -515,7 +534,8 @@ static void on_message(struct child *child, struct message *message)
 		{"asset", on_asset},	 {"module", on_module},	  {"declare", on_declare},
 		{"ready", on_ready},	 {"state", on_state},	  {"pong", on_pong},
 		{"running", on_running}, {"report", on_report},	  {"stop", on_stop},
-		{"stuck", on_stuck},	 {"restage", on_restage}, {"total", on_total},
+		{"stuck", on_stuck},	 {"restage", on_restage}, {"golden", on_golden},
+		{"total", on_total},
 	};
 	struct version *version = child_owner(child);
 	const char *name;
@@ -598,9 +618,15 @@ static int open_source(struct version *version, struct error *error)
 /* What the worker is for, see stdlib/boot.lua. */
 static int mode_of(const struct script_options *options)
 {
-	if (options->check || options->explain)
-		return options->measure ? 4 : options->explain ? 3 : 1 + options->permissions;
-	return options->record ? 5 : options->replay ? 6 : 0;
+	if (options->explain)
+		return options->measure ? 4 : 3;
+	if (options->record)
+		return 5;
+	if (options->replay)
+		return 6;
+	if (options->test)
+		return 7;
+	return options->check + options->permissions;
 }
 
 static int send_start(struct version *version, int source, int ring_fd)

@@ -48,6 +48,15 @@ function aggregate.kinds()
   return engine.assets('stdlib/aggregates/', '.lua')
 end
 
+--- A key and its value.
+---@class moonprobe.Row
+---@field key any
+---@field parts any[] of a key of several parts, as text
+---@field value any
+---@field note any
+
+--- Values folded by key.
+---@class moonprobe.Aggregate
 local Aggregate = {}
 
 --- What a look at the aggregate shows, of the kernel's cells too.
@@ -126,6 +135,7 @@ end
 ---@param getters (fun(event): any)[]|nil the key's parts
 ---@param value (fun(event): any)|nil
 ---@param note (fun(event): any)|nil
+---@package
 function Aggregate:taker(getters, value, note)
   local add, options, own = self.kind.add, self.options, self.own
   local function put(key, event)
@@ -157,6 +167,7 @@ function Aggregate:add(value, key)
   self.own:fold(key, self.kind.add, value, self.options)
 end
 
+--- Forgets all keys.
 function Aggregate:clear()
   local kernel = rawget(self, 'kernel')
   if kernel then kernel:clear() else self.own:clear() end
@@ -195,7 +206,7 @@ end
 --- Keys and values, largest value first, at most `limit`. Marks the aggregate as shown by
 --- the script. A key of several parts is a string with '\31' between them.
 ---@param limit integer|nil
----@return { key: any, parts: any[], value: any, note: any }[]
+---@return moonprobe.Row[]
 function Aggregate:rows(limit)
   return rows_of(self, look(self), limit)
 end
@@ -217,7 +228,7 @@ end
 --- cleared: each time all so far is printed.
 ---@param interval string a duration
 ---@param options { keep: boolean|nil }|nil
----@return table self
+---@return moonprobe.Aggregate self
 function Aggregate:every(interval, options)
   local ns = units.duration(interval)
   if not ns or ns == 0 then blame(("every: '%s' is not a time like 1s"):format(tostring(interval))) end
@@ -240,6 +251,7 @@ end
 ---  key: (fun(pointer): any)|nil, note: (fun(pointer): any)|nil }
 ---  cells: cells.open(...) of stdlib/stage/cells.lua; kernel: kind.kernel(options); scale: what values
 ---  are divided by; key, note: from the bytes in the maps, the key as as_key() or joined_key()
+---@package
 function Aggregate:attach_kernel(options)
   local before = self:detach_kernel(true)
   self.kernel = attached.new(self.kind, self.own, options)
@@ -249,6 +261,7 @@ end
 --- From now on programs do not count any more; what they have counted stays.
 ---@param keep boolean|nil gives what they have counted instead of keeping it
 ---@return table|nil
+---@package
 function Aggregate:detach_kernel(keep)
   local kernel = rawget(self, 'kernel')
   if not kernel then return nil end
@@ -260,6 +273,7 @@ function Aggregate:detach_kernel(keep)
 end
 
 --- What a kernel has counted: goes on in the same maps, or becomes the worker's.
+---@package
 function Aggregate:take_over(saved)
   local kernel, own, merge = rawget(self, 'kernel'), self.own, self.kind.merge
   if kernel and kernel:restore(saved) then return end
@@ -272,6 +286,7 @@ function Aggregate:take_over(saved)
 end
 
 --- A plain value for the next version.
+---@package
 function Aggregate:save()
   local kernel = rawget(self, 'kernel')
   local saved = self.own:save()
@@ -280,9 +295,16 @@ function Aggregate:save()
 end
 
 ---@param old table from save()
+---@package
 function Aggregate:restore(old)
   self.own:restore(old)
   if old.kernel then self:take_over(old.kernel) end
+end
+
+--- All of the script, in the order they were made.
+---@return table[]
+function aggregate.all()
+  return made
 end
 
 --- What no script showed, at the end.

@@ -15,10 +15,10 @@ local engine = ...
 --- by stdlib/environment.lua. The host opens files, for it may read them and we may not.
 
 local overridden = false -- true when there is a search path
-local own_sources = {} -- [chunk name] = true: the stdlib's, never to blame
+local own_sources = { ['@stdlib/boot.lua'] = true } -- [chunk name] = true: the stdlib's, never to blame
 
-local function ask_for_file(kind, name)
-  assert(engine.send(nil, kind, name))
+local function ask_for_file(kind, ...)
+  assert(engine.send(nil, kind, ...))
   while true do
     local reply = assert(engine.receive())
     if reply[1] == kind then
@@ -70,6 +70,7 @@ package.preload['moonprobe.engine'] = function() return engine end
 package.preload['moonprobe.own_sources'] = function() return own_sources end
 package.preload['moonprobe.user_module'] = function() return user_module end
 package.preload['moonprobe.asset'] = function() return asset end
+package.preload['moonprobe.ask_for_file'] = function() return ask_for_file end
 
 local start = assert(engine.receive())
 local job = {
@@ -82,6 +83,7 @@ local job = {
   measure = start[5] == 4, -- and what it costs: the script runs, but prints nothing
   record = start[5] == 5, -- events go to a file, as they are (stdlib/record.lua)
   replay = start[5] == 6, -- events come from one (stdlib/replay.lua)
+  test = start[5] == 7, -- the file is a test, and the arguments say how it is run
   quiet = start[6] == 1,
   verbose = start[7] == 1,
   ring_bytes = start[9],
@@ -108,4 +110,6 @@ job.folders = folders
 for i = 15 + start[14], #start do job.arguments[#job.arguments + 1] = start[i] end
 package.preload['moonprobe.job'] = function() return job end
 
-return folders, function() return require('moonprobe.life').live() end
+return folders, function()
+  return job.test and require('moonprobe.testing.file').run() or require('moonprobe.life').live()
+end

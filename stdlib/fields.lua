@@ -102,6 +102,15 @@ local by_type = {
   ip_address = function(raw) return address(raw.bytes) end,
 }
 
+--- What they give, as LuaCATS says it.
+local named_types = {
+  error_number = 'string?',
+  signal_number = 'string?',
+  syscall_number = 'string',
+  device_number = 'string',
+  ip_address = 'string',
+}
+
 --- IO_READ, IO_WRITE -> 'read', 'write': the shared start up to its last underscore goes.
 ---@param values { [integer]: string }
 ---@return { [integer]: string }
@@ -220,6 +229,22 @@ function fields.of(field, has)
   return ('%s %s;'):format(ctype, field.name), nil
 end
 
+--- What a field gives, as a LuaCATS type.
+---@param field table as engine.schema gives it
+---@return string
+function fields.type_of(field)
+  if field.kind == 'c' then return 'string' end
+  if field.elements > 0 then return 'integer[]' end
+  if field.values then
+    local numbers, literals, names = {}, {}, fields.enum_names(field.values)
+    for number in pairs(names) do numbers[#numbers + 1] = number end
+    table.sort(numbers)
+    for i, number in ipairs(numbers) do literals[i] = ("'%s'"):format(names[number]) end
+    return table.concat(literals, '|')
+  end
+  return named_types[field.type] or field.kind == 'b' and 'boolean' or 'integer'
+end
+
 --- 64 bits, given as int64_t, as a script reads them.
 fields.unsigned_value, fields.signed_value = unsigned_value, signed_value
 --- Does a type's value read as something else than a number?
@@ -228,8 +253,19 @@ fields.is_converted = function(type_name) return by_type[type_name] ~= nil end
 ---@param bytes string
 ---@return string
 fields.address_text = function(bytes) return address_text(ffi.cast('const uint8_t *', bytes)) end
+--- ENOENT for 2; nil for 0, a number nobody named as text.
+---@param number integer
+---@return string|nil
 fields.error_name = function(number) return error_names[number] or nil end
+--- SIGKILL for 9.
+---@param number integer
+---@return string
 fields.signal_name = function(number) return signal_names[number] end
+--- Names a device, whatever this machine calls it.
+fields.name_device = function(number, name) device_names[number] = name end
+--- openat for 257, as this architecture has them.
+---@param number integer
+---@return string
 fields.syscall_name = function(number) return syscall_names[number] end
 fields.device_name = function(number) return device_names[number] end
 

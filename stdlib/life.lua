@@ -8,12 +8,11 @@
 local aggregate = require 'moonprobe.aggregate'
 local drain = require 'moonprobe.drain'
 local engine = require 'moonprobe.engine'
-local environment = require 'moonprobe.environment'
 local explain = require 'moonprobe.explain'
 local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
+local loading = require 'moonprobe.loading'
 local mp = require 'moonprobe'
-local options = require 'moonprobe.options'
 local output = require 'moonprobe.output'
 local stages = require 'moonprobe.stages'
 local record = job.record and require 'moonprobe.record'
@@ -46,39 +45,13 @@ local function guarded(fn)
   if not ok then on_error(message) end
 end
 
---- One-liners (-e) find the API among their globals.
-local function one_liner_globals()
-  local also = {}
-  if job.file or job.name ~= '-e' then return also end
-  for name, value in pairs(mp) do
-    if name:sub(1, 1) ~= '_' and name ~= 'print' then also[name] = value end
-  end
-  also.mp = mp
-  return also
-end
-
 --- Runs the user's file. Returns nil, or the exit status when there is nothing to run.
 local function load_script()
-  local chunk, message = load(job.source, job.file and '@' .. job.file or '=' .. job.name, 't')
-  if not chunk then
-    host.report('%s', message)
-    return 2
-  end
-  setfenv(chunk, environment.make(one_liner_globals()))
-  local ok, problem = pcall(chunk)
-  if ok then ok, problem = pcall(options.finish) end
-  if ok then
-    stream.frozen = true
-    state.part('timers', timers.save, timers.restore)
-    return nil
-  end
-  if getmetatable(problem) == options.Exit then
-    if problem.text then engine.write(1, problem.text) end
-    if problem.message then host.report('%s', problem.message) end
-    return problem.status
-  end
-  host.report('%s', tostring(problem))
-  return 2
+  local ended = loading.run()
+  if not ended then return nil end
+  if ended.text then engine.write(1, ended.text) end
+  if ended.message then host.report('%s', ended.message) end
+  return ended.status
 end
 
 --- What the host needs to make a body: knobs, fields, and the plan as a file.

@@ -51,13 +51,16 @@ local mp = {
   error_name = fields.error_name,
   signal_name = fields.signal_name,
   syscall_name = fields.syscall_name,
+  --- True when rows are written as JSON (-f json).
+  ---@type boolean
   json = job.json,
 }
 
 --- Functions that run when the script ends, in the order they were given.
 mp._finally = {}
 
----@param fn function
+--- Calls a function when the script ends, after its last event.
+---@param fn fun()
 function mp.finally(fn)
   if type(fn) ~= 'function' then blame('finally: needs a function') end
   mp._finally[#mp._finally + 1] = fn
@@ -72,14 +75,14 @@ end
 
 --- Calls a function again and again.
 ---@param interval string '500ms', '1s', '2m'
----@param fn function
+---@param fn fun()
 function mp.every(interval, fn)
   timer('every', interval, fn, true)
 end
 
 --- Calls a function once.
 ---@param delay string
----@param fn function
+---@param fn fun()
 function mp.after(delay, fn)
   timer('after', delay, fn, false)
 end
@@ -138,9 +141,10 @@ end
 
 --- A table that the next version of the script inherits. Holds plain values and tables of
 --- them. The old version's content replaces `initial`.
+---@generic T: table
 ---@param name string
----@param initial table
----@return table
+---@param initial T
+---@return T
 function mp.state(name, initial)
   if type(name) ~= 'string' then blame('state: needs a name') end
   if type(initial) ~= 'table' then blame('state: needs a table') end
@@ -149,6 +153,8 @@ function mp.state(name, initial)
 end
 
 --- Prints an aggregate, or any value as a line.
+---@param value any
+---@param ... any
 function mp.print(value, ...)
   if type(value) == 'table' and value.print then
     value:print(...)

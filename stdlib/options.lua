@@ -18,6 +18,8 @@ local options = {}
 --- Raised to end the script early with an exit status; life.lua catches it.
 options.Exit = {}
 
+--- An option of mp.options.
+---@class moonprobe.Option
 local Option = {}
 
 local function declare(kind, letter, preset, doc, parse, expects, extra)
@@ -29,7 +31,9 @@ end
 
 --- -x, --name: true when given.
 ---@param letter string|nil one letter, or nil
----@param doc string
+---@param doc string for --help
+---@return moonprobe.Option
+---@overload fun(doc: string): moonprobe.Option
 function options.flag(letter, doc)
   if doc == nil then letter, doc = nil, letter end
   return declare('flag', letter, false, doc)
@@ -47,18 +51,37 @@ local function valued(kind, expects, parse)
 end
 
 --- --name 5ms. The value is in ns.
----@type fun(preset: string|nil, doc: string, letter: string|nil): table
+---@param preset string|nil
+---@param doc string for --help
+---@param letter string|nil
+---@return moonprobe.Option
 options.duration = valued('duration', 'a time like 5ms', units.duration)
 --- --name 5 or --name 500ms: between two printings. The value is in ns.
+---@param preset string|nil
+---@param doc string for --help
+---@param letter string|nil
+---@return moonprobe.Option
 options.interval = valued('interval', 'seconds, or a time like 500ms', function(text)
   local ns = tonumber(text) and tonumber(text) * 1e9 or units.duration(text)
   return ns and ns > 0 and ns or nil
 end)
 --- --name 4K. The value is in bytes.
+---@param preset string|nil
+---@param doc string for --help
+---@param letter string|nil
+---@return moonprobe.Option
 options.size = valued('size', 'a size like 64K', units.size)
 --- --name 7
+---@param preset number|nil
+---@param doc string for --help
+---@param letter string|nil
+---@return moonprobe.Option
 options.number = valued('number', 'a number', tonumber)
 --- --name 80,443. The value is a set: value[80] is true.
+---@param preset string|nil
+---@param doc string for --help
+---@param letter string|nil
+---@return moonprobe.Option
 options.numbers = valued('numbers', 'numbers like 80,443', function(text)
   local set = {}
   for word in (text .. ','):gmatch('(.-),') do
@@ -69,17 +92,26 @@ options.numbers = valued('numbers', 'numbers like 80,443', function(text)
   return set
 end)
 --- --name ENOENT or --name 2. The value is the number.
+---@param preset string|nil
+---@param doc string for --help
+---@param letter string|nil
+---@return moonprobe.Option
 options.errno = valued('errno', 'an error like ENOENT or 2', function(text)
   for number = 1, 133 do if engine.errno_name(number) == text then return number end end
   return tonumber(text)
 end)
 --- --name TEXT
+---@param preset string|nil
+---@param doc string for --help
+---@param letter string|nil
+---@return moonprobe.Option
 options.text = valued('text', 'text', function(text) return text end)
 
 --- --name one|other
 ---@param choices string[] the first is the preset
 ---@param doc string
 ---@param letter string|nil
+---@return moonprobe.Option
 function options.choice(choices, doc, letter)
   if type(choices) ~= 'table' then blame('choice: needs a list') end
   local function parse(text)
@@ -94,6 +126,7 @@ end
 ---@param choices string[]
 ---@param doc string
 ---@param letter string|nil
+---@return moonprobe.Option
 function options.choices(choices, doc, letter)
   if type(choices) ~= 'table' then blame('choices: needs a list') end
   local known = {}
@@ -111,7 +144,8 @@ end
 
 --- A word without an option before it, in the order of `place`.
 ---@param place integer 1 is the first
----@param of table an option that says how it reads
+---@param of moonprobe.Option says how it reads
+---@return moonprobe.Option
 function options.argument(place, of)
   if getmetatable(of) ~= Option then blame('argument: needs an option') end
   of.place = place
@@ -218,7 +252,7 @@ local function unknown(declared, word)
 end
 
 --- Reads the script's arguments. Called once, where the script starts.
----@param declared { [string]: table }
+---@param declared { [string]: moonprobe.Option }
 ---@return { [string]: any } values
 function options.parse(declared)
   local values, places, letters, words, at = {}, {}, {}, job.arguments, 1

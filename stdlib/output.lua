@@ -18,6 +18,10 @@ local lines, gathered = {}, 0
 --- True: what is printed is thrown away.
 output.muted = false
 
+--- Is told of every row: the columns' names (nil: a row without) and the values; nil: nobody.
+---@type fun(names: string[]|nil, ...)|nil
+output.on_row = nil
+
 --- The end of the longest run of whole lines from `at` on that a pipe takes in one piece, so
 --- that lines of several scripts do not mix. A line that is longer goes by itself.
 local function piece_end(text, at)
@@ -102,6 +106,8 @@ function output.escaped(text)
 end
 
 --- Seconds since 1970 as local time of day.
+---@param seconds number
+---@return string
 function output.clock(seconds)
   return os.date('%H:%M:%S', math.floor(seconds))
 end
@@ -112,14 +118,24 @@ local function pad(text, width, left)
   return left and text .. room or room .. text
 end
 
+--- A column of mp.columns.
+---@class moonprobe.Column
+---@field [1] string its name
+---@field width? integer
+---@field title? string
+---@field none? string
+---@field shown? boolean
+---@field decimals? integer
+---@field format? fun(value: any): string
+
 --- Declares a table and gives the function that adds a row to it. Columns are
 ---   { 'name', width = 7, title = 'NAME', none = '0', shown = opt.all, decimals = 3,
 ---     format = function(value) return text end }
 --- A negative width aligns left; the last column is not padded. `none` stands for nil ('-').
 --- A column with shown = false is left out of the text. In JSON a row is an object of all
 --- columns' names and unformatted values. The heading is printed before the first row.
----@param columns table[]
----@return fun(...) row
+---@param columns moonprobe.Column[]
+---@return fun(...: any) row
 function output.columns(columns)
   local names, places, headed = {}, {}, false
   for i, column in ipairs(columns) do
@@ -144,6 +160,7 @@ function output.columns(columns)
     return output.text(value)
   end
   return function(...)
+    if output.on_row then output.on_row(names, ...) end
     if job.json then
       output.line(json.object(names, { ... }))
       return
@@ -161,7 +178,9 @@ function output.moment(seconds)
 end
 
 --- A row without columns: values side by side, or a JSON array.
+---@param ... any
 function output.row(...)
+  if output.on_row then output.on_row(nil, ...) end
   local parts, count = {}, select('#', ...)
   for i = 1, count do
     local value = select(i, ...)

@@ -33,17 +33,22 @@ end
 local derived = {
   sequence = {
     from = 'stamp',
+    type = 'integer',
     doc = 'number of the event among those of its probe on its CPU, modulo 2^24',
     get = function() return function(event) return band(event._stamp, 0xffffff) end end,
   },
   time = {
     from = 'time_ns',
+    type = 'number',
     doc = 'when it happened, seconds since 1970',
     get = function(offset)
       return function(event) return (tonumber(event._time_ns) + offset) / 1e9 end
     end,
   },
 }
+
+-- Members of the header that a script may read, and no BTF describes.
+local header_docs = { cpu = 'the CPU it happened on' }
 
 local known = {}
 
@@ -55,6 +60,36 @@ local function names_of(self)
   for name in pairs(self.readable) do names[#names + 1] = name end
   table.sort(names)
   return names
+end
+
+--- What a test may give for a field, as stdlib/testing/event.lua takes it, as a LuaCATS type.
+local function takes(self, field, type_name)
+  local plain = type_name:gsub('%?$', '')
+  if field.kind == 'c' then return self.readable[field.name .. '_list'] and 'string|string[]' or plain end
+  if plain == 'integer' and field.element_bytes == 8 then return 'number' end -- people write 1e9
+  local is_plain = field.kind == 's' or field.kind == 'b' or plain:find('^integer')
+  return is_plain and plain or plain .. '|integer' -- by name, or the number itself
+end
+
+--- What a script may read of an event, by name, with LuaCATS types; what a test may give for it.
+---@param self table a schema
+---@return { name: string, type: string, takes: string|nil, unit: string, doc: string }[]
+function schema.members(self)
+  local by_name, members = {}, {}
+  for _, field in ipairs(self.fields) do by_name[field.name] = field end
+  for i, name in ipairs(names_of(self)) do
+    local field, made = by_name[name], derived[name]
+    if made then
+      members[i] = { name = name, type = made.type, unit = '', doc = made.doc }
+    elseif field then
+      local type_name = fields.type_of(field)
+      members[i] = { name = name, type = type_name, takes = takes(self, field, type_name), unit = field.unit,
+        doc = header_docs[name] or field.doc }
+    else
+      members[i] = { name = name, type = 'string[]', unit = '', doc = 'the parts of ' .. self.readable[name] }
+    end
+  end
+  return members
 end
 
 --- A sentence for a misspelt field.

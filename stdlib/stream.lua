@@ -95,9 +95,9 @@ local function check_knobs(self, knobs)
 end
 
 --- The events of a probe. Calling it again with the same knobs gives the same instance.
----@param name string
----@param knobs table|nil
----@return table stream
+---@param name moonprobe.Probe
+---@param knobs moonprobe.Knobs|nil
+---@return moonprobe.Stream
 function stream.open(name, knobs)
   if type(name) ~= 'string' then blame("probe: needs a probe's name") end
   local self, message = schema.of(name)
@@ -118,14 +118,16 @@ function stream.open(name, knobs)
   return setmetatable({ source = source, filters = {}, kernel = false }, Stream)
 end
 
+---@class moonprobe.Stream
 local methods = {}
 
 --- Lets only events pass for which the function returns true. It runs in the kernel when it can be
 --- translated, else here, with the same result; `moonprobe explain` tells which.
 --- where(f, { kernel = true }), or where{ f, kernel = true }: an error when it cannot.
----@param predicate fun(event): boolean
+---@param predicate fun(e: moonprobe.Event): any
 ---@param options { kernel: boolean }|nil
----@return table stream a new one
+---@return moonprobe.Stream stream a new one
+---@overload fun(self: moonprobe.Stream, predicate: moonprobe.Predicate): moonprobe.Stream
 function methods:where(predicate, options)
   if type(predicate) == 'table' then predicate, options = predicate[1], predicate end
   check_function('where', predicate)
@@ -139,8 +141,8 @@ end
 
 --- where(), when an option asks for it: :when(opt.uid, function(e) return e.uid == opt.uid end)
 ---@param asked any nil or false: all events pass
----@param predicate fun(event): boolean
----@return table stream
+---@param predicate fun(e: moonprobe.Event): any
+---@return moonprobe.Stream
 function methods:when(asked, predicate)
   check_function('when', predicate)
   return asked and self:where(predicate) or self
@@ -148,8 +150,8 @@ end
 
 --- Calls the function with every event. The event is valid during the call: copy fields that
 --- are needed later.
----@param handler fun(event)
----@return table stream the same
+---@param handler fun(e: moonprobe.Event)
+---@return moonprobe.Stream stream the same
 function methods:each(handler)
   check_function('each', handler)
   if stream.frozen then blame('each: handlers are added while the script is loaded') end
@@ -176,6 +178,36 @@ local function key_of(source, by)
   end
   return getters, names, parts
 end
+
+--- A field of an event, as a probe's own stub names them.
+---@alias moonprobe.Field string
+
+--- A part of an aggregate's key.
+---@alias moonprobe.Key moonprobe.Field|fun(e: moonprobe.Event): any
+
+--- What where{ f, kernel = true } takes.
+---@class moonprobe.Predicate
+---@field [1] fun(e: moonprobe.Event): any
+---@field kernel boolean
+
+--- The name of a probe. A function that takes one is declared once for each, with what belongs to it.
+---@alias moonprobe.Probe string
+
+--- Fields of an event that a test makes up.
+---@alias moonprobe.Values table<string, any>
+
+--- Knobs of any probe; a probe's own stub names its own.
+---@alias moonprobe.Knobs table<string, integer|boolean|string>
+
+--- Options of every aggregate.
+---@class moonprobe.AggregateOptions
+---@field by? moonprobe.Key|moonprobe.Key[] what is one key
+---@field full? 'refuse'|'lru' with max_keys keys: refuse new ones, or drop the one unused for longest
+---@field kernel? boolean an error when it cannot run in the kernel
+---@field label? string what the values are
+---@field max_keys? integer (10000)
+---@field name? string the heading
+---@field note? moonprobe.Key tells more about a key, as its first event has it
 
 local OPTIONS = { 'by', 'full', 'kernel', 'label', 'max_keys', 'name', 'note' }
 local MOST_KEYS = 1048576 -- bpf/include/plan.h

@@ -53,6 +53,8 @@ return {
     end
     return both
   end,
+  --- A bucket without `from` or `to` has no bound there.
+  ---@return { count: integer, sum: number, buckets: { from?: number, to?: number, count: integer }[] }
   value = function(cell) return { count = cell.count, sum = cell.sum, buckets = buckets(cell) } end,
   rank = function(cell) return cell.count end,
   ---@param cell table

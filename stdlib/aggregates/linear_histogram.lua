@@ -82,6 +82,8 @@ return {
     for name, number in pairs(b) do both[name] = (both[name] or 0) + number end
     return both
   end,
+  --- A bucket without `from` or `to` has no bound there.
+  ---@return { count: integer, sum: number, buckets: { from?: number, to?: number, count: integer }[] }
   value = function(cell, options)
     return { count = cell.count, sum = cell.sum, buckets = buckets(cell, options) }
   end,

@@ -65,6 +65,15 @@ local function names_of(field)
   return names
 end
 
+--- All that it can read as.
+---@return string[] sorted
+function named.names(field)
+  local names = {}
+  for name in pairs(names_of(field)) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
 --- Does a number have no name? Then it reads as its digits.
 local function nameless(field, number)
   if field.values then return fields.enum_names(field.values)[number] == nil end

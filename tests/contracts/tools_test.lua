@@ -69,13 +69,15 @@ local function check_help(name, block)
   tap.is(wrong.out, '', name .. ': and prints nothing')
 end
 
-local files = tap.shell('ls scripts/*.lua').rows
+local files = tap.shell('ls scripts/*.lua | grep -v _test').rows
 tap.ok(#files > 0, 'there are tools')
 for _, file in ipairs(files) do
   local name = file:match('([^/]*)%.lua$')
   tap.like(name, '^%l[%l%d_]*$', name .. ': its name is lower case')
   local source = tap.slurp(file)
   local block = block_of(source)
+  tap.like(tap.slurp((file:gsub('%.lua$', '_test.lua'))), "test%.load[ (]'" .. name .. "'",
+    name .. ': has a test beside it')
   check_source(name, source, block)
   check_loads(name, file)
   check_help(name, block)

@@ -92,7 +92,7 @@ for _, name in ipairs { 'biolatency', 'execsnoop', 'opensnoop', 'runqlat', 'sysc
 end
 
 -- A stage that the verifier refuses: it takes for granted that a key has found room.
-local folding, changed = tap.slurp('stdlib/stage/folding.lua'):gsub("code:jump_if%('eq', 0, 0, full%)", '')
+local folding, changed = tap.slurp('stdlib/stage/folding.lua'):gsub("code:jump_if%('ne', 0, 0, made%)", 'code:jump(made)')
 tap.is(changed, 1, 'a translator with a bug')
 file('stdlib/stage/folding.lua', folding)
 run = tap.moonprobe(('explain -I %s %s'):format(folder, script))

@@ -1,0 +1,213 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- moonprobe test: what it runs, what it prints, how it ends. Run by plain luajit from the top of
+--- the tree, after `make`.
+local tap = dofile 'tests/tap.lua'
+
+local folder = tap.shell('mktemp -d').rows[1]
+tap.shell('chmod 755 ' .. folder)
+
+local function file(name, text)
+  tap.shell(('mkdir -p $(dirname %s/%s)'):format(folder, name))
+  return tap.spit(folder .. '/' .. name, text)
+end
+
+--- Runs a test with this body.
+local function run(body, options)
+  local path = file('one_test.lua', "local test = require 'moonprobe.test'\n" .. body)
+  return tap.moonprobe(('test %s %s'):format(options or '', path))
+end
+
+local function passes(body, name)
+  local got = run(body)
+  return tap.ok(got.status == 0 and got.err == '' and not got.out:find('not ok'), name, got)
+end
+
+file('count.lua', [[
+local mp = require 'moonprobe'
+local lib = require 'lib'
+local opt = mp.options { over = mp.duration('1ms', 'only slower'), fail = mp.flag('x', 'raise') }
+local seen = mp.state('seen', { count = 0 })
+mp.probe('syscall'):where(function(e) return e.latency_ns > opt.over end):each(function(e)
+  if opt.fail then error('asked to') end
+  seen.count = seen.count + 1
+  mp.row(lib.shout(e.comm), e.result)
+end)
+mp.probe('syscall'):count('number'):every('1s')
+mp.after('3s', function() mp.stop() end)
+mp.finally(function() mp.print(mp.completeness().ratio) end)
+]])
+file('lib.lua', [[
+return {
+  shout = function(text) return text:upper() end,
+  rest = function()
+    return 1
+  end,
+}
+]])
+
+passes([[
+local run = test.load('count')
+run:feed('syscall', { comm = 'cat', number = 'read', latency_ns = 2e6, result = 2LL ^ 62 })
+run:feed('syscall', { comm = 'dog', number = 'read', latency_ns = 1e6 })
+test.is(run:rows(), { { 'CAT', 2LL ^ 62 } }, 'rows; 64 bits exactly')
+test.is(run:state(), { seen = { count = 1 } })
+test.is(run:aggregates(), { ['syscall count by number'] = { read = 2 } })
+test.is(run:now(), 0)
+run:advance '999ms'
+test.is(run:lines(), { 'CAT  4611686018427387904' })
+run:advance '1ms'
+test.is(run:lines()[3], 'read                                                2', 'a timer prints')
+test.is(run:aggregates(), { ['syscall count by number'] = {} }, 'and clears')
+test.is(run:stopped(), false)
+run:advance '1h'
+test.ok(run:stopped())
+]], 'rows, aggregates, state, timers')
+
+passes([[
+local run = test.load('count')
+run:feed('syscall', { number = 'read', latency_ns = 2e6 }):advance '500ms'
+test.is(run:reload(), true, 'the same again')
+test.is(run:state(), { seen = { count = 1 } }, 'state is inherited')
+test.is(run:aggregates(), { ['syscall count by number'] = { read = 1 } }, 'cells too')
+run:advance '500ms'
+test.is(run:aggregates(), { ['syscall count by number'] = {} }, 'timers keep their beat')
+local ok, message = run:reload(nil, { text = "local x = nosuch" })
+test.is(ok, nil)
+test.like(message, "no variable named 'nosuch'", 'one that cannot be loaded')
+run:feed('syscall', { latency_ns = 2e6 })
+test.is(run:state().seen.count, 2, 'the old one goes on')
+run:reload(nil, { text = "local mp = require 'moonprobe' local s = mp.state('seen', {}) mp.probe('syscall'):each("
+  .. "function(e) mp.row(s.count) end)" })
+run:clear():feed('syscall', {})
+test.is(run:rows(), { { 2 } }, 'another version')
+]], 'reload')
+
+passes([[
+local run = test.load('count', { '-x', '--over', '0ns' })
+run:feed('syscall', { latency_ns = 1 }):lose('syscall', 3)
+test.like(run:errors()[1], '/count.lua:6: asked to$', 'errors of handlers')
+run:finish()
+test.is(run:lines(), { '0.250' }, 'completeness knows what is lost')
+test.raises(function() run:feed('syscall', {}) end, '_test.lua:%d+: feed: a run of count .* has finished')
+]], 'errors and losses')
+
+passes([[
+local function refuses(pattern, ...)
+  local given = { ... }
+  test.raises(function() test.load('execsnoop'):feed(unpack(given)) end, pattern)
+end
+refuses("no probe named 'process_exce'; did you mean 'process_exec'%?", 'process_exce', {})
+refuses("execsnoop uses no probe 'syscall'; it uses process_exec", 'syscall', {})
+refuses("_test.lua:%d+: process_exec has no field 'pdi'; did you mean 'pid'%?", 'process_exec', { pdi = 1 })
+test.raises(function() test.load('exexsnoop') end, "no exexsnoop.lua beside the test .* did you mean 'execsnoop'%?")
+test.raises(function() test.load('../up.lua') end, 'no ../up.lua')
+test.raises(function() test.load('count', { '--none' }) end, 'unknown option %-%-none')
+local one_liner = test.load(nil, {}, { text = "probe 'process_exec':count('comm')" })
+test.is(one_liner:feed('process_exec', { comm = 'ls' }):finish():text(), 'process_exec count by comm\n'
+  .. 'ls                                                  1\n', 'one-liners')
+test.raises(function() io.open('/etc/passwd', 'w').x = 1 end)
+test.raises(function() os.exit(0) end, 'os.exit%(0%) in a test')
+]], 'mistakes')
+
+passes([[
+for _, asked in ipairs { {}, { json = true } } do
+  local times = test.load(nil, {}, { json = asked.json, text = "local mp = require 'moonprobe'\n"
+    .. "mp.row(mp.now(), os.time(), mp.clock(mp.now()), os.date('%F'))" })
+  test.is(times:rows(), { { 946684800, 946684800, '00:00:00', '2000-01-01' } }, 'the clock stands still')
+end
+]], 'determinism')
+
+local failed = run [[
+local run = test.load('count')
+run:feed('syscall', { comm = 'cat', latency_ns = 2e6 })
+test.is(run:rows(), { { 'CAT', 1 } }, 'a row')
+test.case('case', function() test.ok(false) error('inside') end)
+test.ok(true, 'goes on')
+]]
+tap.is(failed.status, 1, 'one that fails: status')
+for _, line in ipairs { 'not ok 1 - a row', '# at [^\n]*/one_test.lua:4', "# event    syscall { comm = 'cat', "
+  .. 'latency_ns = 2000000 } of count', "# expected { { 'CAT', 1 } }", "# given    { { 'CAT', 0 } }",
+  '# differ   at %[1%]%[2%]', 'not ok 2 %- case: line 5', 'not ok 3 %- case: runs to its end',
+  'ok 4 %- goes on', '1%.%.4\n$' } do
+  tap.like(failed.out, (line:gsub('^not ok 1 %-', 'not ok 1 %%-')), 'it shows: ' .. line)
+end
+
+local unseen = run "test.load('count', { '-x' }):feed('syscall', { latency_ns = 2e6 }) test.ok(true)"
+tap.ok(unseen.status == 1 and unseen.out:find('# error    [^\n]*count.lua:6: asked to'),
+  'an error nobody looked at', unseen)
+tap.is(run("error('x')").status, 1, 'a file that raises')
+tap.like(run('').out, 'not ok 1 %- the file tests something', 'a file without tests')
+local broken = run 'if'
+tap.ok(broken.status == 2 and broken.err:find('one_test.lua:2:'), 'a file that is no Lua: status 2, its line', broken)
+
+-- Golden files.
+local text = [[test.golden('a b', %q) test.golden('other', '=== x\n\\y\n\\') test.golden('none', '')]]
+tap.is(run(text:format('1\n2\n')).status, 1, 'golden: nothing kept yet')
+tap.is(run(text:format('1\n2\n'), '--update').status, 0, 'golden: --update')
+tap.is(tap.slurp(folder .. '/one_test.golden'),
+  '=== a b\n1\n2\n=== other\n\\=== x\n\\\\y\n\\\\\n\\\n=== none\n', 'golden: the file')
+tap.is(run(text:format('1\n2\n')).status, 0, 'golden: the same')
+local differs = run(text:format('1\n3\n'))
+tap.ok(differs.status == 1 and differs.out:find('# given    1\n#          3\n', 1, true)
+  and differs.out:find('# differ   in line 2'), 'golden: others', differs)
+tap.is(tap.slurp(folder .. '/one_test.golden'):sub(1, 13), '=== a b\n1\n2\n=', 'golden: kept without --update')
+run("test.golden('other', '')", '--update')
+tap.is(tap.slurp(folder .. '/one_test.golden'), '=== other\n', 'golden: --update forgets what nobody asks for')
+
+-- What it costs, and what did not run.
+local body = [[
+local lib = require 'lib'
+test.load('count'):feed('syscall', { comm = lib.shout('a'), latency_ns = 2e6 })
+test.ok(1)
+]]
+local covered = run(body, '--coverage')
+tap.like(covered.out, '# coverage [^\n]*/count.lua: 100.0 %% of 12 lines\n', 'coverage of the script')
+tap.like(covered.out, '# coverage [^\n]*/lib.lua: [^\n]*not run: 4\n', 'coverage of its modules')
+tap.like(run(body, '--bench').out, '\n# bench count: %d+ events/s, %d+ bytes of garbage per event\n', 'bench')
+tap.is(run(body, '--bench --coverage').status, 2, 'not both')
+
+-- Several files.
+file('below/a_test.lua', "require('moonprobe.test').ok(true, 'fine')")
+file('below/deep/b_test.lua', "require('moonprobe.test').ok(false, 'not')")
+file('below/.hidden/c_test.lua', "require('moonprobe.test').ok(false)")
+file('below/lib.lua', "error('no test')")
+local several = tap.moonprobe('test ' .. folder .. '/below/')
+tap.is({ several.status, several.err }, { 1, '' }, 'a folder: the worst status')
+tap.is((several.out:gsub('\n    #[^\n]*', '')), ([[
+# Subtest: DIR/below/a_test.lua
+    ok 1 - fine
+    1..1
+ok 1 - DIR/below/a_test.lua
+# Subtest: DIR/below/deep/b_test.lua
+    not ok 1 - not
+    1..1
+not ok 2 - DIR/below/deep/b_test.lua
+1..2
+]]):gsub('DIR', folder), 'a folder: subtests')
+tap.is(tap.shell(('cd %s/below && %s/%s test a_test.lua'):format(folder, tap.shell('pwd').rows[1], tap.binary)).out,
+  'ok 1 - fine\n1..1\n', 'a file here')
+local proved = tap.shell(('prove --exec "%s test %s/below" %s/below/a_test.lua'):format(tap.binary, folder, folder))
+tap.ok(proved.status == 1 and proved.out:find('Failed test:  2\n'), 'prove reads both', proved)
+for _, wrong in ipairs { folder .. '/none_test.lua', folder .. '/below/.hidden/..', '--none', '-I' } do
+  local got = tap.moonprobe('test ' .. wrong)
+  tap.ok(wrong:find('%.%.$') or got.status == 2 and got.out == '' and #got.rows == 0 and got.err:find('^moonprobe: '),
+    'test ' .. wrong:gsub('^.*/', '') .. ': status 2 and why', got)
+end
+tap.shell(('mkdir %s/empty'):format(folder))
+tap.like(tap.moonprobe(('test %s/empty'):format(folder)).err, 'empty: no %*_test.lua in it', 'a folder without tests')
+tap.like(tap.moonprobe('test --help').out, '^usage: moonprobe test', '--help')
+
+-- Again when something changes that was loaded.
+local log = folder .. '/log'
+file('watched_test.lua', "local t = require 'moonprobe.test'\nt.is(require('value'), 1)\n")
+file('value.lua', 'return 1\n')
+tap.shell(([[
+%s test --watch %s/watched_test.lua >%s 2>&1 & pid=$!
+until_count() { for i in $(seq 100); do [ $(grep -c waiting %s) -ge $1 ] && return; sleep 0.1; done; }
+until_count 1; sleep 0.2; echo 'return 2' > %s/value.lua; until_count 2; kill $pid
+]]):format(tap.binary, folder, log, log, folder))
+tap.is((tap.slurp(log):gsub('\n# [aedg][^\n]*', '')), 'ok 1 - line 2\n1..1\n# waiting for changes\n'
+  .. 'not ok 1 - line 2\n1..1\n# waiting for changes\n', '--watch')
+
+tap.shell('rm -r ' .. folder)
+tap.done()
