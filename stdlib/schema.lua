@@ -99,6 +99,13 @@ local function define(self)
       error(('probe %s: field %s is not where BTF says'):format(self.name, field.name), 0)
     end
   end
+  -- Members that FFI reads by itself come here too: LuaJIT 2.1.0-beta3 compiles event[name] without
+  -- looking at the name when it was one of ours at first (crec_index_meta in lj_crecord.c).
+  for name, member in pairs(self.readable) do
+    if not getters[name] and name == member then
+      getters[name] = loadstring(('return function(event) return event[%q] end'):format(name))()
+    end
+  end
   ffi.metatype(struct, {
     __index = function(event, name)
       local getter = getters[name]

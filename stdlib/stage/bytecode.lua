@@ -7,12 +7,16 @@
 --- Where the instruction set is described: LuaJIT, src/lj_bc.h.
 
 local bit = require 'bit'
+local ffi = require 'ffi'
 local util = require 'jit.util'
 local vmdef = require 'moonprobe.vmdef'
 
 jit.off(true, true) -- of this file: see assembler.lua
 
 local band, rshift = bit.band, bit.rshift
+
+-- A call has its arguments from register A + 2 on (LJ_FR2), as in every build for 64 bits of today.
+assert(ffi.abi 'gc64', 'LuaJIT was built without GC64')
 
 local bytecode = {}
 

@@ -33,7 +33,7 @@ local VERDICT = 7 -- register
 local SCRATCH = 3 -- byte of the record's header that early leaves for late
 local UNDECIDED = 0x80
 local MOST_BITS, SHARED = 7, 0x40
-local MOST_INSTRUCTIONS = 8192 -- of a stage: plan.h
+local MOST_INSTRUCTIONS, MOST_MAPS = 8192, 48 -- of a stage, of a plan: plan.h
 local THIS_CPU = 8 -- helper bpf_get_smp_processor_id
 
 local Plan = {}
@@ -307,6 +307,8 @@ local function attempt(source, alone, refused)
     if math.max(#(self.early or {}), #self.late) > MOST_INSTRUCTIONS then
       self.emitting = self.largest
       value.refuse('more than %d instructions on one probe, most of them for this', MOST_INSTRUCTIONS)
+    elseif #self.maps > MOST_MAPS then
+      value.refuse('more than %d maps on one probe', MOST_MAPS)
     end
   end)
   if ok then return self end

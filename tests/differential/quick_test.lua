@@ -52,7 +52,8 @@ do
     local class, op = code.code % 8, math.floor(code.code / 16)
     if (class == JUMPS or class == JUMPS + 1) and op ~= 0 and op ~= 8 and op ~= 9 and code.code % 16 < 8 then
       try(function(plan)
-        local bytes = ffi.new('uint8_t[?]', #plan.early, plan.early)
+        local bytes = ffi.new('uint8_t[?]', #plan.early)
+        ffi.copy(bytes, plan.early, #plan.early)
         local one = ffi.cast('struct judge_instruction *', bytes) + i
         one.imm = one.imm + 1
         plan.early = ffi.string(bytes, #plan.early)
@@ -63,8 +64,8 @@ do
 end
 
 -- Random ones.
-local PAIRS = tonumber(os.getenv 'PAIRS') or (tap.slow and 10000 or 120000)
-local done = campaign.run { first = tonumber(os.getenv 'SEED') or 1, pairs = PAIRS, seconds = 120 }
+local PAIRS = tonumber(os.getenv 'PAIRS' or '') or (tap.slow and 10000 or 120000)
+local done = campaign.run { first = tonumber(os.getenv 'SEED' or '') or 1, pairs = PAIRS, seconds = 120 }
 for _, failure in ipairs(done.failures) do
   tap.ok(false, ('function %d'):format(failure.seed), campaign.describe(failure))
 end

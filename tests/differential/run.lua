@@ -3,7 +3,7 @@
 ---
 ---   SEED=1 PAIRS=1000000 luajit tests/differential/run.lua
 ---
---- SEED     number of the first function; the same number gives the same function and events
+--- SEED     number of the first function (the time); the same gives the same function and events
 --- PAIRS    how many pairs of a function and an event (1,000,000)
 --- SECONDS  at most so long
 --- PROFILE  only functions of this profile (generate.lua)
@@ -18,7 +18,7 @@ local shrink = require 'shrink'
 local tree = require 'tree'
 local trial = require 'trial'
 
-local function setting(name, default) return tonumber(os.getenv(name) or default) end
+local function setting(name, default) return tonumber(os.getenv(name) or '') or default end
 
 local ok, message = judge.open()
 if not ok then
@@ -26,7 +26,7 @@ if not ok then
   os.exit(2)
 end
 
-local first = setting('SEED', 1)
+local first = setting('SEED', os.time() % 100000 * 10000)
 if os.getenv('SHOW') then
   local made, schema, how = campaign.prepare(first, os.getenv('PROFILE'))
   local text = tree.text(made.tree)
@@ -38,6 +38,7 @@ if os.getenv('SHOW') then
   os.exit(result.outcome == 'same' and 0 or 1)
 end
 
+print(('from function %d on'):format(first))
 local shown, next_line = 0, os.time() + 30
 local done = campaign.run {
   first = first,

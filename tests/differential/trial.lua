@@ -28,11 +28,15 @@ local function globals()
   return setmetatable(env, { __index = function(_, name) error("no variable named '" .. tostring(name) .. "'", 2) end })
 end
 
---- The sinks of a chunk's text; nil when it cannot be compiled or made.
+--- The sinks of a chunk's text; nil when it cannot be compiled or made. They are interpreted:
+--- LuaJIT's interpreter is the reference, its compiler has errors of its own.
+---@param text string
+---@param hot boolean|nil they may become machine code
 ---@return function[][]|nil
-function trial.compile(text)
+function trial.compile(text, hot)
   local chunk = loadstring(text, '=made')
   if not chunk then return nil end
+  if not hot then jit.off(chunk, true) end
   setfenv(chunk, globals())
   local ok, made = pcall(chunk)
   if not ok then return nil end
@@ -64,21 +68,9 @@ local function answers_of(filters, schema, count)
   return answers
 end
 
---- What LuaJIT says about the events, interpreted: that is the reference.
-local function interpreted(sinks, schema, count)
+local function all_answers(sinks, schema, count)
   local list = {}
-  jit.off()
   for i, filters in ipairs(sinks) do list[i] = answers_of(filters, schema, count) end
-  jit.on()
-  return list
-end
-
---- The same when compiled to machine code, in a loop as hot as a worker's.
-local function compiled(sinks, schema, count)
-  local list = {}
-  for _ = 1, 2 do
-    for i, filters in ipairs(sinks) do list[i] = answers_of(filters, schema, count) end
-  end
   return list
 end
 
@@ -187,9 +179,9 @@ end
 ---@return table result
 function trial.run(text, schema, options)
   local count = options.count or judge.COUNT
-  local sinks = trial.compile(text)
+  local sinks = trial.compile(text, options.hot)
   if not sinks then return { outcome = 'invalid' } end
-  if options.hot then compiled(sinks, schema, count) end
+  if options.hot then all_answers(sinks, schema, count) end
   local planned = plan_of(text, schema, sinks)
   local plan = planned.plan
   if planned.outcome ~= 'planned' then return planned end
@@ -201,11 +193,13 @@ function trial.run(text, schema, options)
   result, message = one.run()
   one.close()
   if not result then return { outcome = 'unloadable', message = message, plan = plan } end
-  local answers = interpreted(options.hot and trial.compile(text) or sinks, schema, count)
+  local answers = all_answers(options.hot and trial.compile(text) or sinks, schema, count)
   local report = { outcome = 'same', open = 0, errors = 0, passed = 0, plan = plan, asked = count * #sinks }
   compare(report, planned.jobs, schema, count, answers)
   if options.compiled and report.outcome == 'same' then
-    local again = compiled(trial.compile(text), schema, count)
+    local again = trial.compile(text, true)
+    all_answers(again, schema, count) -- now they are machine code
+    again = all_answers(again, schema, count)
     for k in ipairs(sinks) do
       for i = 0, count - 1 do
         if again[k][i] ~= answers[k][i] then
