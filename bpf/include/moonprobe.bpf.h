@@ -41,9 +41,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define ONLY_WITH(knob) TAG("only_with:" #knob)
 
 /* Names the probe: its event is struct NAME_event, its stages are the two functions
- * below. They let everything pass; the engine replaces all of their instructions by a
- * script's filter, and finds them by their first one (record.h). The asm operands keep clang
- * from looking through them.
+ * below. They let everything pass; the engine puts a script's filter where they are called, and
+ * knows them by their first instruction (record.h). The asm operands keep clang from looking
+ * through them.
  * `about` is one sentence; `blind` says what the probe cannot see. */
 #define PROBE(name, about, blind)                                                                  \
 	/* 0: drop the event; else go on */                                                        \
