@@ -21,6 +21,7 @@ local const, refuse = value.const, value.refuse
 local FRAME, EVENT = assembler.FRAME, assembler.EVENT
 local VALUE, CELL = 8, 9 -- registers
 local LOOKUP, UPDATE, NO_EXIST = 1, 2, 1
+local E2BIG = 7
 local BANK, REFUSED, ZEROS = 0, 8, 16 -- offsets in the control map
 local LARGEST = 2 ^ 45 -- sums of quarter a million of these fit into 64 bits
 local BIAS = 2 ^ 62
@@ -186,8 +187,9 @@ local function refuse_event(code, fold, done)
   code:jump(done)
 end
 
---- r9 = the cell of the key in one bank.
-local function find_cell(code, fold, map, key_at, have, full)
+--- r0 = the cell of the key in one bank. When there is no memory for a new one at the moment
+--- (-ENOMEM, -EBUSY; kernel/bpf/hashtab.c) the worker takes the event.
+local function find_cell(code, fold, map, key_at, have, full, undecided)
   load_key(code, fold, key_at)
   code:load_map(1, map)
   code:call(LOOKUP)
@@ -197,10 +199,15 @@ local function find_cell(code, fold, map, key_at, have, full)
   code:load_map(3, fold.control, ZEROS)
   code:alu('mov', 4, NO_EXIST)
   code:call(UPDATE)
+  code:alu_register('mov', CELL, 0)
   load_key(code, fold, key_at)
   code:load_map(1, map)
   code:call(LOOKUP)
-  code:jump_if('eq', 0, 0, full)
+  local made = code:label()
+  code:jump_if('ne', 0, 0, made)
+  code:jump_if('eq', CELL, -E2BIG, full)
+  code:jump(undecided)
+  code:place(made)
   for _, copy in ipairs(fold.note or {}) do
     code:load(2, EVENT, copy.size, copy.from)
     code:store(0, copy.size, copy.to, 2)
@@ -248,9 +255,9 @@ local function emitter(fold)
       code:load_map(1, fold.control, BANK)
       code:load(2, 1, 8, 0)
       code:jump_if('ne', 2, 0, second)
-      find_cell(code, fold, fold.maps[1], key_at, have, full)
+      find_cell(code, fold, fold.maps[1], key_at, have, full, undecided)
       code:place(second)
-      find_cell(code, fold, fold.maps[2], key_at, have, full)
+      find_cell(code, fold, fold.maps[2], key_at, have, full, undecided)
       code:place(full)
       refuse_event(code, fold, done)
     end
@@ -268,7 +275,7 @@ local function note_copies(plan, one, words_bytes)
   local copies, done = {}, 0
   while done < field.bytes do
     local size = 8
-    while (field.offset + done) % size ~= 0 or done + size > field.bytes do size = size / 2 end
+    while (field.offset + done) % size ~= 0 or done % size ~= 0 or done + size > field.bytes do size = size / 2 end
     copies[#copies + 1] = { from = field.offset + done, to = words_bytes + done, size = size }
     done = done + size
   end

@@ -52,7 +52,8 @@ struct bpf_test_run {
 ]]
 
 local SYSCALL = ({ x64 = 321, arm64 = 280 })[ffi.arch]
-local MAP_CREATE, MAP_UPDATE, PROG_LOAD, TEST_RUN, BTF_LOAD = 0, 2, 5, 10, 18
+local MAP_CREATE, MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, MAP_NEXT = 0, 1, 2, 3, 4
+local PROG_LOAD, TEST_RUN, BTF_LOAD = 5, 10, 18
 local RAW_TRACEPOINT = 17
 local ON_CPU = 1 -- BPF_F_TEST_RUN_ON_CPU
 local STRICT_ALIGNMENT = 1
@@ -90,6 +91,31 @@ end
 function bpf.update(fd, key, value)
   local element = ffi.new('struct bpf_map_element', { fd = fd, key = address(key), value = address(value) })
   return call(MAP_UPDATE, 'filling a map', element)
+end
+
+--- The value of a key, with one part for each CPU where the map has those; nil when there is none.
+---@param bytes integer of all of it
+---@return string|nil
+function bpf.lookup(fd, key, bytes)
+  local value = ffi.new('uint8_t[?]', bytes)
+  local element = ffi.new('struct bpf_map_element', { fd = fd, key = address(key), value = address(value) })
+  return call(MAP_LOOKUP, 'reading a map', element) and ffi.string(value, bytes)
+end
+
+function bpf.delete(fd, key)
+  call(MAP_DELETE, 'a key of a map', ffi.new('struct bpf_map_element', { fd = fd, key = address(key) }))
+end
+
+--- All keys of a map.
+---@return string[]
+function bpf.keys(fd, key_bytes)
+  local keys, following = {}, ffi.new('uint8_t[?]', key_bytes)
+  local element = ffi.new('struct bpf_map_element', { fd = fd, value = address(following) })
+  while call(MAP_NEXT, 'the next key', element) do
+    keys[#keys + 1] = ffi.string(following, key_bytes)
+    element.key = address(keys[#keys])
+  end
+  return keys
 end
 
 local function pages(bytes) return math.ceil(bytes / 4096) * 4096 end

@@ -2,6 +2,7 @@
 --- Campaign: many random functions, many random events each, and what came of it.
 
 local ffi = require 'ffi'
+local counting = require 'counting'
 local events = require 'events'
 local generate = require 'generate'
 local judge = require 'judge'
@@ -41,8 +42,14 @@ local FAILURES = { differs = true, unloadable = true, broken = true }
 function campaign.prepare(seed, wanted)
   local layout = seed % LAYOUTS + 1
   local schema = events.layout(layout)
-  local several = wanted == 'sinks' or not wanted and seed % 8 == 3
-  local made = several and generate.sinks(seed) or generate.one(seed, wanted)
+  local made
+  if wanted == 'aggregate' or not wanted and seed % 8 == 6 then
+    made = generate.aggregate(seed)
+  elseif wanted == 'sinks' or not wanted and seed % 8 == 3 then
+    made = generate.sinks(seed)
+  else
+    made = generate.one(seed, wanted)
+  end
   local used = {}
   for _, field in ipairs(schema.fields) do
     if made.used[field.name] then used[#used + 1] = field end
@@ -79,7 +86,7 @@ function campaign.run(options)
     local made, schema, how = campaign.prepare(seed, options.profile)
     how.compiled = options.compiled
     local text = tree.text(made.tree)
-    local result = trial.run(text, schema, how)
+    local result = (made.is_aggregate and counting or trial).run(text, schema, how)
     if result.outcome == 'invalid' then
       self.invalid = self.invalid + 1
     else

@@ -118,7 +118,7 @@ local function receiver(node)
   return tree.text(node):find("^'") and E('(', node, ')') or node
 end
 
-local number, truth, text, any, block -- the grammar, which is recursive
+local number, truth, text, any, block, sum_loop, key_value -- the grammar, which is recursive
 
 --- One of the alternatives { weight, construct or nil, make } that this function may use.
 local function choose(g, depth, alternatives)
@@ -161,6 +161,8 @@ local function known_local(...)
   end
 end
 
+local MAKERS -- [type of a variable] = what makes a value for it
+
 -- Helpers: small functions before the filter.
 
 local function with_scope(g, change, make)
@@ -172,24 +174,48 @@ local function with_scope(g, change, make)
   return made
 end
 
+--- A call of a helper that is there already.
+local function known_helper_call(g, depth, gives)
+  local fitting = {}
+  for _, helper in ipairs(g.helpers) do if helper.gives == gives then fitting[#fitting + 1] = helper end end
+  if #fitting == 0 then return nil end
+  local helper = one_of(fitting)
+  local parts, give = { helper.name, '(' }, helper.takes == 'text' and text or number
+  for i = 1, helper.count do
+    if i > 1 then parts[#parts + 1] = ', ' end
+    parts[#parts + 1] = give(g, depth - 1)
+  end
+  parts[#parts + 1] = ')'
+  return E(unpack(parts))
+end
+
 --- A helper of numbers or text; returns what a call of it with arguments is.
 local function helper_call(g, depth, gives)
-  if depth <= 0 or g.in_helper then return nil end
+  if depth <= 0 then return nil end
+  if chance(30) then
+    local known = known_helper_call(g, depth, gives)
+    if known then return known end
+  end
+  if g.in_helper then return nil end
   local takes = g.on.text and chance(25) and 'text' or 'number'
   local name = name_of(g, 'helper')
   local parameters = { { name = 'p', type = takes } }
   if chance(30) then parameters[2] = { name = 'q', type = takes } end
   local body = with_scope(g, { in_helper = true, locals = parameters, usable = {}, prologue = {} }, function()
     local inner = {}
-    if chance(30) then
-      inner[1] = S('if ', truth(g, depth - 1), ' then ', B { S('return ', gives(g, depth - 1)) }, 'end')
+    if chance(20) then
+      inner[1] = S('if ', truth(g, depth - 1), ' then ', B { S('p = ', MAKERS[takes](g, depth - 1)) }, 'end')
     end
-    inner[#inner + 1] = S('return ', gives(g, depth - 1))
+    if chance(30) then
+      inner[#inner + 1] = S('if ', truth(g, depth - 1), ' then ', B { S('return ', gives(g, depth - 1)) }, 'end')
+    end
+    if chance(85) then inner[#inner + 1] = S('return ', gives(g, depth - 1)) end
     return { inner = inner, before = g.prologue }
   end)
   for _, statement in ipairs(body.before) do g.prologue[#g.prologue + 1] = statement end
   local list = #parameters == 2 and 'p, q' or 'p'
   prologue(g, ('local function %s(%s) '):format(name, list), B(body.inner), 'end')
+  g.helpers[#g.helpers + 1] = { name = name, takes = takes, count = #parameters, gives = gives }
   local give = takes == 'text' and text or number
   if #parameters == 2 then return E(name .. '(', give(g, depth - 1), ', ', give(g, depth - 1), ')') end
   return E(name .. '(', give(g, depth - 1), ')')
@@ -615,7 +641,7 @@ end
 
 -- Statements.
 
-local MAKERS = { number = number, truth = truth, text = text, any = any }
+MAKERS = { number = number, truth = truth, text = text, any = any }
 
 local function types_on(g)
   local types = { 'number', 'number', 'truth' }
@@ -646,6 +672,28 @@ local function assignment(g, depth)
   return S(variable.name .. ' = ', MAKERS[variable.type](g, depth))
 end
 
+--- Two variables at once: they swap, or each gets a value.
+local function double_assignment(g, depth)
+  local assignable = {}
+  for _, variable in ipairs(g.locals) do
+    if variable.type ~= 'index' then assignable[#assignable + 1] = variable end
+  end
+  if #assignable < 2 then return nil end
+  local a, b = one_of(assignable), one_of(assignable)
+  if a.type == b.type and chance(50) then
+    return S(('%s, %s = %s, %s'):format(a.name, b.name, b.name, a.name))
+  end
+  return S(a.name .. ', ' .. b.name .. ' = ', MAKERS[a.type](g, depth), ', ', MAKERS[b.type](g, depth))
+end
+
+local function double_declaration(g, depth)
+  local kinds = types_on(g)
+  local a, b = { name = name_of(g, 'v'), type = one_of(kinds) }, { name = name_of(g, 'v'), type = one_of(kinds) }
+  local made = S(('local %s, %s = '):format(a.name, b.name), MAKERS[a.type](g, depth), ', ', MAKERS[b.type](g, depth))
+  g.locals[#g.locals + 1], g.locals[#g.locals + 2] = a, b
+  return made
+end
+
 local function scoped(g, make)
   local count = #g.locals
   local made = make()
@@ -655,6 +703,7 @@ end
 
 local function returned(g, depth)
   local form = random(20)
+  if g.gives then return S('return ', g.gives(g, depth)) end
   if form == 1 then return S('return') end
   if form == 2 then return S('return true') end
   if form == 3 then return S('return false') end
@@ -691,6 +740,20 @@ local function loop(g, depth)
   return S(head, body, 'end')
 end
 
+--- Adds something up, then asks for the sum.
+sum_loop = function(g, depth)
+  if depth <= 0 then return nil end
+  local sum, index = name_of(g, 'v'), name_of(g, 'i')
+  local body = scoped(g, function()
+    g.locals[#g.locals + 1] = { name = index, type = 'index' }
+    local added = S(sum .. ' = ' .. sum .. one_of { ' + ', ' + ', ' - ' }, number(g, depth - 1))
+    if chance(40) then added = S('if ', truth(g, 0), ' then ', B { added }, 'end') end
+    return B { added }
+  end)
+  g.locals[#g.locals + 1] = { name = sum, type = 'number' }
+  return S(('local %s = 0; for %s = 1, %d do '):format(sum, index, random(1, 6)), body, 'end')
+end
+
 --- @param ends boolean with a return
 block = function(g, depth, ends, in_loop)
   local statements = {}
@@ -699,7 +762,13 @@ block = function(g, depth, ends, in_loop)
       { 10, 'locals', function() return declaration(g, depth - 1) end },
       { 8, 'branches', function() return conditional(g, depth) end },
       { 4, 'locals', function() return assignment(g, depth - 1) end },
+      { 2, 'locals', function() return double_declaration(g, depth - 1) end },
+      { 2, 'locals', function() return double_assignment(g, depth - 1) end },
+      { 1, 'locals', function()
+        if depth > 0 then return S('do ', scoped(g, function() return block(g, depth - 1, false) end), 'end') end
+      end },
       { 4, 'loops', function() return loop(g, depth) end },
+      { 3, 'loops', function() return sum_loop(g, depth) end },
     })
   end
   if ends then
@@ -812,6 +881,53 @@ local OUTSIDE = {
     return S('if less() == nil and less(e.u8, e.u16) == 3 then return true end')
   end,
   function() return S("goto done; do return true end ::done::") end,
+  function() -- each twice the one before
+    return S(('local n = e.u8; for i = 1, %d do n = n + n end; if n > 5 then return true end'):format(random(3, 60)))
+  end,
+  function() -- the same with a question in it
+    return S(('local n = e.u8; for i = 1, %d do n = n %% 2 == 0 and n + i or n * 3 + 1 end '):format(random(3, 30)),
+      'if n > 5 then return true end')
+  end,
+  function() -- a long chain
+    local parts = {}
+    for i = 1, random(10, 120) do
+      parts[i] = ('e.%s %s %d'):format(one_of(fields.small), one_of { '==', '<', '~=' }, i)
+    end
+    return S('if ' .. table.concat(parts, one_of { ' or ', ' and ', ' or ' }) .. ' then return true end')
+  end,
+  function(g) -- a large set
+    local members = {}
+    for i = 1, random(100, 3000) do members[i] = ("['name%d'] = true"):format(i) end
+    prologue(g, 'local large = { ' .. table.concat(members, ', ') .. ' }')
+    note_text(g, 'name7')
+    g.used.comm = true
+    return S('if large[e.comm] then return true end')
+  end,
+  function(g)
+    local members = {}
+    for i = 1, random(10, 3000) do members[i] = ('[%d] = true'):format(i * 3) end
+    prologue(g, 'local large = { ' .. table.concat(members, ', ') .. ' }')
+    g.used.u16 = true
+    return S('if large[e.u16] then return true end')
+  end,
+  function(g)
+    prologue(g, 'local function pair(a, b) return b, a end')
+    prologue(g, 'local function first(a, b, c) return a, b == c end')
+    return S('if first(pair(e.u8, e.u16)) == e.u16 then return first(e.s8, pair(e.u8, e.u16)) end')
+  end,
+  function(g)
+    prologue(g, 'local function pair(a, b) if a > b then return a, b end return b, a end')
+    prologue(g, 'local function larger(a, b) return a > b and a ~= e_missing end')
+    return S('return larger(e.s8, pair(e.u8, e.u16))')
+  end,
+  function(g)
+    prologue(g, 'local function pair(a, b) if a > b then return a, b end return b, a end')
+    prologue(g, 'local function larger(a, b, c) return a + 5 > b and c end')
+    return S('if e.u32 > 7 then return larger(e.s8, pair(e.u8, e.u16)) end')
+  end,
+  function() return S('for i = 0.5, 3 do if e.u8 == i + 0.5 then return true end end') end,
+  function() return S('for i = 10, 1 do return true end; for i = 1, 3, 2 do if e.u8 == i then return true end end') end,
+  function() return S('for i = 1, 0/0 do return true end; for i = 3, 1, -1 do if e.u8 == i then return i end end') end,
   function() return S("error('always')") end,
   function() return S("assert(e.u8 > 3)") end,
   function() return S("if e.u8 == 3 then error('sometimes') end") end,
@@ -910,7 +1026,7 @@ local function new(seed, wanted)
   local profile = profile_of(wanted)
   return {
     profile = profile[2], on = constructs(profile[3]), tags = {}, used = {}, locals = {}, options = {}, prologue = {},
-    names = 0, event = 'e', pool = { numbers = {}, texts = {}, addresses = {} }, length = random(0, 4),
+    names = 0, helpers = {}, event = 'e', pool = { numbers = {}, texts = {}, addresses = {} }, length = random(0, 4),
     depth = random(1, 4),
   }
 end
@@ -926,7 +1042,7 @@ local function body_of(g)
     for name in tree.text(strange):gmatch('e%.([%w_]+)') do g.used[name] = true end
     return statements
   elseif chance(35) then
-    return B { S('return ', truth(g, g.depth)) }
+    return B { S('return ', (g.gives or truth)(g, g.depth)) }
   end
   return block(g, g.depth, chance(92))
 end
@@ -961,7 +1077,7 @@ function generate.sinks(seed, wanted)
   for i = 1, count do names[i] = 'filter' .. i end
   all[1] = S('local ' .. table.concat(names, ', '))
   for i = 1, count do
-    g.locals, g.options, g.prologue, g.depth = {}, {}, {}, random(1, 3)
+    g.locals, g.options, g.prologue, g.helpers, g.depth = {}, {}, {}, {}, random(1, 3)
     all[#all + 1] = S('do ', B(chunk_of(g, names[i] .. ' = ')), 'end')
   end
   local sinks = {}
@@ -972,6 +1088,86 @@ function generate.sinks(seed, wanted)
   end
   all[#all + 1] = P('return { ', B(sinks), '}')
   g.tree, g.profile = B(all), 'sinks'
+  return g
+end
+
+--- A key of any type, more often what people fold by.
+key_value = function(g, depth)
+  return choose(g, depth, {
+    { 20, nil, function() return (field(g, 'small')) end },
+    { 8, nil, function() return (field(g, 'wide')) end },
+    { 15, nil, function() return (field(g, 'text')) end },
+    { 10, nil, function() return (named_field(g)) end },
+    { 8, nil, function() return (field(g, 'address')) end },
+    { 4, nil, function() return (field(g, 'flag')) end },
+    { 2, nil, function() return (field(g, 'device')) end },
+    { 10, nil, number },
+    { 8, nil, truth },
+    { 6, 'floor', function(_, d)
+      return E('math.floor(', number(g, d - 1), ' / ' .. one_of { 10, 1000, 4096 } .. ')')
+    end },
+    { 6, nil, text },
+    { 6, nil, any },
+    { 3, nil, function() return E(one_of { 'true', 'false', 'nil', "''", "'other'", '0', '-1', '1.5' }) end },
+    { 6, 'values', function(_, d)
+      if d > 0 then return E('(', truth(g, d - 1), ' and ', key_value(g, d - 1), ' or ', key_value(g, d - 1), ')') end
+    end },
+    { 6, 'nothing', function(_, d) if d > 0 then return E('(', named_field(g), " or 'none')") end end },
+  }) or number(g, depth)
+end
+
+local KEY_FIELDS = { 'small', 'small', 'wide', 'text', 'text', 'enum', 'named', 'address', 'flag', 'device' }
+local KINDS = { 'count', 'count', 'count', 'sum', 'sum', 'avg', 'min', 'max', 'histogram', 'linear_histogram' }
+local BOUNDS = { 'from = 0, to = 100, step = 10', 'from = -50, to = 50, step = 7 - 2',
+  'from = 0, to = 65536, step = 4096', 'from = 1000, to = 4000000000, step = 3999999000',
+  'from = -1, to = 1, step = 1' }
+
+--- An aggregate with its filters, keys and value, for counting.lua.
+function generate.aggregate(seed, wanted)
+  local g = new(seed, wanted)
+  local all, names = {}, {}
+  local function make(name, gives)
+    g.locals, g.options, g.prologue, g.helpers, g.depth = {}, {}, {}, {}, random(1, 3)
+    g.gives, g.several = gives, true
+    names[#names + 1] = name
+    all[#all + 1] = S('do ', B(chunk_of(g, name .. ' = ')), 'end')
+    return name
+  end
+  local call = { 'return function(p, name) return p' }
+  for i = 1, one_of { 0, 0, 1, 2 } do call[#call + 1] = P(':where(' .. make('filter' .. i) .. ')') end
+  local kind, by = one_of(KINDS), {}
+  for i = 1, one_of { 0, 1, 1, 1, 2, 3 } do
+    if chance(50) then
+      local name = one_of(fields[one_of(KEY_FIELDS)])
+      g.used[name] = true
+      by[i] = P("'" .. name .. "',")
+    else
+      by[i] = P(make('key' .. i, key_value) .. ',')
+    end
+  end
+  call[#call + 1] = ':' .. kind .. '('
+  if kind ~= 'count' then
+    if chance(45) then
+      local name = one_of(fields[chance(60) and 'small' or 'wide'])
+      g.used[name] = true
+      call[#call + 1] = "'" .. name .. "', "
+    else
+      call[#call + 1] = make('value', number) .. ', '
+    end
+  end
+  local options = { P('name = name,') }
+  if #by > 0 then options[2] = P('by = { ', B(by), '},') end
+  if kind == 'linear_histogram' then options[#options + 1] = P(one_of(BOUNDS) .. ',') end
+  if #by > 0 and chance(15) then
+    local name = one_of(fields.text)
+    g.used[name] = true
+    options[#options + 1] = P("note = '" .. name .. "',")
+  end
+  call[#call + 1] = P('{ ', B(options), '}')
+  call[#call + 1] = ') end'
+  if #names > 0 then table.insert(all, 1, S('local ' .. table.concat(names, ', '))) end
+  all[#all + 1] = P(unpack(call))
+  g.tree, g.profile, g.is_aggregate = B(all), 'aggregate', true
   return g
 end
 

@@ -38,7 +38,7 @@ function judge.open()
   judge.cpu = stay()
   judge.events_fd, judge.events = bpf.memory(judge.COUNT * STRIDE)
   judge.early_fd, judge.early = bpf.memory(judge.COUNT * STRIDE)
-  judge.answers_fd, judge.answers = bpf.memory(judge.COUNT * 4)
+  judge.answers_fd, judge.answers = bpf.memory(judge.COUNT * 4 + 4) -- and how many are to be judged
   judge.answers = ffi.cast('uint32_t *', judge.answers)
   local ids
   judge.btf_fd, ids = bpf.function_types { 'main', 'one', 'early', 'late' }
@@ -78,7 +78,8 @@ local function frame(on_stack, event_bytes, early_count)
     calls[name] = #code
     add({ CALL, 16 * PSEUDO_CALL, 0, 0 })
   end
-  add({ 0xb7, registers(1), 0, judge.COUNT })
+  add(unpack(two_halves(1, PSEUDO_VALUE, judge.answers_fd, 4 * judge.COUNT)))
+  add({ 0x61, registers(1, 1), 0, 0 })
   local callback = #code
   add(unpack(two_halves(2, PSEUDO_FUNCTION, 0)))
   add({ 0xb7, registers(3), 0, 0 }, { 0xb7, registers(4), 0, 0 }, { CALL, 0, 0, HELPER_LOOP }, { 0xb7, 0, 0, 0 },
@@ -168,11 +169,9 @@ function judge.load(plan, event_bytes, on_stack)
   local fds, memory = {}, {}
   local function close_maps()
     for _, fd in pairs(fds) do bpf.close(fd) end
-    fds = {}
   end
   local function close_memory()
     for i, start in pairs(memory) do bpf.unmap(start, plan.maps[i].value_bytes) end
-    memory = {}
   end
   local function fail(message)
     close_maps()
@@ -197,16 +196,18 @@ function judge.load(plan, event_bytes, on_stack)
   local fd
   fd, message = bpf.program(all, count, judge.btf_fd, functions)
   if not fd then return fail(message) end
-  close_maps() -- the program holds them
   return {
     memory = memory,
-    --- Judges all events: judge.answers has what it said.
-    run = function()
+    fds = fds, -- of the maps, until close()
+    --- Judges the first events: judge.answers has what it said.
+    run = function(how_many)
       ffi.fill(judge.answers, judge.COUNT * 4, 0xee)
+      judge.answers[judge.COUNT] = how_many
       return bpf.run(fd, judge.cpu)
     end,
     close = function()
       bpf.close(fd)
+      close_maps()
       close_memory()
     end,
   }

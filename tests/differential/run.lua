@@ -30,7 +30,7 @@ local first = setting('SEED', os.time() % 100000 * 10000)
 if os.getenv('SHOW') then
   local made, schema, how = campaign.prepare(first, os.getenv('PROFILE'))
   local text = tree.text(made.tree)
-  local result = trial.run(text, schema, how)
+  local result = (made.is_aggregate and require('counting') or trial).run(text, schema, how)
   print(text)
   print(('%s %s, layout %d%s: %s %s'):format(made.profile, first, how.layout, how.on_stack and ', on the stack' or '',
     result.outcome, result.message or ''))

@@ -3,6 +3,7 @@
 --- cases.lua.
 
 local ffi = require 'ffi'
+local counting = require 'counting'
 local generate = require 'generate'
 local judge = require 'judge'
 local tree = require 'tree'
@@ -39,40 +40,57 @@ function shrink.case(text, layout, on_stack, event)
 end
 
 --- Zeroes the fields of the event at a place that do not matter.
-local function shrink_event(text, schema, options, at, same)
+local function shrink_event(run, text, schema, options, at, same)
   local base = judge.events + at * judge.STRIDE
   for _, field in ipairs(schema.fields) do
     local kept = ffi.string(base + field.offset, field.bytes)
     ffi.fill(base + field.offset, field.bytes)
-    if not same(trial.run(text, schema, options)) then ffi.copy(base + field.offset, kept, field.bytes) end
+    if not same(run(text, schema, options)) then ffi.copy(base + field.offset, kept, field.bytes) end
   end
+end
+
+--- Of an aggregate: one event alone, if it fails with one. Says its number, 0, and that it is alone.
+local function find_event(run, text, schema, options, same)
+  local kept = ffi.string(judge.events, judge.COUNT * judge.STRIDE)
+  options.count = 1
+  for i = 0, judge.COUNT - 1 do
+    ffi.copy(judge.events, ffi.cast('const char *', kept) + i * judge.STRIDE, judge.STRIDE)
+    if same(run(text, schema, options)) then return 0 end
+  end
+  options.count = nil
+  ffi.copy(judge.events, kept, #kept)
 end
 
 --- The smallest function and event found that fail in the same way.
 ---@param made table of generate.one; its tree is changed
 ---@param schema table
----@param options table of trial.run
+---@param options table of trial.run, or of counting.run
 ---@param first table the result that failed
 ---@return string text
 ---@return table|nil event nil when it does not depend on one
 ---@return table result
 function shrink.run(made, schema, options, first)
-  local result = first
-  local function kind(of) return (of.message or ''):gsub('sink %d+: ', ''):gsub('0x%x+', 'x'):sub(1, 60) end
+  local result, run = first, made.is_aggregate and counting.run or trial.run
+  local function kind(of)
+    return (of.message or ''):gsub('sink %d+: ', ''):gsub('0x%x+', 'x'):gsub("'.-'", ''):gsub('%d+', '0'):sub(1, 12)
+  end
   local function alike(other) return other.outcome == first.outcome and kind(other) == kind(first) end
   local ends = os.time() + SECONDS
   tree.shrink(made.tree, function(root)
     if os.time() > ends then return false end
-    local other = trial.run(tree.text(root), schema, options)
+    local other = run(tree.text(root), schema, options)
     if not alike(other) then return false end
     result = other
     return true
   end, TRIES)
   local text = tree.text(made.tree)
-  if not result.at then return text, nil, result end
   local at = result.at
-  shrink_event(text, schema, options, at, function(other) return alike(other) and other.at == at end)
-  return text, trial.event(schema, at), trial.run(text, schema, options)
+  if made.is_aggregate then at = find_event(run, text, schema, options, alike) end
+  if not at then return text, nil, result end
+  shrink_event(run, text, schema, options, at, function(other)
+    return alike(other) and (made.is_aggregate or other.at == at)
+  end)
+  return text, trial.event(schema, at), run(text, schema, options)
 end
 
 return shrink

@@ -3,6 +3,7 @@
 --- side of a worker gives. Only what reading fields and planning stages need is there.
 
 local bit = require 'bit'
+local bpf = require 'bpf'
 local ffi = require 'ffi'
 
 ffi.cdef [[
@@ -27,14 +28,45 @@ local function name_of(known, number)
   if name ~= nil then return ffi.string(name) end
 end
 
+local now = 5e12 -- ns; it only goes on when somebody waits
+
 local engine = {
   errno_name = function(number) return name_of(ffi.C.strerrorname_np, number) end,
   signal_name = function(number) return name_of(ffi.C.sigabbrev_np, number) end,
-  monotonic = function() return 5e12 end,
+  monotonic = function() return now end,
+  wait = function(ms) now = now + ms * 1e6 end,
+  asset = function(name) return slurp(name) end,
   realtime = function() return 1.7e18 end,
   assets = function() return {} end,
   schema = function(name) return stdlib.schemas[name] end,
 }
+
+-- An aggregate's cells are read with these.
+
+function engine.map(fd, bytes) return bpf.mapped(fd, bytes) end
+function engine.map_unmap(start, bytes) bpf.unmap(start, bytes) end
+function engine.map_update(fd, key, value) return bpf.update(fd, key, value) end
+function engine.close() end -- whoever made the maps closes them
+
+function engine.map_wipe(fd, keys, key_bytes)
+  for at = 1, #keys, key_bytes do bpf.delete(fd, keys:sub(at, at + key_bytes - 1)) end
+  return true
+end
+
+local kept = {} -- what pointers to were given, until the next call
+
+function engine.map_lookup(fd, key, bytes)
+  kept.value = bpf.lookup(fd, key, bytes)
+  return ffi.cast('const char *', kept.value)
+end
+
+--- All at once.
+function engine.map_batch(fd, key_bytes, value_bytes)
+  local keys, values = bpf.keys(fd, key_bytes), {}
+  for i, key in ipairs(keys) do values[i] = bpf.lookup(fd, key, value_bytes) end
+  kept.keys, kept.values = table.concat(keys), table.concat(values)
+  return #keys, ffi.cast('const char *', kept.keys), ffi.cast('const char *', kept.values)
+end
 
 local function asset(name)
   if name:match('^probes/') then return name end -- engine.schema above does not look at it

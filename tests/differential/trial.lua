@@ -28,18 +28,24 @@ local function globals()
   return setmetatable(env, { __index = function(_, name) error("no variable named '" .. tostring(name) .. "'", 2) end })
 end
 
---- The sinks of a chunk's text; nil when it cannot be compiled or made. They are interpreted:
---- LuaJIT's interpreter is the reference, its compiler has errors of its own.
+--- What a chunk's text gives; nil when it cannot be compiled or made. Its functions are
+--- interpreted: LuaJIT's interpreter is the reference, its compiler has errors of its own.
 ---@param text string
 ---@param hot boolean|nil they may become machine code
----@return function[][]|nil
-function trial.compile(text, hot)
+---@return any
+function trial.chunk(text, hot)
   local chunk = loadstring(text, '=made')
   if not chunk then return nil end
   if not hot then jit.off(chunk, true) end
   setfenv(chunk, globals())
   local ok, made = pcall(chunk)
-  if not ok then return nil end
+  return ok and made or nil
+end
+
+--- The sinks of a chunk's text; nil when there are none.
+---@return function[][]|nil
+function trial.compile(text, hot)
+  local made = trial.chunk(text, hot)
   if type(made) == 'function' then return { { made } } end
   if type(made) ~= 'table' or #made == 0 then return nil end
   for _, filters in ipairs(made) do
@@ -80,11 +86,12 @@ local function show(kernel)
 end
 
 --- Is the reason of a refusal of use to anybody? Where a sink stands is no line's fault.
-local function check_reason(refusal, text)
+function trial.check_reason(refusal, text)
   if type(refusal) ~= 'table' or type(refusal.reason) ~= 'string' or refusal.reason == '' then
     return 'refused without a reason'
   end
   local _, lines = text:gsub('\n', '')
+  if refusal.line == nil and refusal.file == nil then return nil end -- then it is where the sink is made
   if refusal.reason:find('^it comes after') or refusal.reason:find('^more than %d+') then return nil end
   if type(refusal.line) ~= 'number' or refusal.line < 0 or refusal.line > lines + 1 then
     return ("the reason '%s' is for line %s"):format(refusal.reason, tostring(refusal.line))
@@ -99,20 +106,20 @@ local function handle() end
 local function broken(format, ...) return { outcome = 'broken', message = format:format(...) } end
 
 --- Plans sinks. outcome: 'planned', 'refused' or 'broken'.
-local function plan_of(text, schema, sinks)
+---@param sinks table[] as stream.lua has them
+function trial.plan(text, schema, sinks)
   local assembler = require 'moonprobe.stage.assembler'
   local planner = require 'moonprobe.stage.plan'
-  local source = { schema = schema, sinks = {} }
-  for i, filters in ipairs(sinks) do source.sinks[i] = { filters = filters, take = handle } end
+  local source = { schema = schema, sinks = sinks }
   local before = os.clock()
   local ok, made, jobs, refused = xpcall(function() return planner.make(source) end, debug.traceback)
   local seconds = os.clock() - before
   if not ok then return broken('the translator raised: %s', made) end
   if seconds > MOST_SECONDS then return broken('translating took %.1f s', seconds) end
   local refusals = { refused }
-  for _, job in ipairs(jobs) do refusals[#refusals + 1] = job.refusal end
+  for _, job in ipairs(jobs) do refusals[#refusals + 1] = job.refusal or job.fold_refusal end
   for _, refusal in ipairs(refusals) do
-    local message = check_reason(refusal, text)
+    local message = trial.check_reason(refusal, text)
     if message then return broken('%s', message) end
   end
   if not made then
@@ -155,7 +162,7 @@ local function compare(report, jobs, schema, count, answers)
 end
 
 --- What early sees: of fields that are filled later, what another event has.
-local function make_early(schema)
+function trial.make_early(schema)
   ffi.copy(judge.early, judge.events, judge.COUNT * judge.STRIDE)
   for _, field in ipairs(schema.fields) do
     if field.late then
@@ -182,15 +189,17 @@ function trial.run(text, schema, options)
   local sinks = trial.compile(text, options.hot)
   if not sinks then return { outcome = 'invalid' } end
   if options.hot then all_answers(sinks, schema, count) end
-  local planned = plan_of(text, schema, sinks)
+  local list = {}
+  for i, filters in ipairs(sinks) do list[i] = { filters = filters, take = handle } end
+  local planned = trial.plan(text, schema, list)
   local plan = planned.plan
   if planned.outcome ~= 'planned' then return planned end
   if options.change then options.change(plan) end
   local one, message = judge.load(plan, schema.bytes, options.on_stack)
   if not one then return { outcome = 'unloadable', message = message, plan = plan } end
-  make_early(schema)
+  trial.make_early(schema)
   local result
-  result, message = one.run()
+  result, message = one.run(count)
   one.close()
   if not result then return { outcome = 'unloadable', message = message, plan = plan } end
   local answers = all_answers(options.hot and trial.compile(text) or sinks, schema, count)
