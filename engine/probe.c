@@ -260,8 +260,8 @@ bool probe_serves(const struct probe *probe, const struct probe_request *request
 }
 
 /* The template's constants with this probe's in them, for the caller to free. */
-static int make_rodata(const struct probe *probe, const struct probe_request *fields,
-		       uint8_t generation, unsigned char **out, struct error *error)
+static int make_rodata(const struct probe *probe, const struct probe_wish *wish, uint8_t generation,
+		       unsigned char **out, struct error *error)
 {
 	struct probe_request request = probe->request;
 	struct rodata rodata = {.schema = probe->schema, .size = probe->template->rodata_bytes};
@@ -272,8 +272,9 @@ static int make_rodata(const struct probe *probe, const struct probe_request *fi
 		return error_set(error, -ENOMEM, "probe %s: no memory", request.name);
 	memcpy(rodata.bytes, probe->template->rodata, rodata.size);
 	request.field_count = 0;
-	probe_request_add_fields(&request, fields);
-	err = rodata_specialise(&rodata, &request, &probe->setting, probe->slot, generation, error);
+	probe_request_add_fields(&request, wish->request);
+	err = rodata_specialise(&rodata, &request, &probe->setting, wish->plan, probe->slot,
+				generation, error);
 	if (err)
 		free(rodata.bytes);
 	else
@@ -295,7 +296,7 @@ int probe_body(struct probe *probe, const struct probe_wish *wish, struct body *
 	uint8_t generation = wish->like ? wish->like->generation : probe->generation + 1;
 	unsigned char *rodata;
 	struct error why;
-	int err = make_rodata(probe, wish->request, generation, &rodata, error);
+	int err = make_rodata(probe, wish, generation, &rodata, error);
 
 	if (err)
 		return err;

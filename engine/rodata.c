@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rodata.h"
 
+#include "plan_file.h"
 #include "schema.h"
+#include "stage_check.h"
 
 #include <errno.h>
 #include <math.h>
@@ -92,6 +94,17 @@ static void put_fields(struct rodata *rodata, const struct probe_request *reques
 	}
 }
 
+/* May the early stage be asked before it is known whose event it is? */
+static bool comes_first(const struct schema *schema, const struct plan *plan)
+{
+	const struct schema_field *pid = schema_field(schema, "pid");
+	const struct schema_field *tid = schema_field(schema, "tid");
+	const struct plan_code *early = plan ? &plan->stages[PLAN_EARLY] : NULL;
+
+	return early && early->count && pid && tid &&
+	       stage_only_asks(early->code, early->count, pid->offset, tid->offset + tid->bytes);
+}
+
 int rodata_generation_at(const struct schema *schema)
 {
 	uint32_t offset, size;
@@ -101,17 +114,19 @@ int rodata_generation_at(const struct schema *schema)
 }
 
 int rodata_specialise(struct rodata *rodata, const struct probe_request *request,
-		      const struct probe_setting *setting, uint8_t slot, uint8_t generation,
-		      struct error *error)
+		      const struct probe_setting *setting, const struct plan *plan, uint8_t slot,
+		      uint8_t generation, struct error *error)
 {
 	uint32_t pid = setting->target_pid;
 	uint8_t by_map = setting->target_by_map, except = setting->except_by_map;
+	uint8_t early_first = comes_first(rodata->schema, plan);
 
 	if (put(rodata, "probe_slot", &slot, sizeof(slot)) ||
 	    put(rodata, "generation", &generation, sizeof(generation)) ||
 	    put(rodata, "target_pid", &pid, sizeof(pid)) ||
 	    put(rodata, "target_by_map", &by_map, sizeof(by_map)) ||
-	    put(rodata, "except_by_map", &except, sizeof(except)))
+	    put(rodata, "except_by_map", &except, sizeof(except)) ||
+	    put(rodata, "early_first", &early_first, sizeof(early_first)))
 		return error_set(error, -EINVAL,
 				 "probe %s: its object was not built with this engine's "
 				 "moonprobe.bpf.h; rebuild it",

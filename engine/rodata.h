@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct plan;
 struct schema;
 
 struct rodata {
@@ -21,9 +22,10 @@ struct rodata {
 /* Where the generation lies, or -errno. */
 int rodata_generation_at(const struct schema *schema);
 
-/* 0 or -errno with the reason: a knob that does not exist, or a value it cannot hold. */
+/* `plan`: NULL when the body has no stages. 0 or -errno with the reason: a knob that does not
+ * exist, or a value it cannot hold. */
 int rodata_specialise(struct rodata *rodata, const struct probe_request *request,
-		      const struct probe_setting *setting, uint8_t slot, uint8_t generation,
-		      struct error *error);
+		      const struct probe_setting *setting, const struct plan *plan, uint8_t slot,
+		      uint8_t generation, struct error *error);
 
 #endif

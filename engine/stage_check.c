@@ -4,7 +4,6 @@
 #include "stage_flow.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 #define LD_IMM64 (BPF_LD | BPF_DW | BPF_IMM)
@@ -250,4 +249,25 @@ int stage_check(const struct bpf_insn *code, uint32_t count, const struct stage_
 		fault = stage_flow_check(code, count, scope, &at);
 	free(scan.is_inside);
 	return fault ? error_set(error, -EINVAL, "instruction %u: %s", at, fault) : 0;
+}
+
+bool stage_only_asks(const struct bpf_insn *code, uint32_t count, int from, int to)
+{
+	for (uint32_t i = 1; i < count; i++) {
+		const struct bpf_insn *insn = &code[i];
+		int class = BPF_CLASS(insn->code), begins = insn->off;
+		bool of_event = insn->src_reg == BPF_REG_6;
+
+		if (class == BPF_LDX && of_event && begins < to &&
+		    begins + stage_access_bytes(insn) > from)
+			return false;
+		if (class == BPF_ALU64 && of_event) /* its address, for a look-up */
+			return false;
+		if ((class == BPF_ST || class == BPF_STX) && insn->dst_reg != BPF_REG_6 &&
+		    insn->dst_reg != BPF_REG_10)
+			return false;
+		if (insn->code == (BPF_JMP | BPF_CALL) && insn->imm == BPF_FUNC_map_update_elem)
+			return false;
+	}
+	return true;
 }

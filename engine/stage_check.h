@@ -16,6 +16,7 @@
 #include "plan.h"
 
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define STAGE_STACK 512 /* MAX_BPF_STACK, include/linux/filter.h */
@@ -30,6 +31,10 @@ struct stage_scope {
 /* 0, or -errno with a reason that starts with "instruction N:". */
 int stage_check(const struct bpf_insn *code, uint32_t count, const struct stage_scope *scope,
 		struct error *error);
+
+/* Does it only ask, and nothing about the bytes from `from` to `to` of the event? Then it does not
+ * matter whether they are there yet, nor whose event it is. */
+bool stage_only_asks(const struct bpf_insn *code, uint32_t count, int from, int to);
 
 /* Bytes of a load or store. */
 static inline int stage_access_bytes(const struct bpf_insn *insn)

@@ -41,9 +41,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define ONLY_WITH(knob) TAG("only_with:" #knob)
 
 /* Names the probe: its event is struct NAME_event, its stages are the two functions
- * below. They let everything pass; the engine replaces all of their instructions by a
- * script's filter, and finds them by their first one (record.h). The asm operands keep clang
- * from looking through them.
+ * below. They let everything pass; the engine puts a script's filter where they are called, and
+ * knows them by their first instruction (record.h). The asm operands keep clang from looking
+ * through them.
  * `about` is one sentence; `blind` says what the probe cannot see. */
 #define PROBE(name, about, blind)                                                                  \
 	/* 0: drop the event; else go on */                                                        \
@@ -136,6 +136,11 @@ const volatile __u8 generation = 0;
 const volatile __u32 target_pid = 0;	   /* -p: only this process */
 const volatile bool target_by_map = false; /* -c: only processes in `targets` */
 const volatile bool except_by_map = false; /* several scripts: all but those in `targets` */
+const volatile bool early_first = false;   /* see below */
+
+/* The early stage comes after process_wanted(), for it may count. When early_first is set it only
+ * asks, and nothing about pid and tid: a probe that has the rest at hand then calls it before it
+ * looks who it is, which costs more than most of what is asked. */
 
 /* Should this script see this process (a tgid)? */
 static __always_inline bool process_wanted(__u32 pid)

@@ -24,8 +24,8 @@ struct event_header {
 	__u8 generation; /* of the body that made it: whose stages have judged it */
 };
 
-/* First instruction of each stage of a probe as it was compiled: r0 = magic. The engine finds
- * a stage by it and puts a script's filter in its place. Left as they are they let everything
+/* First instruction of each stage of a probe as it was compiled: r0 = magic. The engine knows
+ * a stage by it and puts a script's filter where it is called. Left as they are they let everything
  * pass: the low byte is the verdict 0xff. */
 enum stage_magic {
 	STAGE_EARLY_MAGIC = 0x454152ff,

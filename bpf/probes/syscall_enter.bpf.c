@@ -19,14 +19,18 @@ const volatile __s32 only_number KNOB("report only this call, -1: all") = -1;
 
 FIELD_LATE(args);
 
-static __always_inline int report(struct task_struct *task, struct pt_regs___kernel *registers,
-				  __u32 number)
+static __always_inline int report(struct pt_regs___kernel *registers, __u32 number)
 {
-	struct syscall_enter_event event = {};
+	struct syscall_enter_event event = {.number = number};
+	struct task_struct *task;
 
+	if (early_first && !stage_early(&event))
+		return 0;
+	task = bpf_get_current_task_btf();
+	if (!process_wanted(task->tgid))
+		return 0;
 	context_of_task(&event.context, task);
-	event.number = number;
-	if (!stage_early(&event))
+	if (!early_first && !stage_early(&event))
 		return 0;
 	late_of_task(&event.context, task, 0);
 	if (want_args)
@@ -41,11 +45,7 @@ static __always_inline int report(struct task_struct *task, struct pt_regs___ker
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_enter, struct pt_regs___kernel *registers, long number)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-
 	if (only_number >= 0 && number != only_number)
 		return 0;
-	if (!process_wanted(task->tgid))
-		return 0;
-	return report(task, registers, number);
+	return report(registers, number);
 }

@@ -347,6 +347,37 @@ static void random_instructions(void **state)
 	assert_true(accepted < 200000 / 10);
 }
 
+static void what_only_asks(void **state)
+{
+	const struct bpf_insn asks[] = {
+		START,	   LOAD(BPF_W, 2, 6, 24), SET(7, 1),  JUMP_IF(BPF_JEQ, 2, 101, 1),
+		SET(7, 0), STORE(BPF_B, 6, 3, 7), MOVE(0, 7), EXIT};
+	const struct bpf_insn looks_up[] = {START,
+					    LOAD(BPF_W, 2, 6, 24),
+					    STORE(BPF_DW, 10, -8, 2),
+					    MOVE(2, 10),
+					    COMPUTE(BPF_ADD, 2, -8),
+					    MAP(0),
+					    CALL(map_lookup_elem),
+					    EXIT};
+	const struct bpf_insn adds[] = {
+		START, SET(2, 1), MAP_VALUE_AT(0, 0), ATOMIC(BPF_ADD, 1, 0, 2), SET(0, 1), EXIT};
+	const struct bpf_insn stores[] = {START, STORE_IMM(BPF_DW, 9, 0, 1), EXIT};
+	const struct bpf_insn updates[] = {START, CALL(map_update_elem), EXIT};
+	const struct bpf_insn points[] = {START, MOVE(2, 6), COMPUTE(BPF_ADD, 2, 24), EXIT};
+
+	(void)state;
+	assert_true(stage_only_asks(asks, COUNT_OF(asks), 16, 24));
+	assert_true(stage_only_asks(asks, COUNT_OF(asks), 28, 32));
+	assert_false(stage_only_asks(asks, COUNT_OF(asks), 16, 25));
+	assert_false(stage_only_asks(asks, COUNT_OF(asks), 27, 32));
+	assert_true(stage_only_asks(looks_up, COUNT_OF(looks_up), 16, 24));
+	assert_false(stage_only_asks(adds, COUNT_OF(adds), 16, 24));
+	assert_false(stage_only_asks(stores, COUNT_OF(stores), 16, 24));
+	assert_false(stage_only_asks(updates, COUNT_OF(updates), 16, 24));
+	assert_false(stage_only_asks(points, COUNT_OF(points), 16, 24));
+}
+
 /* The largest stage, with as many jumps as there can be, is checked in a moment. */
 static void the_largest_stage(void **state)
 {
@@ -379,6 +410,7 @@ int main(void)
 		cmocka_unit_test(maps_of_the_plan),
 		cmocka_unit_test(addresses_do_not_get_out),
 		cmocka_unit_test(random_instructions),
+		cmocka_unit_test(what_only_asks),
 		cmocka_unit_test(the_largest_stage),
 	};
 

