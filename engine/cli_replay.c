@@ -22,6 +22,7 @@ static const char help[] =
 	"\n"
 	"  -e 'LUA'        the script itself\n"
 	"      --speed N   1: as fast as it was, 2: twice; without: as fast as it goes\n"
+	"      --step      one event at a time: waits for Enter (or a number, or q) after each\n"
 	"      --inject WHAT\n"
 	"                  what may happen to events, with commas between:\n"
 	"                  loss=1%      so many are lost\n"
@@ -61,6 +62,7 @@ static int replay_main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{"speed", required_argument, NULL, 'S'},
+		{"step", no_argument, NULL, 'P'},
 		{"inject", required_argument, NULL, 'J'},
 		{"seed", required_argument, NULL, 'E'},
 		SESSION_LONG_OPTIONS,
@@ -84,6 +86,8 @@ static int replay_main(int argc, char **argv)
 			session.output = optarg;
 		} else if (letter == 'S') {
 			add_word(words, sizeof(words), "speed=", optarg);
+		} else if (letter == 'P') {
+			options.steps_fd = STDIN_FILENO;
 		} else if (letter == 'J') {
 			add_word(words, sizeof(words), "", optarg);
 		} else if (letter == 'E') {

@@ -28,6 +28,7 @@ struct script_options {
 	bool replay;	  /* its events come from a recording: there is no kernel side */
 	const char *recording; /* the file's name, for messages */
 	int recording_fd;
+	int steps_fd; /* replay: where a line for each step comes from; -1: it does not wait */
 	const char *playback; /* how it is replayed: words that stdlib/replay.lua knows */
 	bool json, quiet, verbose;
 	const char *allow; /* what the script may do beside the usual, with commas between */
@@ -43,8 +44,8 @@ struct script_options {
 
 #define SCRIPT_OPTIONS_PRESET                                                                      \
 	{                                                                                          \
-		.targets_fd = -1, .own_pids_fd = -1, .recording_fd = -1, .ring_bytes = RING_BYTES, \
-		.probation_ns = 10000000000, .patience = 5                                         \
+		.targets_fd = -1, .own_pids_fd = -1, .recording_fd = -1, .steps_fd = -1,           \
+		.ring_bytes = RING_BYTES, .probation_ns = 10000000000, .patience = 5               \
 	}
 
 /* Nothing is loaded or attached. */

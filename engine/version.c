@@ -660,6 +660,8 @@ static int send_start(struct version *version, int source, int ring_fd)
 		message_fd(message, ring_fd);
 	if (options->recording_fd >= 0)
 		message_fd(message, options->recording_fd);
+	if (options->steps_fd >= 0)
+		message_fd(message, options->steps_fd);
 	return dispatch(version, message);
 }
 

@@ -97,7 +97,7 @@ local job = {
   playback = start[13],
 }
 if job.replay then
-  job.recording_fd = start.fds[2]
+  job.recording_fd, job.steps_fd = start.fds[2], start.fds[3]
 else
   job.ring_fd, job.recording_fd = start.fds[2], start.fds[3]
 end

@@ -20,6 +20,8 @@ local recording = require 'moonprobe.recording'
 local stream = require 'moonprobe.stream'
 local timers = require 'moonprobe.timers'
 
+ffi.cdef 'long read(int fd, void *to, size_t bytes);'
+
 local C = ffi.C
 local OVER, CUT, BLOCK = 1, 2, 0 -- enum recording_state
 local HEAD, NAMES, RECORDS, COUNTERS, END = 1, 2, 3, 4, 5 -- enum recording_kind
@@ -156,11 +158,47 @@ local function run_timers(at)
   timers.run(life.guarded)
 end
 
+local STDERR = 2
+local steps = 1 -- until it waits again
+
+--- A line from the descriptor of --step; nil at its end. Gives way to the host's messages.
+---@return string|nil line
+---@return boolean? ended the run is to end
+local function read_step()
+  local line, byte = {}, ffi.new 'char[1]'
+  while true do
+    local ok, said, ready = pcall(engine.wait, -1, job.steps_fd) -- not ok: it need not be waited for
+    if ok and said and asked_to_finish() then return nil, true end
+    if not ok or ready then
+      if C.read(job.steps_fd, byte, 1) ~= 1 then return nil end
+      if byte[0] == 10 then return table.concat(line) end
+      line[#line + 1] = string.char(byte[0])
+    end
+  end
+end
+
+--- With --step: shows what the last event did, and waits for a line: empty: one event more, a number:
+--- so many, q: the end. The end of the input: goes on without waiting. True: the run is to end.
+local function step()
+  steps = steps - 1
+  if steps > 0 then return false end
+  output.flush()
+  engine.write(STDERR, ('-- %.6f s; Enter, a number of events, or q: '):format(
+    (engine.monotonic() - recorded.head.started_ns) / 1e9))
+  local line, ended = read_step()
+  steps = line and math.max(1, tonumber(line) or 1) or math.huge
+  return ended or line == 'q'
+end
+
 local portion, last_look_ns = 1, 0
 
 --- Handles what the ring has been given. The host wants its pings answered meanwhile, also when
 --- handlers are slow. True: the user ends the run.
 local function handle()
+  while job.steps_fd and C.ring_reserved(ring) > 0 do
+    drain.once(life.on_error, 1)
+    if step() then return true end
+  end
   while C.ring_reserved(ring) > 0 do
     local began = real_monotonic()
     drain.once(life.on_error, portion)
@@ -180,12 +218,13 @@ local function run_block()
   repeat
     local due = timers.next_at() or math.huge
     local limit = limit_of(due)
+    if job.steps_fd then limit = math.min(limit, C.player_next_ns(player) + 1) end
     C.player_until(player, limit)
     if handle() or not output.flush() then return true end
     if asked_to_finish() then return true end
     local done = C.player_is_done(player) ~= 0
     if not done and limit < due then
-      if wait_until(math.min(due, C.player_next_ns(player))) then return true end
+      if playback.speed and wait_until(math.min(due, C.player_next_ns(player))) then return true end
     elseif not done then
       run_timers(due)
     end

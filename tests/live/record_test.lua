@@ -166,6 +166,16 @@ tap.like(bad.out, 'finally', 'damaged: the end of the script is run')
 tap.spit(path 'other.rec', bytes:sub(1, 4):reverse() .. bytes:sub(5))
 one_line(replay('other.rec', script), 'made on a machine of the other byte order', 'other byte order')
 
+-- One event at a time: a line for each step; q ends; at the end of the input it goes on.
+local function stepped(lines)
+  local run = tap.shell(("printf '%s' | %s replay -q --step %s execsnoop"):format(lines, tap.binary, path 'steps.rec'))
+  return #run.lines, run.status
+end
+tap.moonprobe(('record -q -o %s -c %s execsnoop'):format(path 'steps.rec', tap.quote(tap.workload .. ' exec 5')))
+tap.is({ stepped('q\\n') }, { 1, 0 }, '--step: one event, then q')
+tap.is({ stepped('\\n2\\nq\\n') }, { 4, 0 }, 'a line is a step, a number so many')
+tap.is({ stepped('\\n') }, { 6, 0 }, 'the end of the input: all the rest')
+
 -- A full disk, and a recorder that is killed.
 local full = tap.moonprobe(('record -o /dev/full -c %s execsnoop'):format(tap.quote(tap.workload .. ' exec 2')))
 tap.ok(full.status == 1 and full.err:find 'cannot be written: No space left', 'a full disk', full)
