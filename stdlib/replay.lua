@@ -16,34 +16,14 @@ local inject = require 'moonprobe.inject'
 local job = require 'moonprobe.job'
 local nearest = require 'moonprobe.nearest'
 local output = require 'moonprobe.output'
+local players = require 'moonprobe.player'
 local recording = require 'moonprobe.recording'
 local schema = require 'moonprobe.schema'
 local stream = require 'moonprobe.stream'
 local timers = require 'moonprobe.timers'
 
-ffi.cdef [[
-struct player;
-struct player *player_open(int fd);
-int player_probe(struct player *player, uint32_t slot, uint32_t event_bytes, uint32_t time_offset);
-void player_cpus(struct player *player, uint32_t cpus);
-int player_next(struct player *player);
-int player_kind(const struct player *player);
-const char *player_bytes(const struct player *player);
-size_t player_size(const struct player *player);
-double player_position(const struct player *player);
-int player_load(struct player *player);
-int player_load_bytes(struct player *player, const void *bytes, size_t size);
-size_t player_until(struct player *player, double ns);
-int player_is_done(const struct player *player);
-double player_next_ns(const struct player *player);
-double player_now(struct player *player);
-struct ring *player_ring(struct player *player);
-char *strerror(int number);
-]]
-
 local C = ffi.C
-local HEAD, NAMES, RECORDS, COUNTERS, END = 1, 2, 3, 4, 5 -- enum recording_kind
-local BLOCK, OVER, CUT, DAMAGED, FOREIGN = 0, 1, 2, 3, 4 -- enum recording_state
+local NAMES, RECORDS, COUNTERS, END, HEAD = players.NAMES, players.RECORDS, players.COUNTERS, players.END, players.HEAD
 local NS_PER_MS = 1e6
 local PORTION, LOOK_NS = 65536, 5e7 -- bytes between two looks at the real clock; time between two at messages
 
@@ -75,40 +55,14 @@ local function parse_playback(text)
   injection = inject.parse(words)
 end
 
-local function text_of_block() return ffi.string(C.player_bytes(player), C.player_size(player)) end
-
---- What is wrong with the file where it stopped to be readable; nil: nothing.
-local function problem_of(state)
-  local at = ('%.0f'):format(C.player_position(player))
-  if state == CUT then return 'is cut off in the block at byte ' .. at end
-  if state == DAMAGED then return 'is damaged in the block at byte ' .. at end
-  if state == FOREIGN then return 'was made on a machine of the other byte order' end
-  if state ~= OVER then return 'cannot be read: ' .. ffi.string(C.strerror(ffi.errno())) end
-end
-
 local function name_of_file(text) return ('%s: %s'):format(job.recording, text) end
 
 local function open_head()
   parse_playback(job.playback)
-  player = C.player_open(job.recording_fd)
-  if player == nil then error('no memory for the player', 0) end
-  local state = C.player_next(player)
-  if state == FOREIGN then error(name_of_file(problem_of(state)), 0) end
-  if state ~= BLOCK or C.player_kind(player) ~= HEAD then
-    error(name_of_file(state == CUT and 'is cut off in its head, or no recording'
-      or state > DAMAGED and problem_of(state) or 'is no recording of moonprobe'), 0)
-  end
-  local head, problem = recording.parse_head(text_of_block())
-  if not head then error(name_of_file(problem), 0) end
-  if head.byte_order ~= (ffi.abi 'le' and 'little' or 'big') then error(name_of_file(problem_of(FOREIGN)), 0) end
-  if head.word_bytes ~= ffi.sizeof 'void *' then
-    error(name_of_file(('was made on a machine of %d bits'):format(8 * head.word_bytes)), 0)
-  end
-  C.player_cpus(player, head.cpus)
+  local head
+  player, head = players.open(job.recording_fd)
+  if not player then error(name_of_file(head), 0) end
   for _, probe in ipairs(head.probes) do
-    if C.player_probe(player, probe.slot, probe.bytes, probe.time_offset) ~= 0 then
-      error(name_of_file(('probe %s: its events cannot be so'):format(probe.name)), 0)
-    end
     replay.recorded[probe.slot] = { events = 0, lost_ring = 0, lost_map = 0, refused = 0 }
   end
   replay.head = head
@@ -155,23 +109,10 @@ function replay.open()
   if not ok then return name_of_file(problem) end
 end
 
-local function same(a, b)
-  for name, value in pairs(a) do if b[name] ~= value then return false end end
-  for name in pairs(b) do if a[name] == nil then return false end end
-  return true
-end
-
---- The recorded probe that serves a source. Another one's knobs are another selection of events.
 local function probe_of(source)
-  local first
-  for _, probe in ipairs(replay.head.probes) do
-    if probe.name == source.schema.name then
-      if same(probe.set, source.knobs) then return probe end
-      first = first or probe
-    end
-  end
-  host.report('%s was recorded with other knobs than the script has', source.schema.name)
-  return first
+  local probe, has_knobs = recording.probe_for(replay.head, source.schema.name, source.knobs)
+  if not has_knobs then host.report('%s was recorded with other knobs than the script has', source.schema.name) end
+  return probe
 end
 
 --- Gives each source its events. Two sources may want those of one probe.
@@ -313,12 +254,12 @@ local function take_block(kind)
     load_records()
     return run_block()
   elseif kind == NAMES then
-    for _, one in ipairs(recording.parse_names(text_of_block())) do fields.remember(one[1], one[2], one[3]) end
+    for _, one in ipairs(recording.parse_names(players.text(player))) do fields.remember(one[1], one[2], one[3]) end
   elseif kind == COUNTERS then
-    apply_counters(text_of_block())
+    apply_counters(players.text(player))
   elseif kind == END then
     replay.complete = true
-    run_rest(apply_counters(text_of_block()))
+    run_rest(apply_counters(players.text(player)))
     return true
   elseif kind == HEAD then
     error('a second head', 0)
@@ -329,11 +270,10 @@ end
 local function play()
   while not job.stopping do
     local state = C.player_next(player)
-    if state ~= BLOCK then
+    if state ~= players.BLOCK then
       replay.complete = false
-      replay.problem = problem_of(state)
-        or ('has no end; it was cut off at byte %.0f'):format(C.player_position(player))
-      replay.damaged = state ~= OVER and state ~= CUT
+      replay.problem = players.problem(player, state)
+      replay.damaged = state ~= players.OVER and state ~= players.CUT
       return
     end
     local ok, over = pcall(take_block, C.player_kind(player))
