@@ -69,6 +69,31 @@ local function check_help(name, block)
   tap.is(wrong.out, '', name .. ': and prints nothing')
 end
 
+--- An example as `moonprobe replay` takes it: what it runs on is the recording's.
+local function replayed(name, line)
+  local command = line:match('^  moonprobe run (.*)$')
+  if not command then return nil end
+  -- What follows two spaces is said of it; it may be given to another program.
+  command = command:gsub('  .*', ''):gsub(' | .*', '')
+  local before, after = (command .. ' '):match('^(.-)%f[%w]' .. name .. ' (.*)$')
+  if not before then return nil end
+  before = before:gsub("%-c '[^']*' ", ''):gsub('%-p %d+ ', ''):gsub('%-%-for %w+ ', '')
+  return ('replay -q %sscripts/recordings/%s.rec %s %s'):format(before, name, name, after)
+end
+
+local function check_examples(name, block)
+  local count = 0
+  for _, line in ipairs(block) do
+    if line:find('^  moonprobe ') then
+      local command = replayed(name, line)
+      local run = command and tap.moonprobe(command) or {}
+      tap.is({ run.status, run.err }, { 0, '' }, ('%s: its example runs: %s'):format(name, line:gsub('^ *', '')))
+      count = count + 1
+    end
+  end
+  tap.ok(count > 0, name .. ': has examples')
+end
+
 local files = tap.shell('ls scripts/*.lua | grep -v _test').rows
 tap.ok(#files > 0, 'there are tools')
 for _, file in ipairs(files) do
@@ -80,6 +105,7 @@ for _, file in ipairs(files) do
     name .. ': has a test beside it')
   check_source(name, source, block)
   check_loads(name, file)
+  check_examples(name, block)
   check_help(name, block)
 end
 tap.done()
