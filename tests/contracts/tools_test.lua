@@ -94,6 +94,22 @@ local function check_examples(name, block)
   tap.ok(count > 0, name .. ': has examples')
 end
 
+--- Nobody's events but those of the project's own workload.
+local function check_recording(name)
+  local file = ('scripts/recordings/%s.rec'):format(name)
+  local shown, strangers = tap.moonprobe('show -f json ' .. file), {}
+  tap.is({ shown.status, shown.err }, { 0, '' }, file .. ': is whole')
+  for comm in shown.out:gmatch('comm":"([^"]*)"') do
+    if comm ~= 'workload' and not comm:find('^moonprobe') and not comm:find('^swapper') then
+      strangers[#strangers + 1] = comm
+    end
+  end
+  tap.is(strangers, {}, file .. ': has nobody else in it')
+  tap.ok(#tap.slurp(file) < 16384, file .. ': is small', #tap.slurp(file))
+  tap.like(tap.slurp(('scripts/%s_test.lua'):format(name)), "replay[ (]'recordings/" .. name .. "%.rec'",
+    name .. ': its test replays it')
+end
+
 local files = tap.shell('ls scripts/*.lua | grep -v _test').rows
 tap.ok(#files > 0, 'there are tools')
 for _, file in ipairs(files) do
@@ -105,6 +121,7 @@ for _, file in ipairs(files) do
     name .. ': has a test beside it')
   check_source(name, source, block)
   check_loads(name, file)
+  check_recording(name)
   check_examples(name, block)
   check_help(name, block)
 end

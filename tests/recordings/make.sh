@@ -3,7 +3,7 @@
 # Makes scripts/recordings/NAME.rec, which the tests of the tools replay (scripts/NAME_test.lua), of
 # the workload's own events and nobody else's. As root, from the top of the tree, after
 # `make moonprobe build/tests/workload`; with names, only these. Counts in the tests are of these
-# numbers; where the kernel says how many (runqlat), look at `moonprobe show` and at the test.
+# numbers; ids and times are in their golden files, so `moonprobe test --update scripts` comes next.
 #
 # A probe that a tool uses with other knobs for some of its options is recorded with each.
 set -eu
