@@ -69,13 +69,14 @@ local function check_help(name, block)
   tap.is(wrong.out, '', name .. ': and prints nothing')
 end
 
---- An example as `moonprobe replay` takes it: what it runs on is the recording's.
-local function replayed(name, line)
-  local command = line:match('^  moonprobe run (.*)$')
-  if not command then return nil end
-  -- What follows two spaces is said of it; it may be given to another program.
-  command = command:gsub('  .*', ''):gsub(' | .*', '')
-  local before, after = (command .. ' '):match('^(.-)%f[%w]' .. name .. ' (.*)$')
+--- An example without what is said of it, after two spaces, and without the program it is given to.
+local function command_of(line)
+  return (line:gsub('^  moonprobe ', ''):gsub('  .*', ''):gsub(' | .*', ''))
+end
+
+--- The same as `moonprobe replay` takes it: what it runs on is the recording's.
+local function replayed(name, command)
+  local before, after = (command .. ' '):match('^run (.-)%f[%w]' .. name .. ' (.*)$')
   if not before then return nil end
   before = before:gsub("%-c '[^']*' ", ''):gsub('%-p %d+ ', ''):gsub('%-%-for %w+ ', '')
   return ('replay -q %sscripts/recordings/%s.rec %s %s'):format(before, name, name, after)
@@ -85,9 +86,14 @@ local function check_examples(name, block)
   local count = 0
   for _, line in ipairs(block) do
     if line:find('^  moonprobe ') then
-      local command = replayed(name, line)
-      local run = command and tap.moonprobe(command) or {}
-      tap.is({ run.status, run.err }, { 0, '' }, ('%s: its example runs: %s'):format(name, line:gsub('^ *', '')))
+      local command = command_of(line)
+      local on_recording = replayed(name, command)
+      local run = on_recording and tap.moonprobe(on_recording) or {}
+      tap.is({ run.status, run.err }, { 0, '' }, ('%s: its example runs: %s'):format(name, command))
+      if privileged then -- all its options; with --help nothing is traced or executed
+        run = tap.moonprobe(command .. ' --help')
+        tap.is({ run.status, run.err }, { 0, '' }, ('%s: and is understood'):format(name))
+      end
       count = count + 1
     end
   end
