@@ -83,6 +83,9 @@ test-scripts: $(BINARY) $(BUILD)/tests/workload ## the stdlib, and what every pr
 		tests/contracts/new_test.lua tests/differential/quick_test.lua
 	@$(PROVE) --exec '$(BINARY:%=./%) test' scripts/*_test.lua examples/*_test.lua
 
+recordings: moonprobe $(BUILD)/tests/workload ## what the tools' tests replay, made anew, as root; then test --update
+	@tests/recordings/make.sh
+
 PAIRS ?= 3000000
 SEED  ?= 1
 differential: moonprobe ## random functions on random events, in LuaJIT and in the kernel; SEED=, PAIRS=
@@ -194,5 +197,5 @@ clean: ## remove what was built
 	rm -rf $(BUILD) moonprobe
 
 -include $(ENGINE_O:.o=.d) $(PROBES:.o=.d) $(UNIT:=.d)
-.PHONY: all asan bench check clean demo deps differential fuzz help install test test-kernels test-live \
-	test-scripts test-units
+.PHONY: all asan bench check clean demo deps differential fuzz help install recordings test test-kernels \
+	test-live test-scripts test-units

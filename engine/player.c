@@ -185,7 +185,7 @@ FFI struct ring *player_ring(struct player *player)
 	return &player->ring;
 }
 
-FFI void player_close(struct player *player)
+FFI FFI void player_close(struct player *player)
 {
 	if (!player)
 		return;

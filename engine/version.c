@@ -256,21 +256,40 @@ static bool on_asset(struct version *version, struct message *message)
 	return true;
 }
 
-/* module NAME.lua -> the user's module, beside the script or on the search path */
-static bool on_module(struct version *version, struct message *message)
+/* A file of the user's, beside the script or on the search path. */
+static void reply_user_file(struct version *version, const char *kind, const char *name)
 {
 	struct search_path beside = {.dirs = {(char *)version->options->folder}, .count = 1};
 	char found[4096];
-	const char *name;
 	int fd = -ENOENT;
 
-	if (!message_next_text(message, &name) || !ends_with(name, ".lua"))
-		return false;
 	if (version->options->folder)
 		fd = search_path_open(&beside, name, found, sizeof(found));
 	if (fd < 0)
 		fd = search_path_open(&version->options->path, name, found, sizeof(found));
-	reply_file(version, "module", fd, found);
+	reply_file(version, kind, fd, found);
+}
+
+/* module NAME.lua -> the user's module */
+static bool on_module(struct version *version, struct message *message)
+{
+	const char *name;
+
+	if (!message_next_text(message, &name) || !ends_with(name, ".lua"))
+		return false;
+	reply_user_file(version, "module", name);
+	return true;
+}
+
+/* recording NAME.rec -> what a test replays, beside it or on the search path */
+static bool on_recording(struct version *version, struct message *message)
+{
+	const char *name;
+
+	if (!version->options->test || !message_next_text(message, &name) ||
+	    !ends_with(name, ".rec"))
+		return false;
+	reply_user_file(version, "recording", name);
 	return true;
 }
 
@@ -531,11 +550,11 @@ static void on_message(struct child *child, struct message *message)
 		const char *name;
 		bool (*take)(struct version *version, struct message *message);
 	} kinds[] = {
-		{"asset", on_asset},	 {"module", on_module},	  {"declare", on_declare},
-		{"ready", on_ready},	 {"state", on_state},	  {"pong", on_pong},
-		{"running", on_running}, {"report", on_report},	  {"stop", on_stop},
-		{"stuck", on_stuck},	 {"restage", on_restage}, {"golden", on_golden},
-		{"total", on_total},
+		{"asset", on_asset},	     {"module", on_module},   {"declare", on_declare},
+		{"ready", on_ready},	     {"state", on_state},     {"pong", on_pong},
+		{"running", on_running},     {"report", on_report},   {"stop", on_stop},
+		{"stuck", on_stuck},	     {"restage", on_restage}, {"golden", on_golden},
+		{"recording", on_recording}, {"total", on_total},
 	};
 	struct version *version = child_owner(child);
 	const char *name;

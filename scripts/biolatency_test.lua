@@ -29,3 +29,11 @@ end)
 test.like(feed(test.load('biolatency', { '-D' }, { json = true })):finish():lines()[1],
   '^{"aggregate":"block I/O latency","device":"nvme0n1","label":"usecs","value":{"buckets":%[{"count":1,"from":2,',
   'JSON')
+
+test.case('a recording', function() -- workload direct-write 7 4096
+  local recorded = test.load('biolatency'):replay 'recordings/biolatency.rec'
+  test.is(recorded:aggregates()['block I/O latency'].count, 7, 'every write')
+  test.golden('recording', recorded:finish():text())
+  test.golden('recording, disks', test.load('biolatency', { '-DF' }):replay('recordings/biolatency.rec')
+    :finish():text())
+end)

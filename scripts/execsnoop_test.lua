@@ -47,3 +47,13 @@ end)
 
 test.raises(function() test.load('execsnoop', { '--fail' }) end, "unknown option %-%-fail; did you mean %-%-fails%?")
 test.raises(function() test.load('execsnoop', { '--help' }) end, 'usage: moonprobe run .*\n  %-x, %-%-fails ')
+
+test.case('a recording', function() -- workload exec 7 , exec-fail 3
+  local run = test.load('execsnoop'):replay 'recordings/execsnoop.rec'
+  test.is(#run:rows(), 8, 'a row for each program')
+  test.golden('recording', run:text())
+  run = test.load('execsnoop', { '-x' }):replay 'recordings/execsnoop.rec'
+  test.is(#run:rows(), 11, '-x: failed ones too')
+  test.is({ run:rows()[11].error, run:rows()[11].args }, { 'ENOENT', 'moonprobe --argument' }, '-x: why it failed')
+  test.is(#test.load('execsnoop', { '-l', 'exit 0' }):replay('recordings/execsnoop.rec'):rows(), 7, '-l')
+end)

@@ -30,3 +30,13 @@ test.is({ threads:rows()[1].pid, threads:rows()[1].tid }, { 7, 70 }, '--threads:
 local json = feed(test.load('exitsnoop', nil, { json = true }))
 test.is(json:lines()[3], '{"time":946684801,"comm":"sleep","pid":9,"ppid":5,"tid":9,"age":3600,'
   .. '"exit_code":0,"signal":"SIGSEGV","core_dumped":true}', 'JSON has the hidden column')
+
+test.case('a recording', function() -- workload fork 7 , threads 3 , kill-self 10
+  local recorded = test.load('exitsnoop'):replay 'recordings/exitsnoop.rec'
+  test.is(#recorded:rows(), 8, 'seven children and itself')
+  test.golden('recording', recorded:text())
+  test.is(#test.load('exitsnoop', { '--threads' }):replay('recordings/exitsnoop.rec'):rows(), 11, '--threads')
+  recorded = test.load('exitsnoop', { '-x' }):replay 'recordings/exitsnoop.rec'
+  test.is(#recorded:rows(), 1, '-x')
+  test.is(recorded:rows()[1].signal, 'SIGUSR1', '-x: what killed it')
+end)

@@ -32,3 +32,12 @@ test.raises(function() test.load('opensnoop', { '-f', 'O_NONE' }) end, "flags 'O
 
 test.like(feed(test.load('opensnoop', {}, { json = true })):lines()[2],
   '"fd":null,"error":"ENOENT","flags":577,"mode":420,"latency_us":0,"path":"none"}$', 'JSON')
+
+test.case('a recording', function() -- workload open 7 /dev/null , open-missing 3
+  local recorded = test.load('opensnoop'):replay 'recordings/opensnoop.rec'
+  test.is(#recorded:rows(), 10, 'every open')
+  test.golden('recording', recorded:text())
+  recorded = test.load('opensnoop', { '-x' }):replay 'recordings/opensnoop.rec'
+  test.is(#recorded:rows(), 3, '-x')
+  test.is({ recorded:rows()[3].fd, recorded:rows()[3].error }, { nil, 'ENOENT' }, '-x: why')
+end)

@@ -32,3 +32,13 @@ end)
 
 test.like(feed(test.load('runqlat', { '-P' }, { json = true })):finish():lines()[1],
   '^{"aggregate":"run queue latency","pid":7,"comm":"make","label":"usecs","value":{', 'JSON')
+
+test.case('a recording', function() -- workload switch 23
+  local recorded = test.load('runqlat'):replay 'recordings/runqlat.rec'
+  test.ok(recorded:aggregates()['run queue latency'].count >= 46, 'two for each round trip')
+  test.golden('recording', recorded:finish():text())
+  local by_thread = test.load('runqlat', { '-L' }):replay('recordings/runqlat.rec')
+  local names = 0
+  for _ in pairs(by_thread:aggregates()['run queue latency']) do names = names + 1 end
+  test.is(names, 2, '-L: the two of them')
+end)

@@ -39,3 +39,12 @@ test.case('intervals', function()
 end)
 
 test.like(feed(test.load('syscount', {}, { json = true })):finish():text(), '^{"syscall":"read","count":3}\n', 'JSON')
+
+test.case('a recording', function() -- workload syscall 23 , open-missing 3
+  local recorded = test.load('syscount'):replay 'recordings/syscount.rec'
+  local counts = recorded:aggregates()['syscall count by number']
+  test.is({ counts.getppid, counts.openat }, { 23, 3 }, 'as often as they were made')
+  test.is(test.load('syscount', { '-e', 'ENOENT' }):replay('recordings/syscount.rec'):finish():rows(),
+    { { syscall = 'openat', count = 3 } }, '-e: of one error')
+  test.golden('recording', recorded:finish():text())
+end)

@@ -37,3 +37,11 @@ end)
 
 test.like(feed(test.load('tcpconnect', {}, { json = true })):lines()[2],
   '"saddr":"::1","lport":40001,"daddr":"2001:db8::17","dport":22,"error":"ECONNREFUSED","latency_ms":0}$', 'JSON')
+
+test.case('a recording', function() -- workload tcp 5 , tcp6 2 , tcp-refused 3
+  local recorded = test.load('tcpconnect'):replay 'recordings/tcpconnect.rec'
+  test.is(#recorded:rows(), 10, 'every attempt')
+  test.golden('recording', recorded:text())
+  recorded = test.load('tcpconnect', { '-x' }):replay 'recordings/tcpconnect.rec'
+  test.is({ #recorded:rows(), recorded:rows()[3].error }, { 3, 'ECONNREFUSED' }, '-x')
+end)

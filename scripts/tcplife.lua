@@ -4,7 +4,7 @@
 ---   moonprobe run tcplife                    every connection that ends
 ---   moonprobe run tcplife -T -D 80,443       only to these remote ports, with the time
 ---   moonprobe run tcplife -w6                wide columns, only IPv6
----   moonprobe run tcplife -f json | jq .     as JSON also direction, rtt and retransmits
+---   moonprobe run -f json tcplife | jq .     as JSON also direction, rtt and retransmits
 ---
 --- Overhead: a look-up when a connection begins, one event when it ends; no packet and no
 --- send or receive is touched. 10 us for each end of a connection with its row, up to 100 us

@@ -33,3 +33,11 @@ test.is(ports('-46'), { 40000, 80 }, '-4 and -6: both')
 test.like(feed(test.load('tcplife', {}, { json = true })):lines()[2],
   '"sent_bytes":9007199254740992,"received_bytes":0,"ms":null,"direction":"server","error":"ECONNRESET",'
   .. '"rtt_us":0,"retransmits":0}$', 'JSON has more')
+
+test.case('a recording', function() -- workload tcp 5 1000 , tcp6 3 100
+  local recorded = test.load('tcplife'):replay 'recordings/tcplife.rec'
+  test.is(#recorded:rows(), 16, 'both ends of each')
+  test.golden('recording', recorded:text())
+  recorded = test.load('tcplife', { '-6' }):replay 'recordings/tcplife.rec'
+  test.is({ #recorded:rows(), recorded:rows()[1].sent_bytes }, { 6, 100 }, '-6')
+end)

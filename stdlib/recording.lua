@@ -252,6 +252,12 @@ local function each_line(text)
   return text:gmatch '([^\n]*)\n'
 end
 
+local function same(a, b)
+  for name, value in pairs(a) do if b[name] ~= value then return false end end
+  for name in pairs(b) do if a[name] == nil then return false end end
+  return true
+end
+
 --- A head's text as a table, or nil and what is wrong with it.
 ---   architecture, byte_order, word_bytes, kernel, cpus, started_ns, realtime_offset_ns
 ---   probes   as engine.schema() gives them, with slot, time_offset, set = { [knob] = value }
@@ -288,6 +294,24 @@ function recording.parse_head(text)
   if ok then return head end
   local where = line_number and line_number > 1 and ('line %d of its head: '):format(line_number) or ''
   return nil, where .. tostring(problem)
+end
+
+--- The recorded probe for a source of a script: the one with its knobs. Other knobs are another
+--- selection of events.
+---@param head table
+---@param name string
+---@param knobs { [string]: number|string }
+---@return table|nil probe the first of that name, when none has these knobs
+---@return boolean has_knobs
+function recording.probe_for(head, name, knobs)
+  local first
+  for _, probe in ipairs(head.probes) do
+    if probe.name == name then
+      if same(probe.set, knobs) then return probe, true end
+      first = first or probe
+    end
+  end
+  return first, false
 end
 
 --- A list { { kind, number, name }... }; raises.

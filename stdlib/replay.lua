@@ -15,6 +15,7 @@ local host = require 'moonprobe.host'
 local inject = require 'moonprobe.inject'
 local job = require 'moonprobe.job'
 local output = require 'moonprobe.output'
+local players = require 'moonprobe.player'
 local recorded = require 'moonprobe.recorded'
 local recording = require 'moonprobe.recording'
 local stream = require 'moonprobe.stream'
@@ -23,8 +24,8 @@ local timers = require 'moonprobe.timers'
 ffi.cdef 'long read(int fd, void *to, size_t bytes);'
 
 local C = ffi.C
-local OVER, CUT, BLOCK = 1, 2, 0 -- enum recording_state
-local HEAD, NAMES, RECORDS, COUNTERS, END = 1, 2, 3, 4, 5 -- enum recording_kind
+local OVER, CUT, BLOCK = players.OVER, players.CUT, players.BLOCK
+local HEAD, NAMES, RECORDS, COUNTERS, END = players.HEAD, players.NAMES, players.RECORDS, players.COUNTERS, players.END
 local NS_PER_MS = 1e6
 local PORTION, LOOK_NS = 65536, 5e7 -- bytes between two looks at the real clock; time between two at messages
 

@@ -6,6 +6,7 @@
 ---   test.is(run:rows()[1].pid, 7)
 ---
 ---   run:feed(probe, fields)      an event happens          run:rows()        rows, by column
+---   run:replay 'ls.rec'          those of a recording
 ---   run:advance '1s'             time passes, timers run   run:text()        what was printed
 ---   run:lose(probe, 5)           events are lost           run:lines()       the same, in lines
 ---   run:reload('new.lua')        a new version takes over  run:aggregates()  what they hold

@@ -2,6 +2,7 @@
 /* workload: makes a known number of real kernel events, for live tests.
  *
  *   workload tcp 10 1000      10 connections over loopback, 1000 bytes each way
+ *   workload tcp 10 , open 5 /dev/null   one after the other, in one process
  *
  * A subcommand does its thing exactly as often as asked and nothing else of that kind, and
  * prints nothing unless it fails. Link it statically: a dynamic loader would open, read and
@@ -734,31 +735,50 @@ static const struct command {
 
 static void help(FILE *to)
 {
-	fputs("usage: workload COMMAND [ARGUMENT ...]\n", to);
+	fputs("usage: workload COMMAND [ARGUMENT ...] [, COMMAND ...]\n", to);
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %-14s %-13s %s\n", commands[i].name, commands[i].arguments,
 			commands[i].about);
 }
 
+static const struct command *command_named(const char *name)
+{
+	for (size_t i = 0; name && i < COMMANDS; i++)
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	help(stderr);
+	exit(2);
+}
+
+/* Runs the command at the start of the list; what follows its arguments, NULL at the end. */
+static char **run_first(char **words)
+{
+	const struct command *command = command_named(words[0]);
+	int count = 0;
+	char **rest;
+
+	while (words[count + 1] && strcmp(words[count + 1], ","))
+		count++;
+	if (count < command->required) {
+		fprintf(stderr, "usage: workload %s %s\n", command->name, command->arguments);
+		exit(2);
+	}
+	rest = words[count + 1] ? words + count + 2 : NULL;
+	words[count + 1] = NULL;
+	command->run(words + 1);
+	return rest;
+}
+
 int main(int argc, char **argv)
 {
-	const struct command *command = NULL;
+	char **words = argv + 1;
 
 	if (argc > 1 && !strcmp(argv[1], "--help")) {
 		help(stdout);
 		return 0;
 	}
-	for (size_t i = 0; argc > 1 && i < COMMANDS; i++)
-		if (!strcmp(argv[1], commands[i].name))
-			command = &commands[i];
-	if (!command) {
-		help(stderr);
-		return 2;
-	}
-	if (argc - 2 < command->required) {
-		fprintf(stderr, "usage: workload %s %s\n", command->name, command->arguments);
-		return 2;
-	}
-	command->run(argv + 2);
+	do
+		words = run_first(words);
+	while (words);
 	return 0;
 }

@@ -14,6 +14,7 @@ local find_script = require 'moonprobe.testing.source'
 local looks = require 'moonprobe.testing.looks'
 local nearest = require 'moonprobe.nearest'
 local place = require 'moonprobe.place'
+local playback = require 'moonprobe.testing.playback'
 local report = require 'moonprobe.testing.report'
 local schema = require 'moonprobe.schema'
 local units = require 'moonprobe.units'
@@ -197,10 +198,36 @@ function Run:feed(probe, values, knobs)
   else
     self:move(tonumber(made._time_ns))
   end
-  for _, source in ipairs(sources) do
-    if #self.fed < REMEMBERED then self.fed[#self.fed + 1] = { slot = source.slot, event = made } end
-    self:take(source, made)
-  end
+  for _, source in ipairs(sources) do self:give(source, made) end
+  return self
+end
+
+--- The same as take(), and a benchmark remembers the event.
+---@package
+function Run:give(source, made)
+  if #self.fed < REMEMBERED then self.fed[#self.fed + 1] = { slot = source.slot, event = made } end
+  self:take(source, made)
+end
+
+---@package
+function Run:note(message)
+  note_error(self, message)
+end
+
+---@package
+function Run:count_lost(probe, count)
+  local totals = totals_of(self, probe)
+  totals.events, totals.lost = totals.events + count, totals.lost + count
+end
+
+--- All events of a recording (moonprobe record) happen, each at its time after now; what was lost is
+--- lost. Ends at the recording's end, or when the script asks to end.
+---@param file string NAME.rec, beside the test or below, or on the search path
+---@return moonprobe.Run self
+function Run:replay(file)
+  check_open(self, 'replay')
+  report.event = nil
+  playback.feed(self, file)
   return self
 end
 
@@ -211,8 +238,7 @@ end
 function Run:lose(probe, count)
   check_open(self, 'lose')
   sources_of(self, probe)
-  local totals = totals_of(self, probe)
-  totals.events, totals.lost = totals.events + (count or 1), totals.lost + (count or 1)
+  self:count_lost(probe, count or 1)
   return self
 end
 

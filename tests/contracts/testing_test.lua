@@ -209,5 +209,64 @@ until_count 1; sleep 0.2; echo 'return 2' > %s/value.lua; until_count 2; kill $p
 tap.is((tap.slurp(log):gsub('\n# [aedg][^\n]*', '')), 'ok 1 - line 2\n1..1\n# waiting for changes\n'
   .. 'not ok 1 - line 2\n1..1\n# waiting for changes\n', '--watch')
 
+-- Recordings.
+local made = dofile 'tests/made_recording.lua'
+local events = made.records { { slot = 1, time_ns = 5e8, comm = 'cat', pid = 7 },
+  { slot = 1, time_ns = 15e8, comm = 'dog', pid = 8 }, { slot = 2, time_ns = 16e8, comm = 'other', pid = 9 } }
+local head = made.head('probe 1 syscall 40\n' .. made.FIELDS .. 'probe 2 syscall 40\nnumber failed_only 1\n')
+local blocks = { head, events, made.counters(2e9, { { 1, 0, 4, 2, 0, 0 }, { 2, 0, 9, 8, 0, 0 } }),
+  made.finish(25e8, { { 1, 0, 5, 2, 1, 0 }, { 1, 1, 1, 1, 0, 0 } }) }
+file('sub/good.rec', made.file(blocks))
+file('cut.rec', made.file { head, events })
+file('bad.rec', (made.file(blocks):gsub('dog', 'dig')))
+file('text.rec', 'not a recording')
+local narrow = made.FIELDS:gsub('pid u 36 4 4 0', 'pid u 36 2 2 0')
+file('old.rec', made.file { made.head('probe 1 syscall 40\n' .. narrow), made.finish(1, {}) })
+file('seen.lua', [[
+local mp = require 'moonprobe'
+mp.probe('syscall'):each(function(e) mp.row(e.comm, e.pid, e.time_ns / 1e9, e.result, mp.now() == e.time) end)
+mp.every('1s', function() mp.row('tick', mp.completeness().lost) end)
+]])
+passes([[
+local run = test.load('seen'):advance('10s'):clear():replay('sub/good.rec')
+test.is(run:rows(), { { 'cat', 7, 10.5, 0, true }, { 'tick', 0 }, { 'dog', 8, 11.5, 0, true }, { 'tick', 4 } })
+]], 'a recording: fields by name, at their times from now, timers between')
+passes([[
+local run = test.load('-e', nil, { text = "local mp = require 'moonprobe'; mp.probe('syscall'):count('comm');"
+  .. 'mp.finally(function() mp.print(mp.completeness().events, mp.completeness().lost) end)' })
+run:replay 'sub/good.rec'
+test.is(run:now(), 25e8, 'until its end')
+test.is(run:aggregates(), { ['syscall count by comm'] = { cat = 1, dog = 1 } }, 'of other knobs: not')
+test.like(run:finish():text(), '^6 +4\n', 'losses, not those of other knobs')
+]], 'a recording: losses')
+passes([[
+local run = test.load('-e', nil, { text = "local mp = require 'moonprobe'; local p = mp.probe('syscall');"
+  .. 'p:each(function(e) mp.row(e.pid) mp.stop() end)' })
+test.is(run:replay('sub/good.rec'):rows(), { { 7 } })
+]], 'a recording: the script may end before it')
+passes([[
+local run = test.load('seen'):replay('cut.rec')
+test.is(#run:rows(), 3)
+test.is(#run:errors(), 1)
+test.like(run:errors()[1], '^cut.rec: has no end; it was cut off at byte %d+; replayed up to there$')
+run = test.load('seen'):replay('bad.rec')
+test.is(run:rows(), {})
+test.like(run:errors()[1], '^bad.rec: is damaged in the block at byte %d+; replayed up to there$')
+run = test.load('-e', nil, { text = "require 'moonprobe'.probe('syscall', { only_number = 3 }):count()" })
+run:replay 'sub/good.rec'
+test.like(run:errors()[1], 'sub/good.rec: syscall was recorded with other knobs than the script has')
+]], 'a recording: what is wrong later is told')
+passes([[
+local run = test.load 'seen'
+for file, message in pairs { ['none.rec'] = 'no none.rec beside the test or on the search path',
+  ['text.rec'] = 'text.rec: is cut off in its head, or no recording', ['../x.rec'] = 'no ../x.rec beside',
+  ['/etc/passwd'] = 'needs a recording, NAME.rec', [7] = 'needs a recording',
+  ['old.rec'] = 'syscall: field pid was recorded as something else than it is now' } do
+  test.raises(function() run:replay(file) end, '^[^ ]*_test.lua:%d+: .*' .. message:gsub('%-', '%%-'))
+end
+test.raises(function() test.load('execsnoop'):replay('sub/good.rec') end,
+  "sub/good.rec has no probe 'process_exec'; it has syscall, syscall")
+]], 'a recording: what is wrong at once raises, with the line')
+
 tap.shell('rm -r ' .. folder)
 tap.done()

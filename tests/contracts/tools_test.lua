@@ -69,6 +69,53 @@ local function check_help(name, block)
   tap.is(wrong.out, '', name .. ': and prints nothing')
 end
 
+--- An example without what is said of it, after two spaces, and without the program it is given to.
+local function command_of(line)
+  return (line:gsub('^  moonprobe ', ''):gsub('  .*', ''):gsub(' | .*', ''))
+end
+
+--- The same as `moonprobe replay` takes it: what it runs on is the recording's.
+local function replayed(name, command)
+  local before, after = (command .. ' '):match('^run (.-)%f[%w]' .. name .. ' (.*)$')
+  if not before then return nil end
+  before = before:gsub("%-c '[^']*' ", ''):gsub('%-p %d+ ', ''):gsub('%-%-for %w+ ', '')
+  return ('replay -q %sscripts/recordings/%s.rec %s %s'):format(before, name, name, after)
+end
+
+local function check_examples(name, block)
+  local count = 0
+  for _, line in ipairs(block) do
+    if line:find('^  moonprobe ') then
+      local command = command_of(line)
+      local on_recording = replayed(name, command)
+      local run = on_recording and tap.moonprobe(on_recording) or {}
+      tap.is({ run.status, run.err }, { 0, '' }, ('%s: its example runs: %s'):format(name, command))
+      if privileged then -- all its options; with --help nothing is traced or executed
+        run = tap.moonprobe(command .. ' --help')
+        tap.is({ run.status, run.err }, { 0, '' }, ('%s: and is understood'):format(name))
+      end
+      count = count + 1
+    end
+  end
+  tap.ok(count > 0, name .. ': has examples')
+end
+
+--- Nobody's events but those of the project's own workload.
+local function check_recording(name)
+  local file = ('scripts/recordings/%s.rec'):format(name)
+  local shown, strangers = tap.moonprobe('show -f json ' .. file), {}
+  tap.is({ shown.status, shown.err }, { 0, '' }, file .. ': is whole')
+  for comm in shown.out:gmatch('comm":"([^"]*)"') do
+    if comm ~= 'workload' and not comm:find('^moonprobe') and not comm:find('^swapper') then
+      strangers[#strangers + 1] = comm
+    end
+  end
+  tap.is(strangers, {}, file .. ': has nobody else in it')
+  tap.ok(#tap.slurp(file) < 16384, file .. ': is small', #tap.slurp(file))
+  tap.like(tap.slurp(('scripts/%s_test.lua'):format(name)), "replay[ (]'recordings/" .. name .. "%.rec'",
+    name .. ': its test replays it')
+end
+
 local files = tap.shell('ls scripts/*.lua | grep -v _test').rows
 tap.ok(#files > 0, 'there are tools')
 for _, file in ipairs(files) do
@@ -80,6 +127,8 @@ for _, file in ipairs(files) do
     name .. ': has a test beside it')
   check_source(name, source, block)
   check_loads(name, file)
+  check_recording(name)
+  check_examples(name, block)
   check_help(name, block)
 end
 tap.done()
