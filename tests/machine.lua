@@ -89,7 +89,8 @@ local helpers = {
     self:check(r[2], map.key_bytes)
     self:check(r[3], map.value_bytes)
     local key = ffi.string(ffi.cast('char *', ffi.cast('intptr_t', r[2])), map.key_bytes)
-    if map.there[key] or map.count >= map.max_entries then return -17 end
+    if map.there[key] then return -17 end -- EEXIST
+    if map.count >= map.max_entries then return -7 end -- E2BIG
     self:insert(map, key, ffi.string(ffi.cast('char *', ffi.cast('intptr_t', r[3])), map.value_bytes))
     return 0
   end,
