@@ -209,6 +209,25 @@ static bool borrow_program(struct making *making, int index)
 	return false;
 }
 
+/* Where the functions are now, as the kernel wants to know of a program that has global ones.
+ * To be freed. */
+static struct bpf_func_info *move_functions(const struct template_program *program,
+					    const struct splice *splice, uint32_t *count)
+{
+	struct bpf_func_info *moved = calloc(program->function_count + 1, sizeof(*moved));
+
+	*count = 0;
+	for (uint32_t i = 0; moved && i < program->function_count; i++) {
+		struct bpf_func_info one = program->functions[i];
+
+		if (one.insn_off >= program->count || splice->moved[one.insn_off] == SPLICE_GONE)
+			continue;
+		one.insn_off = splice->moved[one.insn_off];
+		moved[(*count)++] = one;
+	}
+	return moved;
+}
+
 static int load_program(struct making *making, int index, struct error *error)
 {
 	const struct template *template = making->wish->template;
@@ -218,6 +237,7 @@ static int load_program(struct making *making, int index, struct error *error)
 		.attach_btf_id = program->attach_btf_id,
 		.attach_btf_obj_fd = program->attach_btf_fd, .prog_flags = program->flags);
 	static uint64_t number;
+	struct bpf_func_info *functions;
 	struct splice splice;
 	int err, fd;
 
@@ -228,11 +248,20 @@ static int load_program(struct making *making, int index, struct error *error)
 		return error_set(error, err, "program %s: its functions cannot be told apart: %s",
 				 program->name, strerror(-err));
 	splice_replace_map(splice.code, splice.count, template->rodata_fd, making->rodata_fd);
+	functions = move_functions(program, &splice, &options.func_info_cnt);
+	if (functions && template->btf_fd) {
+		options.prog_btf_fd = template->btf_fd;
+		options.func_info = functions;
+		options.func_info_rec_size = sizeof(*functions);
+	} else {
+		options.func_info_cnt = 0;
+	}
 	fd = bpf_prog_load(program->type, program->name, template->license, splice.code,
 			   splice.count, &options);
 	if (fd < 0)
 		err = explain(making, program, &splice, &options, -errno, error);
-	free(splice.code);
+	free(functions);
+	splice_free(&splice);
 	making->body->programs[index] = (struct body_program){fd, ++number};
 	return err;
 }

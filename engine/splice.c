@@ -332,15 +332,25 @@ int splice_make(struct splice *splice, const struct bpf_insn *code, uint32_t cou
 		lay_out(&work);
 		splice->count = work.places[count].at;
 		splice->code = calloc(splice->count, sizeof(*splice->code));
-		err = splice->code ? put_all(&work) : -ENOMEM;
+		splice->moved = calloc(count, sizeof(*splice->moved));
+		err = splice->code && splice->moved ? put_all(&work) : -ENOMEM;
 	}
+	for (uint32_t i = 0; i < count && !err; i++)
+		splice->moved[i] = work.places[i].is_gone ? SPLICE_GONE : work.places[i].at;
 	free(work.places);
 	free(work.path);
 	if (err) {
-		free(splice->code);
-		splice->code = NULL;
+		splice_free(splice);
 	}
 	return err;
+}
+
+void splice_free(struct splice *splice)
+{
+	free(splice->code);
+	free(splice->moved);
+	splice->code = NULL;
+	splice->moved = NULL;
 }
 
 bool splice_has(const struct bpf_insn *code, uint32_t count, enum plan_stage stage)

@@ -25,15 +25,19 @@ struct splice_part {
 };
 
 struct splice {
-	struct bpf_insn *code; /* to be freed */
+	struct bpf_insn *code;
 	uint32_t count;
 	uint32_t at[PLAN_STAGES]; /* where the stage's part starts, the first time; 0: nowhere */
+	uint32_t *moved;	  /* where each instruction is now; SPLICE_GONE: nowhere */
 };
+
+#define SPLICE_GONE UINT32_MAX
 
 /* 0 or -errno; -EINVAL: a call leads nowhere, or a part uses its stack in a way that cannot be
  * moved; -E2BIG: a jump becomes too long. A stage stays as it is when its part has no code. */
 int splice_make(struct splice *splice, const struct bpf_insn *code, uint32_t count,
 		const struct splice_part parts[PLAN_STAGES]);
+void splice_free(struct splice *splice);
 
 /* Does the program call that stage? */
 bool splice_has(const struct bpf_insn *code, uint32_t count, enum plan_stage stage);

@@ -34,6 +34,25 @@ static int load_stand_in(const char *license)
 				    sizeof(nothing) / sizeof(*nothing), NULL);
 }
 
+static int keep_functions(struct template_program *program,
+			  const struct bpf_prog_load_opts *options)
+{
+	const char *record = options->func_info;
+
+	if (!record || !options->prog_btf_fd)
+		return 0;
+	program->functions = calloc(options->func_info_cnt, sizeof(*program->functions));
+	if (!program->functions)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < options->func_info_cnt; i++)
+		memcpy(&program->functions[i], record + i * options->func_info_rec_size,
+		       sizeof(*program->functions));
+	program->function_count = options->func_info_cnt;
+	if (!target->btf_fd)
+		target->btf_fd = fcntl(options->prog_btf_fd, F_DUPFD_CLOEXEC, 3);
+	return target->btf_fd < 0 ? -errno : 0;
+}
+
 static int keep(struct template_program *program, const struct bpf_insn *code, size_t count,
 		const struct bpf_prog_load_opts *options)
 {
@@ -50,7 +69,7 @@ static int keep(struct template_program *program, const struct bpf_insn *code, s
 		return -ENOMEM;
 	memcpy(program->code, code, count * sizeof(*code));
 	program->count = count;
-	return 0;
+	return keep_functions(program, options);
 }
 
 /* The one whose instructions these are; NULL: it is none of the object's. */
@@ -156,8 +175,11 @@ void template_close(struct template *template)
 	for (int i = 0; template->programs && i < template->program_count; i++) {
 		if (template->programs[i].attach_btf_fd > 0)
 			close(template->programs[i].attach_btf_fd);
+		free(template->programs[i].functions);
 		free(template->programs[i].code);
 	}
+	if (template->btf_fd > 0)
+		close(template->btf_fd);
 	free(template->programs);
 	free(template->rodata);
 	free(template);

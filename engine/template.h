@@ -24,7 +24,9 @@ struct template_program {
 	uint32_t attach_type, attach_btf_id, flags;
 	int attach_btf_fd; /* of a module's types; 0: the kernel's */
 	struct bpf_insn *code;
-	uint32_t count; /* 0: it was left out */
+	uint32_t count;			 /* 0: it was left out */
+	struct bpf_func_info *functions; /* which of them are global: verified by themselves */
+	uint32_t function_count;
 };
 
 struct template
@@ -32,6 +34,7 @@ struct template
 	struct template_program *programs; /* in the object's order */
 	int program_count;
 	char license[64];
+	int btf_fd;    /* of the object's types, which functions refer to; 0: none */
 	int rodata_fd; /* of the map the instructions refer to */
 	unsigned char *rodata;
 	size_t rodata_bytes;

@@ -79,7 +79,7 @@ static void replaced(const struct bpf_insn *early, uint32_t early_count,
 			    (late_count - 1) * sizeof(*late));
 	if (!geteuid())
 		assert_int_equal(run(splice.code, splice.count), expected);
-	free(splice.code);
+	splice_free(&splice);
 }
 
 static void calls_lead_where_they_did(void **state)
@@ -145,7 +145,7 @@ static void callers_keep_what_they_have(void **state)
 	assert_int_equal(splice.count, COUNT_OF(busy) - 3 + 2 * 4 + COUNT_OF(greedy));
 	if (!geteuid())
 		assert_int_equal(run(splice.code, splice.count), (50 + 7) * 2 + 600 + 8000 + 40);
-	free(splice.code);
+	splice_free(&splice);
 }
 
 static void without_parts_nothing_changes(void **state)
@@ -157,7 +157,7 @@ static void without_parts_nothing_changes(void **state)
 	assert_int_equal(splice_make(&splice, program, COUNT_OF(program), none), 0);
 	assert_int_equal(splice.count, COUNT_OF(program));
 	assert_memory_equal(splice.code, program, sizeof(program));
-	free(splice.code);
+	splice_free(&splice);
 }
 
 static void what_cannot_be(void **state)

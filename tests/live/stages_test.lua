@@ -67,10 +67,10 @@ mp.probe('syscall', { only_number = 110 })
 local function next_phase() phase = phase + 1 end
 mp.after('300ms', function() least = 10 next_phase() end)
 mp.after('600ms', function() name = 'nobody' end)
-mp.after('650ms', next_phase)
-mp.after('900ms', function() name = 'workload' next_phase() end)
+mp.after('800ms', next_phase)
+mp.after('1100ms', function() name = 'workload' next_phase() end)
 mp.finally(function() for i = 1, 4 do mp.row(i, seen[i]) end end)
-]], tap.slow and 'pace 1500 1000' or 'pace 15000 10000')
+]], tap.slow and 'pace 2000 1000' or 'pace 15000 10000')
 local function seen(phase) return tonumber((result.rows[phase] or ''):match('^%[%d,(%d+)%]')) or -1 end
 local plenty = tap.slow and 50 or 1000
 tap.ok(seen(1) == 0 and seen(2) > plenty and seen(3) == 0 and seen(4) > plenty,
