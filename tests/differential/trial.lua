@@ -9,6 +9,7 @@
 local ffi = require 'ffi'
 local bit = require 'bit'
 local jit = require 'jit'
+local checker = require 'checker'
 local events = require 'events'
 local judge = require 'judge'
 
@@ -126,6 +127,8 @@ function trial.plan(text, schema, sinks)
     if not refusals[1] then return broken('no plan, and no reason') end
     return { outcome = 'refused', message = refusals[1].reason, line = refusals[1].line }
   end
+  local refused = checker.is_there and checker.refuses(made:encode(), schema.bytes)
+  if refused then return broken('the host refuses it: %s', refused) end
   return { outcome = 'planned', jobs = jobs, plan = { maps = made.maps, live = made.live, live_index = made.live_index,
     early = assembler.bytes(made.early or {}), late = assembler.bytes(made.late or {}) } }
 end
