@@ -75,7 +75,7 @@ test: ## build everything and pass every test of this machine's kernel
 test-units: $(UNIT) ## the engine's modules, in C
 	@CMOCKA_MESSAGE_OUTPUT=TAP $(PROVE) $(UNIT)
 
-test-scripts: $(BINARY) $(BUILD)/tests/workload ## the stdlib, and what every probe and tool must keep to
+test-scripts: $(BINARY) $(BUILD)/tests/workload build/tests/stages.so ## the stdlib, and what every probe and tool must keep to
 	@MOONPROBE_PATH=tests $(PROVE) --exec '$(BINARY:%=./%) check --allow stdlib,ffi,debug' tests/stdlib/*_test.lua \
 		tests/contracts/aggregates_test.lua
 	@MOONPROBE=$(BINARY:%=./%) $(PROVE) --exec luajit tests/contracts/probes_test.lua \
@@ -88,7 +88,7 @@ recordings: moonprobe $(BUILD)/tests/workload ## what the tools' tests replay, m
 
 PAIRS ?= 3000000
 SEED  ?= 1
-differential: moonprobe ## random functions on random events, in LuaJIT and in the kernel; SEED=, PAIRS=
+differential: moonprobe build/tests/stages.so ## random functions on random events, in LuaJIT and in the kernel; SEED=, PAIRS=
 	@packaging/deps.sh build test
 	@SEED=$(SEED) PAIRS=$(PAIRS) luajit tests/differential/run.lua
 
@@ -165,6 +165,12 @@ $(BUILD)/fuzz/recording: tests/fuzz/recording_fuzz.c $(FUZZED)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -std=gnu11 -D_GNU_SOURCE \
 		$(WARN) -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -DRECORDING_BLOCK_BYTES=8192 -Iengine -Ibpf/include -include linux/types.h -o $@ $^ -lzstd -lz
+
+# How the host checks a worker's plan, for tests/differential.
+build/tests/stages.so: engine/plan_file.c engine/stage_check.c engine/stage_flow.c engine/error.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g $(filter-out -fvisibility=hidden -MMD -MP,$(ENGINE_CFLAGS)) -shared -fPIC -o $@ $^ -lbpf
 
 # Names of system calls by number, as this architecture has them.
 $(BUILD)/stdlib/syscalls.lua:

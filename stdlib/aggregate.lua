@@ -141,7 +141,7 @@ function Aggregate:taker(getters, value, note)
   local function put(key, event)
     local amount = 1
     if value then
-      amount = tonumber(value(event))
+      amount = tonumber((value(event)))
       if not amount then error(('%s: a value is not a number'):format(self.name), 0) end
     end
     own:fold(key, add, amount, options, note, event)

@@ -114,20 +114,20 @@ function Assembler:call(helper) put(self, 0x85, 0, 0, 0, helper) end
 
 function Assembler:exit() put(self, 0x95, 0, 0, 0, 0) end
 
-function Assembler:jump(label) put(self, 0x05, 0, 0, 0, 0, label) end
+function Assembler:jump(label) put(self, 0x05, 0, 0, 0, 0, assert(label)) end
 
 --- Jumps when dst compares so with a constant of 32 bits.
 function Assembler:jump_if(condition, dst, number, label)
-  put(self, conditions[condition] + 0x05, dst, 0, 0, number, label)
+  put(self, conditions[condition] + 0x05, dst, 0, 0, number, assert(label))
 end
 
 function Assembler:jump_if_register(condition, dst, src, label)
-  put(self, conditions[condition] + 0x0d, dst, src, 0, 0, label)
+  put(self, conditions[condition] + 0x0d, dst, src, 0, 0, assert(label))
 end
 
 --- As jump_if(), of the low 32 bits.
 function Assembler:jump_if_32(condition, dst, number, label)
-  put(self, conditions[condition] + 0x06, dst, 0, 0, number, label)
+  put(self, conditions[condition] + 0x06, dst, 0, 0, number, assert(label))
 end
 
 --- Puts another's instructions, which have no jumps, before this one's.

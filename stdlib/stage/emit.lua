@@ -380,12 +380,12 @@ function Emit:graph(graph, leave, undecided)
       end
       done[node] = true
       code:place(label_of(node))
+      self.undecided = undecided
       if node.leave then
         leave(node)
         return
       end
       code.where = ('%s:%d'):format(node.file, node.line)
-      self.undecided = undecided
       local yes, no = label_of(node.yes), label_of(node.no)
       local first, second = node.no, node.yes
       if done[first] or first.leave == 'undecided' then first, second = second, first end

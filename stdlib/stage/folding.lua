@@ -161,7 +161,6 @@ local function emit_value(one, fold, undecided)
     elseif v.is == 'const' then
       one.code:load_number(VALUE, v.value)
     else
-      one.undecided = undecided
       one.code:alu_register('mov', VALUE, one:eval(v, 1))
     end
     one.code:jump(done)

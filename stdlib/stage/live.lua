@@ -20,7 +20,7 @@ local TABLES_NS = 1e8
 ---@param changed { variables: table, globals: table, tables: table }|nil what handlers change (changes.lua)
 function live.new(changed)
   value.start()
-  return setmetatable({ numbers = {}, watches = {}, tables = {}, known = {}, names = {},
+  return setmetatable({ integers = {}, numbers = {}, watches = {}, tables = {}, known = {}, names = {},
     changed = changed or { variables = {}, globals = {}, tables = {} } }, Live)
 end
 
@@ -39,6 +39,7 @@ local function value_of(self, owner, key, called, get)
     local number = { get = get, last = now, called = called, low = now >= 0 and 0 or -value.MOST, place = nil }
     known[key] = value.int('live', number.low, value.MOST, { a = number })
     known[key].number = number
+    self.integers[#self.integers + 1] = number
   else
     self.watches[#self.watches + 1] = { get = get, last = now, called = called }
     known[key] = value.const(now)
@@ -146,13 +147,13 @@ end
 ---@param now number ns
 ---@return boolean
 function Live:changes(array, now)
-  for i = 1, #self.numbers do
-    local number = self.numbers[i]
+  for i = 1, #self.integers do -- one without a place, too: its range alone has answered something
+    local number = self.integers[i]
     local current = number.get()
     if current ~= number.last then
       if not value.is_integer(current) or current < number.low then return true end -- another range
       number.last = current
-      array[i - 1] = current
+      if number.place then array[number.place] = current end
     end
   end
   for i = 1, #self.watches do

@@ -56,7 +56,8 @@ function campaign.prepare(seed, wanted)
   end
   events.fill(judge.events, schema, judge.COUNT, judge.STRIDE, used, made.pool, judge.cpu)
   local on_stack = seed % 2 == 0 and schema.bytes <= MOST_ON_STACK
-  return made, schema, { hot = seed % 16 == 5, on_stack = on_stack, layout = layout }
+  local mutate = seed % 4 == 0 and seed or nil
+  return made, schema, { hot = seed % 16 == 5, mutate = mutate, on_stack = on_stack, layout = layout }
 end
 
 --- The lowest byte of the stack that instructions touch.
@@ -94,7 +95,7 @@ function campaign.run(options)
       add(tally(self.profiles, made.profile), result)
       for name in pairs(made.tags) do add(tally(self.constructs, name), result) end
     end
-    if result.outcome == 'same' then self.pairs = self.pairs + result.asked end
+    if result.outcome == 'same' then self.pairs = self.pairs + result.asked + (result.asked_again or 0) end
     if result.outcome == 'refused' then
       local reason = result.message:gsub("'[^']*'", "'..'"):gsub('%d[%d.e+]*', 'N')
       local known = self.reasons[reason] or { count = 0, profiles = {}, text = text, line = result.line }

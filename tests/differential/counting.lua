@@ -41,7 +41,8 @@ local function take(sink, event)
   end)
 end
 
---- The largest number that is added up: what Lua may lose of a sum is a part of it.
+--- The largest number that is added up: what Lua may lose of a sum is a part of it. nil when there
+--- are values that are no numbers (0 / 0): what becomes of those depends on their order.
 local function largest_value(sink, schema, count)
   local value, most = sink.fold.value, 0
   for i = 0, value and count - 1 or -1 do
@@ -49,7 +50,8 @@ local function largest_value(sink, schema, count)
     local ok, result = pcall(function()
       return math.abs(tonumber(type(value) == 'string' and event[value] or value(event)))
     end)
-    if ok and result == result then most = math.max(most, result) end
+    if ok and result ~= result then return nil end
+    if ok then most = math.max(most, result) end
   end
   return most
 end
@@ -61,7 +63,7 @@ local function near(a, b, slack)
     for key in pairs(b) do if a[key] == nil then return false end end
     return true
   elseif type(a) == 'number' and type(b) == 'number' then
-    return a == b or math.abs(a - b) <= slack + 1e-12 * math.max(math.abs(a), math.abs(b))
+    return a == b or a ~= a and b ~= b or math.abs(a - b) <= slack + 1e-12 * math.max(math.abs(a), math.abs(b))
   end
   return a == b
 end
@@ -86,8 +88,14 @@ local function show(value)
   return '{' .. table.concat(parts, ' ') .. '}'
 end
 
+--- Is the key made of fields? Then each key is one cell, and its note that of the first event.
+local function by_fields(sink)
+  for _, part in ipairs(sink.fold.keys) do if type(part) ~= 'string' then return false end end
+  return #sink.fold.keys > 0
+end
+
 --- The first difference of two aggregates, as a sentence; nil: they are alike.
-local function difference(kernel, lua, slack, open)
+local function difference(kernel, lua, slack, notes)
   local mine, my_keys = by_key(kernel)
   local theirs, their_keys = by_key(lua)
   for _, key in ipairs(their_keys) do
@@ -98,7 +106,7 @@ local function difference(kernel, lua, slack, open)
       return ("key '%s': in Lua %s, in the kernel %s"):format(key, show(theirs[key].value), show(mine[key].value))
     end
   end
-  for _, key in ipairs(open == 0 and their_keys or {}) do -- else it is of the first that one of the two counts
+  for _, key in ipairs(notes and their_keys or {}) do
     if mine[key].note ~= theirs[key].note then
       return ("note of '%s': in Lua %s, in the kernel %s"):format(key, show(theirs[key].note), show(mine[key].note))
     end
@@ -155,7 +163,7 @@ function counting.run(text, schema, options)
   local folding = require 'moonprobe.stage.folding'
   cpus = cpus or possible_cpus()
   kernel.made:attach_kernel(folding.reader(job.fold, folding.maps(job.fold, one.fds), cpus))
-  local slack = largest_value(lua.sink, schema, count) * count * 2 ^ -51
+  local largest = largest_value(lua.sink, schema, count)
   local report = { outcome = 'same', open = 0, errors = 0, passed = 0, plan = plan, asked = 2 * count }
   for round = 1, 2 do
     local result
@@ -169,7 +177,8 @@ function counting.run(text, schema, options)
     end
     local open
     open, message = judge_rest(kernel, job, schema, count)
-    message = message or difference(kernel.made, lua.made, slack, open)
+    message = message or largest and difference(kernel.made, lua.made, largest * count * 2 ^ -51,
+      open == 0 and by_fields(lua.sink))
     if message then
       report.outcome = 'differs'
       report.message = round == 1 and message or 'after a clear: ' .. message

@@ -9,8 +9,10 @@
 local ffi = require 'ffi'
 local bit = require 'bit'
 local jit = require 'jit'
+local checker = require 'checker'
 local events = require 'events'
 local judge = require 'judge'
+local mutation = require 'mutation'
 
 local trial = {}
 
@@ -126,6 +128,8 @@ function trial.plan(text, schema, sinks)
     if not refusals[1] then return broken('no plan, and no reason') end
     return { outcome = 'refused', message = refusals[1].reason, line = refusals[1].line }
   end
+  local problem = checker.is_there and checker.refuses(made:encode(), schema.bytes)
+  if problem then return broken('the host refuses it: %s', problem) end
   return { outcome = 'planned', jobs = jobs, plan = { maps = made.maps, live = made.live, live_index = made.live_index,
     early = assembler.bytes(made.early or {}), late = assembler.bytes(made.late or {}) } }
 end
@@ -174,15 +178,65 @@ function trial.make_early(schema)
   end
 end
 
+--- One plan's program on the events; adds to the report.
+local function judge_once(one, planned, sinks, report, schema, count, reference)
+  local result, message = one.run(count)
+  if not result then
+    report.outcome, report.message = 'unloadable', message
+    return
+  end
+  report.asked = report.asked + count * #sinks
+  compare(report, planned.jobs, schema, count, reference)
+end
+
+local function load(planned, schema, options)
+  local one, message = judge.load(planned.plan, schema.bytes, options.on_stack)
+  if not one then return nil, { outcome = 'unloadable', message = message, plan = planned.plan } end
+  return one
+end
+
+local now = 0
+
+--- Changes values from outside some times: the numbers in the kernel follow, or a new plan does.
+local function follow_changes(one, planned, text, schema, list, sinks, report, options)
+  local functions, count = {}, options.count or judge.COUNT
+  for _, filters in ipairs(sinks) do
+    for _, fn in ipairs(filters) do functions[#functions + 1] = fn end
+  end
+  math.randomseed(options.mutate)
+  for _ = 1, 4 do
+    if report.outcome ~= 'same' or not mutation.apply(functions) then break end
+    local plan = planned.plan
+    local numbers = plan.live_index and ffi.cast('int64_t *', one.memory[plan.live_index + 1]) or nil
+    now = now + 1e9
+    if plan.live:changes(numbers, now) then
+      one.close()
+      planned = trial.plan(text, schema, list)
+      if planned.outcome ~= 'planned' then return nil, planned end
+      local problem
+      one, problem = load(planned, schema, options)
+      if not one then return nil, problem end
+    end
+    local after = { outcome = 'same', open = 0, errors = 0, passed = 0, asked = 0 }
+    judge_once(one, planned, sinks, after, schema, count, all_answers(sinks, schema, count))
+    report.asked_again = report.asked_again + after.asked
+    if after.outcome ~= 'same' then
+      report.outcome, report.at, report.message = after.outcome, after.at, 'after a change: ' .. after.message
+    end
+  end
+  return one
+end
+
 --- Runs a chunk's filters on the events that lie in judge.events.
 ---   outcome    'same', 'refused', 'differs', 'unloadable', 'broken' or 'invalid' (no function)
 ---   message    why
----   open       how many questions (events times sinks) the kernel left open, of `asked`
+---   open       how many questions (events times sinks) the kernel left open, of `asked`;
+---              asked_again: after changes
 ---   errors, passed   in how many Lua raised, or gave true
 ---   at         number of the first event with a difference
 ---@param text string
 ---@param schema table
----@param options { count, on_stack, compiled, hot, change = fun(plan) }
+---@param options { count, on_stack, compiled, hot, mutate, change = fun(plan) }
 ---@return table result
 function trial.run(text, schema, options)
   local count = options.count or judge.COUNT
@@ -192,19 +246,20 @@ function trial.run(text, schema, options)
   local list = {}
   for i, filters in ipairs(sinks) do list[i] = { filters = filters, take = handle } end
   local planned = trial.plan(text, schema, list)
-  local plan = planned.plan
   if planned.outcome ~= 'planned' then return planned end
-  if options.change then options.change(plan) end
-  local one, message = judge.load(plan, schema.bytes, options.on_stack)
-  if not one then return { outcome = 'unloadable', message = message, plan = plan } end
+  if options.change then options.change(planned.plan) end
+  local one, problem = load(planned, schema, options)
+  if not one then return problem end
   trial.make_early(schema)
-  local result
-  result, message = one.run(count)
-  one.close()
-  if not result then return { outcome = 'unloadable', message = message, plan = plan } end
+  local report = { outcome = 'same', open = 0, errors = 0, passed = 0, plan = planned.plan, asked = 0, asked_again = 0 }
   local answers = all_answers(options.hot and trial.compile(text) or sinks, schema, count)
-  local report = { outcome = 'same', open = 0, errors = 0, passed = 0, plan = plan, asked = count * #sinks }
-  compare(report, planned.jobs, schema, count, answers)
+  judge_once(one, planned, sinks, report, schema, count, answers)
+  if options.mutate and report.outcome == 'same' then
+    one, problem = follow_changes(one, planned, text, schema, list, sinks, report, options)
+    -- A refusal is as good as a plan: then the worker judges.
+    if problem and problem.outcome ~= 'refused' then return problem end
+  end
+  if one then one.close() end
   if options.compiled and report.outcome == 'same' then
     local again = trial.compile(text, true)
     all_answers(again, schema, count) -- now they are machine code
