@@ -107,7 +107,7 @@ local function compare_fraction(how, a, b)
     if most / a.by ~= k then return known(false, a) end
     return compare_integers('eq', a.a, const(most))
   elseif value.is_const(a) then
-    if how == 'eq' then return compare_fraction('eq', b, a) end
+    if how == 'eq' or a.value ~= a.value then return compare_fraction('eq', b, a) end
     return condition.negated(compare_fraction(how == 'lt' and 'le' or 'lt', b, a))
   elseif a.is == 'ratio' and b.is == 'ratio' then
     if a.by ~= b.by then refuse('comparing fractions of different denominators; divide both by the same') end

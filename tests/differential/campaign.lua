@@ -14,6 +14,7 @@ local campaign = {}
 
 local LAYOUTS = 5
 local MOST_ON_STACK = 384 -- the rest of its 512 bytes is for the function
+local MOST_BESIDE_KEYS = 256 -- an aggregate has its keys there
 local MOST_SHOWN = 10 -- failures that are shrunk
 
 local function tally(into, name)
@@ -55,7 +56,8 @@ function campaign.prepare(seed, wanted)
     if made.used[field.name] then used[#used + 1] = field end
   end
   events.fill(judge.events, schema, judge.COUNT, judge.STRIDE, used, made.pool, judge.cpu)
-  local on_stack = seed % 2 == 0 and schema.bytes <= MOST_ON_STACK
+  local most = made.is_aggregate and MOST_BESIDE_KEYS or MOST_ON_STACK
+  local on_stack = seed % 2 == 0 and schema.bytes <= most
   local mutate = seed % 4 == 0 and seed or nil
   return made, schema, { hot = seed % 16 == 5, mutate = mutate, on_stack = on_stack, layout = layout }
 end

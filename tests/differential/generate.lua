@@ -358,6 +358,10 @@ number = function(g, depth)
       if d <= 0 then return nil end
       return E(receiver(text(g, d - 1)), ':len()')
     end },
+    { 3, 'bytes', function()
+      local of = field(g, 'text')
+      return of and E('(', of, (':byte(%s)'):format(one_of { '', '1', '2', '-1', '7', '8', '16', '17' }), ' or 0)')
+    end },
     { 4, 'calls', function(_, d) return helper_call(g, d, number) end },
     { 2, 'calls', function(_, d) return event_helper_call(g, d, number) end },
     { 4, 'values', function(_, d)
@@ -618,9 +622,18 @@ truth = function(g, depth)
       if d > 0 then return E('(', any(g, d - 1), one_of { ' == nil', ' ~= nil' }, ')') end
     end },
     { 2, 'nothing', function() return E('options.missing') end },
-    { 2, 'pattern', function()
+    { 2, 'bytes', function()
       local of = text_field(g)
-      return of and E(of, one_of { ":match('^s')", ":find('a')", ":match('%d+')", ":find('^/etc')", ":find('%.so$')" })
+      return of and E('(', of, (':byte(%d) == %d)'):format(random(1, 17), one_of { 47, 97, 0, 255, 46 }))
+    end },
+    { 6, 'pattern', function()
+      local of = text_field(g)
+      if not of then return nil end
+      local plain = note_text(g, one_of(NAMES)):gsub('[%^%$%(%)%%%.%[%]%*%+%-%?]', chance(90) and '%%%0' or '%0')
+      local pattern = one_of { '', '^' } .. plain .. one_of { '', '$', '', '.*', '%d' }
+      local call = E(of, one_of { ':match(', ':find(' }, E(quoted(pattern)), ')')
+      if chance(20) then return E('(', call, one_of { ' == nil', ' ~= nil', ' == 1', " == 'a'" }, ')') end
+      return call
     end },
   }) or comparison(g, depth)
 end
@@ -990,7 +1003,7 @@ local PROFILES = {
   { 8, 'widearithmetic', 'branches locals wide arithmetic literals fractions' },
   { 6, 'division', 'locals branches arithmetic division floor fractions' },
   { 6, 'bits', 'locals branches arithmetic bits' },
-  { 14, 'text', 'options locals branches text find lengths textsets' },
+  { 14, 'text', 'options locals branches text find lengths textsets pattern bytes' },
   { 6, 'sets', 'options flags sets locals branches wide' },
   { 8, 'names', 'names branches text textsets' },
   { 8, 'address', 'address networks branches flags locals' },
@@ -998,10 +1011,10 @@ local PROFILES = {
   { 6, 'loops', 'loops arrays branches locals wide arithmetic' },
   { 6, 'values', 'values nothing options flags text names branches locals calls' },
   { 12, 'mixed', 'flags options locals branches arithmetic division floor bits wide literals fractions text find '
-    .. 'lengths textsets sets names address networks calls loops arrays values nothing cpu' },
+    .. 'lengths textsets sets names address networks calls loops arrays values nothing cpu pattern bytes' },
   { 6, 'careless', 'flags options locals branches arithmetic division floor bits wide literals fractions text find '
     .. 'lengths textsets sets names address networks calls loops arrays values nothing cpu careless order pattern '
-    .. 'case device listed' },
+    .. 'case bytes device listed' },
   { 8, 'outside', 'flags options locals branches arithmetic text sets calls values' },
 }
 generate.profiles = PROFILES

@@ -8,6 +8,7 @@ local ffi = require 'ffi'
 require('stdlib').use()
 local campaign = require 'campaign'
 local cases = require 'cases'
+local counting = require 'counting'
 local events = require 'events'
 local judge = require 'judge'
 local trial = require 'trial'
@@ -19,7 +20,8 @@ if not allowed then tap.skip_all(message) end
 for _, case in ipairs(cases) do
   local schema = events.layout(case.layout or 1)
   trial.put(schema, case.events)
-  local result = trial.run(case[1], schema, { on_stack = case.on_stack, compiled = true, count = #case.events })
+  local run = case.aggregate and counting.run or trial.run
+  local result = run(case[1], schema, { on_stack = case.on_stack, compiled = true, count = #case.events })
   local name = case[1]:gsub('%s*\n%s*', ' ')
   if #name > 100 then name = name:sub(1, 97) .. '...' end
   if case.refused then
@@ -64,8 +66,8 @@ do
 end
 
 -- Random ones.
-local PAIRS = tonumber(os.getenv 'PAIRS' or '') or (tap.slow and 10000 or 120000)
-local done = campaign.run { first = tonumber(os.getenv 'SEED' or '') or 1, pairs = PAIRS, seconds = 120 }
+local PAIRS = tonumber(os.getenv 'PAIRS' or '') or (tap.slow and 60000 or 400000)
+local done = campaign.run { first = tonumber(os.getenv 'SEED' or '') or 1, pairs = PAIRS, seconds = 300 }
 for _, failure in ipairs(done.failures) do
   tap.ok(false, ('function %d'):format(failure.seed), campaign.describe(failure))
 end
