@@ -169,7 +169,7 @@ one_line(replay('other.rec', script), 'made on a machine of the other byte order
 -- One event at a time: a line for each step; q ends; at the end of the input it goes on.
 local function stepped(lines)
   local run = tap.shell(("printf '%s' | %s replay -q --step %s execsnoop"):format(lines, tap.binary, path 'steps.rec'))
-  return #run.lines, run.status
+  return #run.rows, run.status
 end
 tap.moonprobe(('record -q -o %s -c %s execsnoop'):format(path 'steps.rec', tap.quote(tap.workload .. ' exec 5')))
 tap.is({ stepped('q\\n') }, { 1, 0 }, '--step: one event, then q')
