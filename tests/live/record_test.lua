@@ -134,7 +134,7 @@ local function one_line(run, pattern, name, status)
 end
 one_line(replay('two.rec', 'tcplife'), "two.rec has no probe 'tcp_close'; it has process_exec, process_exit", 'no such probe')
 one_line(replay('none.rec', 'execsnoop'), 'none.rec: No such file', 'no file')
-one_line(tap.moonprobe 'replay README.md execsnoop', 'tests/tap.lua: is no recording of moonprobe', 'not a recording')
+one_line(tap.moonprobe 'replay tests/tap.lua execsnoop', 'tests/tap.lua: is no recording of moonprobe', 'not a recording')
 one_line(tap.moonprobe 'replay /dev/null execsnoop', '/dev/null: is no recording of moonprobe', 'an empty file')
 one_line(replay('two.rec', 'execsnoop', '--inject los=1%'), "no 'los'; there are loss, burst and reorder", 'bad --inject')
 one_line(replay('two.rec', 'execsnoop', '--speed x'), '%-%-speed x: not a number', 'bad --speed')
