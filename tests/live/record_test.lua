@@ -134,7 +134,7 @@ local function one_line(run, pattern, name, status)
 end
 one_line(replay('two.rec', 'tcplife'), "two.rec has no probe 'tcp_close'; it has process_exec, process_exit", 'no such probe')
 one_line(replay('none.rec', 'execsnoop'), 'none.rec: No such file', 'no file')
-one_line(tap.moonprobe 'replay README.md execsnoop', 'README.md: is no recording of moonprobe', 'not a recording')
+one_line(tap.moonprobe 'replay tests/tap.lua execsnoop', 'tests/tap.lua: is no recording of moonprobe', 'not a recording')
 one_line(tap.moonprobe 'replay /dev/null execsnoop', '/dev/null: is no recording of moonprobe', 'an empty file')
 one_line(replay('two.rec', 'execsnoop', '--inject los=1%'), "no 'los'; there are loss, burst and reorder", 'bad --inject')
 one_line(replay('two.rec', 'execsnoop', '--speed x'), '%-%-speed x: not a number', 'bad --speed')
@@ -169,7 +169,7 @@ one_line(replay('other.rec', script), 'made on a machine of the other byte order
 -- One event at a time: a line for each step; q ends; at the end of the input it goes on.
 local function stepped(lines)
   local run = tap.shell(("printf '%s' | %s replay -q --step %s execsnoop"):format(lines, tap.binary, path 'steps.rec'))
-  return #run.lines, run.status
+  return #run.rows, run.status
 end
 tap.moonprobe(('record -q -o %s -c %s execsnoop'):format(path 'steps.rec', tap.quote(tap.workload .. ' exec 5')))
 tap.is({ stepped('q\\n') }, { 1, 0 }, '--step: one event, then q')

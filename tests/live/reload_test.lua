@@ -26,7 +26,7 @@ told() {
   done
 }
 ]]):format(folder) .. steps)
-  local result = tap.shell(('%s run -w -f json -c "sh %s/steps" %s 2>%s/err'):format(tap.binary, folder,
+  local result = tap.shell(('%s run -w -f json --ring 16M -c "sh %s/steps" %s 2>%s/err'):format(tap.binary, folder,
     script, folder), 170)
   result.err = tap.slurp(folder .. '/err')
   return result
