@@ -98,7 +98,7 @@ test-live: $(BINARY) $(BUILD)/tests/workload ## real events with known counts, a
 test-kernels: ## the live tests on every kernel of the matrix, in qemu
 	@packaging/deps.sh build test kernels
 	@$(MAKE) moonprobe $(BUILD)/tests/workload
-	@tests/kernels/run.sh -f stdlib -f $(BUILD)/stdlib -f bpf/include tests/live/*_test.lua tests/differential/quick_test.lua
+	@tests/kernels/run.sh
 
 asan: ## the tests again, with AddressSanitizer and UBSan
 	@packaging/deps.sh build test
