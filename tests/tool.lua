@@ -16,7 +16,7 @@ return function(name, tap)
   ---@param options string|nil of the tool
   ---@param engine string|nil options of `moonprobe run`
   function tool.run(workload, options, engine)
-    return tap.moonprobe(('run %s -c %s %s %s'):format(engine or '',
+    return tap.undisturbed(('run %s -c %s %s %s'):format(engine or '',
       tap.quote(tap.workload .. ' ' .. workload), name, options or ''))
   end
 

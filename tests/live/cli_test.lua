@@ -113,7 +113,7 @@ run = tap.moonprobe(("run -q -o %s/rows -c '%s exec 3' %s"):format(folder, tap.w
 tap.is({ run.out, run.err, tap.slurp(folder .. '/rows') }, { '', '', ('workload\n'):rep(4) }, '-o FILE, -q')
 run = tap.moonprobe(("run -c '%s exec 3' -e %s"):format(tap.workload, tap.quote("probe 'process_exec':count('comm')")))
 tap.like(run.out, 'workload +4', '-e with a count that is printed at the end')
-run = tap.moonprobe(("run -f json -c '%s exec 3' -e %s"):format(tap.workload, tap.quote("probe 'process_exec':count('comm')")))
+run = tap.undisturbed(("run -f json -c '%s exec 3' -e %s"):format(tap.workload, tap.quote("probe 'process_exec':count('comm')")))
 tap.like(run.rows[1], '^{"aggregate":"process_exec count by comm","comm":"workload","value":4}$', 'the same in JSON')
 
 -- Options of a script, modules beside it.

@@ -46,7 +46,7 @@ tap.is({ #cut, cut:sub(-5) }, { 1027, 'x ...' }, 'arguments that do not')
 tap.like(tool.json('exec 0 ' .. ('x '):rep(2000), '-q --max-args=5000')[1].args, '"x" "x" %.%.%.$', '-q: nor many')
 
 local function failed_args(arguments)
-  local run = tap.moonprobe(('run -f json -c %s execsnoop -x --max-args=100'):format(
+  local run = tap.undisturbed(('run -f json -c %s execsnoop -x --max-args=100'):format(
     tap.quote(('sh -c "/nonexistent/moonprobe %s"'):format(arguments))))
   return run.out:match('"error":"ENOENT","args":"/nonexistent/moonprobe ([^"]*)"')
 end

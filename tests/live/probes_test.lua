@@ -12,7 +12,7 @@ local function events(probe, fields, workload, knobs)
   for i, field in ipairs(fields) do reads[i] = ('tostring(e.%s)'):format(field) end
   local code = ("probe('%s', {%s}):each(function(e) print(%s) end)"):format(probe, knobs or '',
     table.concat(reads, ', '))
-  local run = tap.moonprobe(('run -f json -c %s -e %s'):format(
+  local run = tap.undisturbed(('run -f json -c %s -e %s'):format(
     tap.quote(tap.workload .. ' ' .. workload), tap.quote(code)))
   local rows = {}
   for _, line in ipairs(run.rows) do
@@ -173,7 +173,7 @@ end
 
 local cgroup = memory_cgroup()
 if cgroup then
-  local run = tap.moonprobe(('run -f json -c %s -e %s'):format(
+  local run = tap.undisturbed(('run -f json -c %s -e %s'):format(
     tap.quote(("sh -c 'echo 0 > %s/cgroup.procs; %s eat-memory 64; true'"):format(cgroup, tap.workload)),
     tap.quote("probe 'oom_kill':each(function(e) print('killed', e.victim_pid > 0, e.comm) end)")))
   tap.is(tap.matching(run.rows, '^killed\ttrue\tworkload$'), 1, 'oom_kill: one victim')

@@ -13,7 +13,7 @@ os.execute(('mkdir %s && chmod 755 %s'):format(folder, folder))
 local function path(name) return folder .. '/' .. name end
 
 local function record(name, workload, script)
-  return tap.moonprobe(('record -o %s -f json -c %s %s'):format(path(name), tap.quote(tap.workload .. ' ' .. workload), script))
+  return tap.undisturbed(('record -o %s -f json -c %s %s'):format(path(name), tap.quote(tap.workload .. ' ' .. workload), script))
 end
 
 local function replay(name, script, options)
@@ -43,7 +43,7 @@ for _, case in ipairs {
 } do
   local tool, workload, options = case[1], case[2], case[3] or ''
   local script = tool .. ' ' .. options
-  local live = tap.moonprobe(('run -f json -c %s %s'):format(tap.quote(tap.workload .. ' ' .. workload), script))
+  local live = tap.undisturbed(('run -f json -c %s %s'):format(tap.quote(tap.workload .. ' ' .. workload), script))
   local made = record('tool.rec', workload, script)
   local sum = tap.summary(made)
   tap.ok(made.status == 0 and sum and sum.lost == 0 and sum.events == sum.received and sum.events >= 23,
