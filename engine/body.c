@@ -21,18 +21,22 @@
 #define LD_IMM64 (BPF_LD | BPF_DW | BPF_IMM)
 
 /* What a stage without instructions is: everything passes, the worker judges. */
-static const struct bpf_insn trivial[PLAN_STAGES][2] = {
+static const struct bpf_insn trivial[SPLICE_STUBS][2] = {
 	[PLAN_EARLY] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = 1},
 			{.code = BPF_JMP | BPF_EXIT}},
 	[PLAN_LATE] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = 0xff},
 		       {.code = BPF_JMP | BPF_EXIT}},
+	[SPLICE_TYPED_EARLY] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K},
+				{.code = BPF_JMP | BPF_EXIT}},
+	[SPLICE_TYPED_LATE] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K},
+			       {.code = BPF_JMP | BPF_EXIT}},
 };
 
 /* A body being made. */
 struct making {
 	const struct body_wish *wish;
 	struct body *body;
-	struct splice_part parts[PLAN_STAGES];
+	struct splice_part parts[SPLICE_STUBS];
 	struct bpf_insn *owned[PLAN_STAGES]; /* parts with descriptors in them */
 	int rodata_fd;
 };
@@ -172,7 +176,7 @@ static bool is_same_in_all(const struct making *making, const struct template_pr
 {
 	const struct bpf_insn *code = program->code;
 
-	for (int stage = 0; stage < PLAN_STAGES; stage++)
+	for (int stage = 0; stage < SPLICE_STUBS; stage++)
 		if (splice_has(code, program->count, stage))
 			return false;
 	for (uint32_t i = 0; i + 1 < program->count; i++)
@@ -295,8 +299,12 @@ int body_load(struct body **out, const struct body_wish *wish, struct error *err
 	making.body = calloc(1, sizeof(*making.body));
 	if (!making.body)
 		return error_set(error, -ENOMEM, "no memory");
-	for (int stage = 0; stage < PLAN_STAGES; stage++)
-		making.parts[stage] = (struct splice_part){trivial[stage], 2};
+	for (int stub = 0; stub < SPLICE_STUBS; stub++)
+		making.parts[stub] = (struct splice_part){trivial[stub], 2};
+	if (wish->typed) {
+		making.parts[SPLICE_TYPED_EARLY] = wish->typed[0];
+		making.parts[SPLICE_TYPED_LATE] = wish->typed[1];
+	}
 	if (wish->plan)
 		err = make_maps(&making, error);
 	for (int stage = 0; wish->plan && !err && stage < PLAN_STAGES; stage++) {

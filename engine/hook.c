@@ -1,108 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hook.h"
 
-#include "kernel_btf.h"
 #include "template.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/bpf.h>
-#include <linux/mount.h>
-#include <linux/perf_event.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-int tracefs_open(void)
+static const struct hook_kind *const kinds[] = {
+	&hook_tp_btf,	 &hook_raw_tp,	     &hook_tp,		    &hook_fentry,
+	&hook_fexit,	 &hook_kprobe,	     &hook_kretprobe,	    &hook_kprobe_multi,
+	&hook_uprobe,	 &hook_uretprobe,    &hook_kretprobe_multi, &hook_perf_event,
+};
+
+/* The kind of a section, and what is behind its slash. */
+static const struct hook_kind *kind_of(const char *section, const char **name)
 {
-	static const char *const usual[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
-	int context, mount, err;
+	size_t length = strcspn(section, "/");
 
-	for (int i = 0; i < 2; i++) {
-		int fd = open(usual[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-		if (fd >= 0 && !faccessat(fd, "events", X_OK, AT_EACCESS))
-			return fd;
-		if (fd >= 0)
-			close(fd);
-	}
-	context = syscall(SYS_fsopen, "tracefs", FSOPEN_CLOEXEC);
-	if (context < 0)
-		return -errno;
-	mount = -1;
-	if (!syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
-		mount = syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, 0);
-	err = mount < 0 ? -errno : mount;
-	close(context);
-	return err;
+	*name = section + length + (section[length] == '/');
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strncmp(kinds[i]->section, section, length) && !kinds[i]->section[length])
+			return kinds[i];
+	return NULL;
 }
 
-/* The id of "CATEGORY/NAME" for perf_event_open, or -errno. */
-static int tracepoint_id(const char *event)
+static int unknown(const struct hook *hook, struct error *error)
 {
-	char path[256], text[16] = "";
-	int tracefs = tracefs_open();
-	ssize_t got;
-	int fd;
-
-	if (tracefs < 0)
-		return tracefs;
-	snprintf(path, sizeof(path), "events/%s/id", event);
-	fd = openat(tracefs, path, O_RDONLY | O_CLOEXEC);
-	close(tracefs);
-	if (fd < 0)
-		return -errno;
-	got = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	return got > 0 ? atoi(text) : -EIO;
+	return error_set(error, -EINVAL, "unknown kind of hook: %s", hook->section);
 }
 
-static bool starts(const char *section, const char *prefix, const char **rest)
-{
-	size_t length = strlen(prefix);
-
-	if (strncmp(section, prefix, length))
-		return false;
-	*rest = section + length;
-	return true;
-}
-
-static int has_raw_tracepoint(const char *name, struct error *error)
-{
-	struct btf *kernel = kernel_btf_load();
-	char type[128];
-
-	if (!kernel)
-		return error_set(error, -errno,
-				 "the kernel has no BTF (/sys/kernel/btf/vmlinux); it needs "
-				 "CONFIG_DEBUG_INFO_BTF=y");
-	snprintf(type, sizeof(type), "btf_trace_%s", name);
-	if (btf__find_by_name_kind(kernel, type, BTF_KIND_TYPEDEF) > 0)
-		return 0;
-	return error_set(error, -ENOENT, "this kernel has no tracepoint %s", name);
-}
-
-int hook_exists(const char *section, struct error *error)
+int hook_exists(const struct hook *hook, struct error *error)
 {
 	const char *name;
+	const struct hook_kind *kind = kind_of(hook->section, &name);
 
-	if (starts(section, "tp_btf/", &name) || starts(section, "raw_tp/", &name))
-		return has_raw_tracepoint(name, error);
-	if (starts(section, "tp/", &name)) {
-		int id = tracepoint_id(name);
+	return kind ? kind->exists(hook, name, error) : unknown(hook, error);
+}
 
-		if (id == -ENOENT)
-			return error_set(error, id, "this kernel has no tracepoint %s", name);
-		return id < 0 ? error_set(error, id, "tracefs cannot be read: %s", strerror(-id))
-			      : 0;
-	}
-	return error_set(error, -EINVAL, "unknown kind of hook: %s", section);
+int hook_prepare(const struct hook *hook, struct bpf_program *program, struct error *error)
+{
+	const char *name;
+	const struct hook_kind *kind = kind_of(hook->section, &name);
+
+	if (!kind)
+		return unknown(hook, error);
+	return kind->prepare ? kind->prepare(hook, program, error) : 0;
 }
 
 int hook_dispatcher(const struct template_program *body, int slot_fd, struct error *error)
@@ -132,50 +78,42 @@ int hook_dispatcher(const struct template_program *body, int slot_fd, struct err
 	return fd;
 }
 
-static int attach_perf_tracepoint(const char *event, int program_fd, struct error *error)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_TRACEPOINT,
-		.size = sizeof(attr),
-		.sample_period = 1,
-		.wakeup_events = 1,
-	};
-	int id = tracepoint_id(event), perf, link;
-
-	if (id < 0)
-		return error_set(error, id, "tracepoint %s: %s", event, strerror(-id));
-	attr.config = id;
-	/* Any one CPU will do: programs on a tracepoint run on all of them. */
-	perf = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
-	if (perf < 0)
-		return error_set(error, -errno, "tracepoint %s: perf_event_open: %s", event,
-				 strerror(errno));
-	link = bpf_link_create(program_fd, perf, BPF_PERF_EVENT, NULL);
-	if (link < 0)
-		error_set(error, -errno, "tracepoint %s: %s", event,
-			  errno == E2BIG ? "the kernel takes 64 programs on one tracepoint "
-					   "(BPF_TRACE_MAX_PROGS); fewer scripts, or a tp_btf probe"
-					 : strerror(errno));
-	else
-		ioctl(perf, PERF_EVENT_IOC_ENABLE, 0);
-	close(perf); /* the link keeps it */
-	return link;
-}
-
-int hook_attach(const char *section, int program_fd, struct error *error)
+int hook_attach(const struct hook *hook, int program_fd, struct hook_links *links,
+		struct error *error)
 {
 	const char *name;
-	int link;
+	const struct hook_kind *kind = kind_of(hook->section, &name);
+	int err;
 
-	if (starts(section, "tp/", &name))
-		return attach_perf_tracepoint(name, program_fd, error);
-	if (starts(section, "tp_btf/", &name))
-		link = bpf_raw_tracepoint_open(NULL, program_fd);
-	else if (starts(section, "raw_tp/", &name))
-		link = bpf_raw_tracepoint_open(name, program_fd);
-	else
-		return error_set(error, -EINVAL, "unknown kind of hook: %s", section);
+	*links = (struct hook_links){0};
+	if (!kind)
+		return unknown(hook, error);
+	err = kind->attach(hook, name, program_fd, links, error);
+	if (err)
+		hook_detach(links);
+	return err;
+}
+
+void hook_detach(struct hook_links *links)
+{
+	for (int i = 0; i < links->count; i++)
+		close(links->fds[i]);
+	free(links->fds);
+	*links = (struct hook_links){0};
+}
+
+int hook_add_link(struct hook_links *links, int link)
+{
+	int *fds;
+
 	if (link < 0)
-		return error_set(error, -errno, "tracepoint %s: %s", name, strerror(errno));
-	return link;
+		return link;
+	fds = reallocarray(links->fds, links->count + 1, sizeof(*fds));
+	if (!fds) {
+		close(link);
+		return -ENOMEM;
+	}
+	links->fds = fds;
+	fds[links->count++] = link;
+	return 0;
 }

@@ -1,31 +1,83 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hook: a place in the kernel a program can be attached to, written as a libbpf section.
+/* Hook: a place a program can be attached to, written as a libbpf section.
  *
- *   "tp_btf/NAME"      raw tracepoint, typed arguments
+ *   "tp_btf/NAME"      raw tracepoint, typed arguments      hook_tracepoint.c
  *   "raw_tp/NAME"      raw tracepoint
  *   "tp/CATEGORY/NAME" tracepoint through perf
+ *   "fentry" "fexit"   entry, return of a kernel function   hook_trampoline.c
+ *   "kprobe" "kretprobe" and both with ".multi"             hook_kprobe.c
+ *   "uprobe" "uretprobe"                                    hook_uprobe.c
+ *   "perf_event"       a clock or a counter                 hook_perf.c
  *
- * What is attached is always a dispatcher: five instructions that tail-call the body in a
- * program array of one. The body can be replaced while the link stays. */
+ * A section without a name behind the slash is attached to what the probe's target says
+ * (target.h), which may be many places. What is attached is always a dispatcher: five
+ * instructions that tail-call the body in a program array of one. The body can be replaced while
+ * the links stay. */
 #ifndef MOONPROBE_HOOK_H
 #define MOONPROBE_HOOK_H
 
 #include "error.h"
 
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct bpf_program;
+struct target;
 struct template_program;
+
+struct hook {
+	const char *section;
+	const struct target *target; /* NULL: the section says all */
+	pid_t pid;		     /* only this process where the hook can tell, 0: all */
+};
+
+/* What keeps a dispatcher attached: closing detaches. */
+struct hook_links {
+	int *fds;
+	int count;
+};
 
 /* Opens tracefs: where it is mounted, else as a mount only we can see. A directory
  * descriptor or -errno. */
 int tracefs_open(void);
 
-/* 0 when this kernel has the hook, -ENOENT or another -errno with the reason. */
-int hook_exists(const char *section, struct error *error);
+/* 0 when this kernel has the hook and allows it, -ENOENT or another -errno with the reason. */
+int hook_exists(const struct hook *hook, struct error *error);
+
+/* Before its object is loaded. 0 or -errno with the reason. */
+int hook_prepare(const struct hook *hook, struct bpf_program *program, struct error *error);
 
 /* Loads a dispatcher for bodies made of `body`; it calls what is in the program array
  * `slot_fd`. A program descriptor or -errno. */
 int hook_dispatcher(const struct template_program *body, int slot_fd, struct error *error);
 
-/* Attaches; a link descriptor, closing it detaches. -errno with the reason. */
-int hook_attach(const char *section, int program_fd, struct error *error);
+/* Attaches at every place of the hook, or at none. 0 or -errno with the reason. */
+int hook_attach(const struct hook *hook, int program_fd, struct hook_links *links,
+		struct error *error);
+void hook_detach(struct hook_links *links);
+
+/* For the files named above. */
+
+struct hook_kind {
+	const char *section; /* its first word */
+	int (*exists)(const struct hook *hook, const char *name, struct error *error);
+	int (*prepare)(const struct hook *hook, struct bpf_program *program, struct error *error);
+	int (*attach)(const struct hook *hook, const char *name, int program_fd,
+		      struct hook_links *links, struct error *error);
+};
+
+extern const struct hook_kind hook_tp_btf, hook_raw_tp, hook_tp, hook_fentry, hook_fexit,
+	hook_kprobe, hook_kretprobe, hook_kprobe_multi, hook_kretprobe_multi, hook_uprobe,
+	hook_uretprobe, hook_perf_event;
+
+struct perf_event_attr;
+
+/* Opens the event (perf_event_open(2)), links the program to it and turns it on. What the program
+ * gets from bpf_get_attach_cookie() is `cookie`. A link or -errno. */
+int hook_perf_link(struct perf_event_attr *attr, pid_t pid, int cpu, int program_fd,
+		   unsigned long long cookie);
+
+/* Adds a link; a negative one is returned as it is, else 0 or -errno. */
+int hook_add_link(struct hook_links *links, int link);
 
 #endif

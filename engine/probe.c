@@ -5,7 +5,10 @@
 #include "hook.h"
 #include "rodata.h"
 #include "schema.h"
+#include "splice.h"
+#include "target.h"
 #include "template.h"
+#include "typed_code.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -20,7 +23,8 @@ struct program {
 	const char *section; /* of the schema */
 	int slot_fd; /* prog array of one: the kernel wants the same prototype in all of one */
 	int dispatcher_fd; /* -1: the program is left out */
-	int link_fd;
+	bool attached;
+	struct hook_links links;
 };
 
 struct probe {
@@ -29,6 +33,9 @@ struct probe {
 	uint8_t slot;
 	uint8_t generation;    /* of the newest body */
 	struct schema *schema; /* its object keeps the maps */
+	struct target *target; /* NULL: it is no generic probe */
+	struct splice_part typed[2]; /* what reads the typed fields: early, late */
+	uint32_t typed_bytes;	     /* of their room that is sent */
 	struct template *template;
 	struct program *programs;
 	struct body *bodies;	/* all there are, the newest first */
@@ -60,24 +67,110 @@ static bool knob_is_on(const struct schema *schema, const struct probe_request *
 	return schema_knob(schema, name)->preset != 0;
 }
 
-/* Which programs this kernel and these knobs call for. */
-static int choose_programs(struct schema *schema, const struct probe_request *request,
-			   struct error *error)
+static struct hook hook_of(const struct probe *probe, const char *section)
 {
+	return (struct hook){section, probe->target, probe->setting.target_pid};
+}
+
+static bool is_called_for(const struct probe *probe, const struct schema_program *program)
+{
+	return !program->only_with ||
+	       knob_is_on(probe->schema, &probe->request, program->only_with);
+}
+
+/* The first choice all of whose hooks can be had; 0 when the programs have none. -ENOENT with the
+ * reason of the last. */
+static int make_choice(const struct probe *probe, struct error *error)
+{
+	const struct schema *schema = probe->schema;
+	bool any = false;
+
+	for (int choice = 1; choice <= schema->program_count; choice++) {
+		bool works = false;
+
+		for (int i = 0; i < schema->program_count; i++) {
+			const struct schema_program *one = &schema->programs[i];
+			struct hook hook = hook_of(probe, one->section);
+
+			if (one->choice != choice || !is_called_for(probe, one))
+				continue;
+			any = true;
+			works = !hook_exists(&hook, error);
+			if (!works)
+				break;
+		}
+		if (works)
+			return choice;
+	}
+	return any ? -ENOENT : 0;
+}
+
+/* Which programs this kernel and these knobs call for. */
+static int choose_programs(struct probe *probe, struct error *error)
+{
+	const struct schema *schema = probe->schema;
+	struct error why = {0};
+	int choice = make_choice(probe, &why);
+
+	if (choice < 0)
+		return error_set(error, choice, "probe %s: %s", probe->request.name, why.text);
 	for (int i = 0; i < schema->program_count; i++) {
 		const struct schema_program *one = &schema->programs[i];
+		struct hook hook = hook_of(probe, one->section);
 		struct bpf_program *program =
 			bpf_object__find_program_by_name(schema->object, one->name);
-		bool load = !one->only_with || knob_is_on(schema, request, one->only_with);
+		bool load = is_called_for(probe, one) && (!one->choice || one->choice == choice);
 
-		if (load && one->optional) {
-			int err = hook_exists(one->section, error);
+		if (load && one->optional && !one->choice) {
+			int err = hook_exists(&hook, error);
 
 			if (err && err != -ENOENT)
 				return err;
 			load = !err;
 		}
 		bpf_program__set_autoload(program, load);
+		if (load && hook_prepare(&hook, program, &why))
+			return error_set(error, -EINVAL, "probe %s: %s", probe->request.name,
+					 why.text);
+	}
+	return 0;
+}
+
+/* The code that reads the typed fields. */
+static int make_typed(struct probe *probe, struct error *error)
+{
+	const struct probe_request *request = &probe->request;
+	const struct schema_field *room = schema_field(probe->schema, "typed");
+	struct typed_read reads[2][PROBE_TYPED];
+	int counts[2] = {0};
+
+	if (request->typed_count && (!probe->target || !room))
+		return error_set(error, -EINVAL, "probe %s: has no typed fields", request->name);
+	for (int i = 0; i < request->typed_count; i++) {
+		bool late = request->typed[i].late;
+		struct typed_read *one = &reads[late][counts[late]++];
+		uint32_t offset = request->typed[i].offset;
+		struct error why;
+		int err = typed_resolve(&probe->target->types, request->typed[i].path,
+					&one->access, &why);
+
+		if (err)
+			return error_set(error, err, "probe %s: %s", request->name, why.text);
+		one->offset = offset;
+		if (offset < room->offset || offset % 8 % one->access.field.element_bytes ||
+		    one->access.field.bytes > room->bytes ||
+		    offset - room->offset > room->bytes - one->access.field.bytes)
+			return error_set(error, -EINVAL, "probe %s: no room for %s at %u",
+					 request->name, request->typed[i].path, offset);
+	}
+	for (int late = 0; late < 2; late++) {
+		struct bpf_insn *code;
+		int count = typed_code_make(&probe->target->types, reads[late], counts[late], &code);
+
+		if (count < 0)
+			return error_set(error, count, "probe %s: typed fields: %s", request->name,
+					 strerror(-count));
+		probe->typed[late] = (struct splice_part){.code = code, .count = count};
 	}
 	return 0;
 }
@@ -111,27 +204,51 @@ static int place_maps(struct schema *schema, const struct probe_setting *setting
 		   : 0;
 }
 
+int probe_load_object(const struct search_path *path, const char *name, struct asset_bytes *object,
+		      struct error *error)
+{
+	char family[64], file[96], near[64];
+	int err;
+
+	snprintf(family, sizeof(family), "%.*s", (int)strcspn(name, ":"), name);
+	snprintf(file, sizeof(file), "probes/%s.bpf.o", family);
+	err = strpbrk(family, "/.") ? -ENOENT : asset_load(path, file, object);
+	if (!err)
+		return 0;
+	asset_nearest(path, "probes/", ".bpf.o", family, near, sizeof(near));
+	return error_set(error, err, "no probe named '%s'%s%s%s; moonprobe list shows all", family,
+			 *near ? "; did you mean '" : "", near, *near ? "'" : "");
+}
+
+static int find_target(struct probe *probe, struct error *error)
+{
+	const struct target_setting setting = {.pid = probe->setting.target_pid};
+	const char *name = probe->request.name, *kind = probe->schema->target;
+
+	if (!kind != !strchr(name, ':'))
+		return error_set(error, -EINVAL, "probe %s: %s", name,
+				 kind ? "a colon and what it is attached to are missing"
+				      : "nothing can follow its name");
+	return kind ? target_open(&probe->target, kind, name, &setting, error) : 0;
+}
+
 static int open_object(struct probe *probe, struct error *error)
 {
 	const struct probe_request *request = &probe->request;
 	const struct search_path *path = probe->setting.path;
 	struct asset_bytes object;
-	char name[96];
 	int err;
 
-	snprintf(name, sizeof(name), "probes/%s.bpf.o", request->name);
-	err = asset_load(path, name, &object);
-	if (err) {
-		char near[64];
-
-		asset_nearest(path, "probes/", ".bpf.o", request->name, near, sizeof(near));
-		return error_set(error, err, "no probe named '%s'%s%s%s; moonprobe list shows all",
-				 request->name, *near ? "; did you mean '" : "", near,
-				 *near ? "'" : "");
-	}
+	err = probe_load_object(path, request->name, &object, error);
+	if (err)
+		return err;
 	err = schema_open(&probe->schema, request->name, object.bytes, object.size, error);
 	if (!err)
-		err = choose_programs(probe->schema, request, error);
+		err = find_target(probe, error);
+	if (!err)
+		err = make_typed(probe, error);
+	if (!err)
+		err = choose_programs(probe, error);
 	if (!err)
 		err = place_maps(probe->schema, &probe->setting, error);
 	if (!err) {
@@ -175,7 +292,8 @@ static int make_dispatchers(struct probe *probe, struct error *error)
 	if (!probe->programs)
 		return error_set(error, -ENOMEM, "probe %s: no memory", schema->name);
 	for (int i = 0; i < schema->program_count; i++)
-		probe->programs[i] = (struct program){schema->programs[i].section, -1, -1, -1};
+		probe->programs[i] = (struct program){
+			.section = schema->programs[i].section, .slot_fd = -1, .dispatcher_fd = -1};
 	for (int i = 0; i < schema->program_count && !err; i++) {
 		err = make_dispatcher(probe, i, error);
 		made += probe->programs[i].dispatcher_fd >= 0;
@@ -217,14 +335,16 @@ int probe_attach(struct probe *probe, struct error *error)
 {
 	for (int i = 0; i < probe->schema->program_count; i++) {
 		struct program *program = &probe->programs[i];
+		struct hook hook = hook_of(probe, program->section);
 		struct error why;
+		int err;
 
-		if (program->dispatcher_fd < 0 || program->link_fd >= 0)
+		if (program->dispatcher_fd < 0 || program->attached)
 			continue;
-		program->link_fd = hook_attach(program->section, program->dispatcher_fd, &why);
-		if (program->link_fd < 0)
-			return error_set(error, program->link_fd, "probe %s: %s",
-					 probe->request.name, why.text);
+		err = hook_attach(&hook, program->dispatcher_fd, &program->links, &why);
+		if (err)
+			return error_set(error, err, "probe %s: %s", probe->request.name, why.text);
+		program->attached = true;
 	}
 	return 0;
 }
@@ -232,9 +352,8 @@ int probe_attach(struct probe *probe, struct error *error)
 void probe_detach(struct probe *probe)
 {
 	for (int i = 0; i < probe->schema->program_count; i++) {
-		if (probe->programs[i].link_fd >= 0)
-			close(probe->programs[i].link_fd);
-		probe->programs[i].link_fd = -1;
+		hook_detach(&probe->programs[i].links);
+		probe->programs[i].attached = false;
 	}
 }
 
@@ -242,8 +361,14 @@ bool probe_serves(const struct probe *probe, const struct probe_request *request
 {
 	const struct probe_request *own = &probe->request;
 
-	if (strcmp(own->name, request->name) || own->knob_count != request->knob_count)
+	if (strcmp(own->name, request->name) || own->knob_count != request->knob_count ||
+	    own->typed_count != request->typed_count)
 		return false;
+	for (int i = 0; i < own->typed_count; i++)
+		if (strcmp(own->typed[i].path, request->typed[i].path) ||
+		    own->typed[i].offset != request->typed[i].offset ||
+		    own->typed[i].late != request->typed[i].late)
+			return false;
 	for (int i = 0; i < own->knob_count; i++) {
 		int j = 0;
 
@@ -275,6 +400,8 @@ static int make_rodata(const struct probe *probe, const struct probe_wish *wish,
 	probe_request_add_fields(&request, wish->request);
 	err = rodata_specialise(&rodata, &request, &probe->setting, wish->plan, probe->slot,
 				generation, error);
+	if (!err && probe->target)
+		err = rodata_target(&rodata, probe->target, probe->typed_bytes, error);
 	if (err)
 		free(rodata.bytes);
 	else
@@ -288,6 +415,7 @@ int probe_body(struct probe *probe, const struct probe_wish *wish, struct body *
 	struct body_wish inner = {
 		.template = probe->template,
 		.event_bytes = probe->schema->event_bytes,
+		.typed = probe->target ? probe->typed : NULL,
 		.plan = wish->plan,
 		.others = probe->bodies,
 		.like = wish->like,
@@ -450,6 +578,9 @@ void probe_close(struct probe *probe)
 	}
 	counters_unmap(&probe->counters);
 	free(probe->programs);
+	for (int late = 0; late < 2; late++)
+		free((void *)probe->typed[late].code);
+	target_close(probe->target);
 	template_close(probe->template);
 	schema_close(probe->schema);
 	free(probe);

@@ -18,12 +18,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define PROBE_NAME 256
 #define PROBE_KNOBS 32
 #define PROBE_FIELDS 64
+#define PROBE_TYPED 64
 
 /* What a script asks for. */
 struct probe_request {
-	char name[64];
+	char name[PROBE_NAME]; /* of a generic probe with its target: "kprobe:tcp_connect" */
 	struct {
 		char name[64];
 		bool is_text;
@@ -33,6 +35,12 @@ struct probe_request {
 	int knob_count;
 	char fields[PROBE_FIELDS][64]; /* those read by anybody */
 	int field_count;
+	struct {
+		char path[192];	 /* "args.sk.__sk_common.skc_dport" */
+		uint32_t offset; /* where it goes, from the start of the event */
+		bool late;	 /* not asked by the early stage */
+	} typed[PROBE_TYPED];
+	int typed_count;
 	bool insists; /* on its plan: without it the script is not to run */
 };
 
@@ -53,13 +61,19 @@ struct body;
 struct plan;
 struct probe;
 
+/* The object of a probe, by the name of the probe, with or without a target. 0 or -errno with the
+ * reason. */
+int probe_load_object(const struct search_path *path, const char *name, struct asset_bytes *object,
+		      struct error *error);
+
 /* Opens it; its events carry `slot`. There is no body yet: nothing happens when attached. */
 int probe_open(struct probe **probe, const struct probe_request *request, uint8_t slot,
 	       const struct probe_setting *setting, struct error *error);
 int probe_attach(struct probe *probe, struct error *error); /* no-op when attached */
 void probe_detach(struct probe *probe);			    /* can be attached again */
 
-/* True when an instance for `request` could be this one: same probe, same knobs. */
+/* True when an instance for `request` could be this one: same probe, same knobs, the same typed
+ * fields at the same places. */
 bool probe_serves(const struct probe *probe, const struct probe_request *request);
 
 /* What a body is made for. */

@@ -4,6 +4,7 @@
 #include "plan_file.h"
 #include "schema.h"
 #include "stage_check.h"
+#include "target.h"
 
 #include <errno.h>
 #include <math.h>
@@ -111,6 +112,20 @@ int rodata_generation_at(const struct schema *schema)
 	int err = schema_rodata(schema->object, "generation", &offset, &size);
 
 	return err ? err : (int)offset;
+}
+
+int rodata_target(struct rodata *rodata, const struct target *target, uint32_t typed_bytes,
+		  struct error *error)
+{
+	int32_t arguments = target->arguments;
+
+	if (put(rodata, "typed_bytes", &typed_bytes, sizeof(typed_bytes)) ||
+	    put(rodata, "arguments", &arguments, sizeof(arguments)))
+		return error_set(error, -EINVAL,
+				 "probe %s: its object was not built with this engine's "
+				 "target.bpf.h; rebuild it",
+				 target->name);
+	return 0;
 }
 
 int rodata_specialise(struct rodata *rodata, const struct probe_request *request,

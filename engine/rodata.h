@@ -12,6 +12,7 @@
 
 struct plan;
 struct schema;
+struct target;
 
 struct rodata {
 	const struct schema *schema; /* says where what lies */
@@ -27,5 +28,9 @@ int rodata_generation_at(const struct schema *schema);
 int rodata_specialise(struct rodata *rodata, const struct probe_request *request,
 		      const struct probe_setting *setting, const struct plan *plan, uint8_t slot,
 		      uint8_t generation, struct error *error);
+
+/* What a generic probe knows of its target, and how much of its typed room it sends. */
+int rodata_target(struct rodata *rodata, const struct target *target, uint32_t typed_bytes,
+		  struct error *error);
 
 #endif

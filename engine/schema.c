@@ -278,6 +278,7 @@ static int read_programs(struct schema *schema, const struct btf *btf, struct er
 		const char *name = bpf_program__name(program);
 		int id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
 		struct schema_program *programs, *one;
+		const char *choice;
 
 		programs = reallocarray(schema->programs, schema->program_count + 1,
 					sizeof(*programs));
@@ -290,6 +291,8 @@ static int read_programs(struct schema *schema, const struct btf *btf, struct er
 		one->optional = !bpf_program__autoload(program);
 		one->section = section;
 		one->only_with = id > 0 ? tag_of(btf, id, -1, "only_with:") : NULL;
+		choice = id > 0 ? tag_of(btf, id, -1, "choice:") : NULL;
+		one->choice = choice ? atoi(choice) : 0;
 		if (one->only_with && !schema_knob(schema, one->only_with))
 			return error_set(error, -EINVAL, "probe %s: program %s: no knob named %s",
 					 schema->name, name, one->only_with);
@@ -315,6 +318,7 @@ static int read_event(struct schema *schema, const struct btf *btf, struct error
 	schema->event_bytes = btf__resolve_size(btf, event);
 	schema->about = tag_of(btf, stage, -1, "about:");
 	schema->blind = tag_of(btf, stage, -1, "blind:");
+	schema->target = tag_of(btf, stage, -1, "target:");
 	if (!schema->about || !schema->blind)
 		return error_set(error, -EINVAL, "probe %s: PROBE() lacks its sentences",
 				 schema->name);

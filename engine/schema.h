@@ -61,12 +61,14 @@ struct schema_program {
 	const char *section;   /* without the leading `?` */
 	bool optional;	       /* left out where the kernel lacks the hook */
 	const char *only_with; /* knob that must not be 0, or NULL */
+	int choice; /* of all programs with a number only those of the first that works: CHOICE() */
 };
 
 struct schema {
 	char name[64];
 	const char *about;
-	const char *blind; /* what it cannot see */
+	const char *blind;  /* what it cannot see */
+	const char *target; /* kind of what follows its name and a colon (target.h); NULL: nothing */
 	uint32_t event_bytes;
 	struct schema_field *fields;
 	int field_count;

@@ -46,16 +46,23 @@ static bool jumps(const struct bpf_insn *insn)
 	       operation != BPF_EXIT;
 }
 
-static bool starts_stage(const struct bpf_insn *insn, int stage)
+static bool starts_stage(const struct bpf_insn *insn, int stub)
 {
+	static const int magic[SPLICE_STUBS] = {
+		[SPLICE_EARLY] = STAGE_EARLY_MAGIC,
+		[SPLICE_LATE] = STAGE_LATE_MAGIC,
+		[SPLICE_TYPED_EARLY] = TYPED_EARLY_MAGIC,
+		[SPLICE_TYPED_LATE] = TYPED_LATE_MAGIC,
+	};
+
 	return insn->code == (BPF_ALU64 | BPF_MOV | BPF_K) && insn->dst_reg == BPF_REG_0 &&
-	       insn->imm == (stage == PLAN_EARLY ? STAGE_EARLY_MAGIC : STAGE_LATE_MAGIC);
+	       insn->imm == magic[stub];
 }
 
 /* The stage that is replaced and starts with this instruction; -1: none. */
 static int replaced_stage(const struct work *work, const struct bpf_insn *insn)
 {
-	for (int stage = 0; stage < PLAN_STAGES; stage++)
+	for (int stage = 0; stage < SPLICE_STUBS; stage++)
 		if (work->parts[stage].code && starts_stage(insn, stage))
 			return stage;
 	return -1;
@@ -318,7 +325,7 @@ static int put_all(const struct work *work)
 }
 
 int splice_make(struct splice *splice, const struct bpf_insn *code, uint32_t count,
-		const struct splice_part parts[PLAN_STAGES])
+		const struct splice_part parts[SPLICE_STUBS])
 {
 	struct work work = {.code = code, .count = count, .parts = parts, .out = splice};
 	int err = -ENOMEM;
@@ -353,13 +360,13 @@ void splice_free(struct splice *splice)
 	splice->moved = NULL;
 }
 
-bool splice_has(const struct bpf_insn *code, uint32_t count, enum plan_stage stage)
+bool splice_has(const struct bpf_insn *code, uint32_t count, enum splice_stub stub)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		int64_t target = (int64_t)i + 1 + code[i].imm;
 
 		if (refers_to_function(&code[i]) && target > 0 && target < count &&
-		    starts_stage(&code[target], stage))
+		    starts_stage(&code[target], stub))
 			return true;
 	}
 	return false;

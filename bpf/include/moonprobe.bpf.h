@@ -45,10 +45,11 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
  * knows them by their first instruction (record.h). The asm operands keep clang from looking
  * through them.
  * `about` is one sentence; `blind` says what the probe cannot see. */
-#define PROBE(name, about, blind)                                                                  \
+#define PROBE(name, about, blind) TAGGED_PROBE(name, TAG("about:" about) TAG("blind:" blind))
+
+#define TAGGED_PROBE(name, tags)                                                                   \
 	/* 0: drop the event; else go on */                                                        \
-	static __noinline TAG("about:" about) TAG("blind:" blind) int stage_early(                 \
-		struct name##_event *event)                                                        \
+	static __noinline tags int stage_early(struct name##_event *event)                         \
 	{                                                                                          \
 		STAGE_STUB(STAGE_EARLY_MAGIC, event)                                               \
 	}                                                                                          \

@@ -30,6 +30,8 @@ struct event_header {
 enum stage_magic {
 	STAGE_EARLY_MAGIC = 0x454152ff,
 	STAGE_LATE_MAGIC = 0x4c4154ff,
+	TYPED_EARLY_MAGIC = 0x545045ff, /* of generic probes: what a script reads by type */
+	TYPED_LATE_MAGIC = 0x54504cff,
 };
 
 /* A verdict; 0: the event is not sent. Bits 0 to 6: for which of the script's handlers of this

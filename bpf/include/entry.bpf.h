@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Entry: an event for each call of a function, of the kernel's or of a user's.
+ *
+ * A probe includes this, names itself with GENERIC_PROBE(entry, ...), and has its programs call
+ * report_entry(). */
+#ifndef MOONPROBE_ENTRY_BPF_H
+#define MOONPROBE_ENTRY_BPF_H
+
+#include "room.bpf.h"
+#include "slots.bpf.h"
+
+struct entry_event {
+	struct event_context context;
+	place_number place FIELD("which function, when there are many");
+	__u32 uid FIELD("real user id");
+	__u64 arg0 FIELD("argument as in its register");
+	__u64 arg1 FIELD("argument as in its register");
+	__u64 arg2 FIELD("argument as in its register");
+	__u64 arg3 FIELD("argument as in its register");
+	__u64 arg4 FIELD("argument as in its register");
+	__u64 arg5 FIELD("argument as in its register");
+	__u8 typed[TYPED_ROOM] FIELD("what is read by type");
+};
+static int stage_early(struct entry_event *event);
+static int stage_late(struct entry_event *event);
+static int typed_early(struct entry_event *event, const __u64 *slots);
+static int typed_late(struct entry_event *event, const __u64 *slots);
+
+FIELD_SWITCH(uid);
+
+ROOM(entry_event);
+
+static __always_inline void fill_entry(struct entry_event *event, void *ctx, const __u64 *slots)
+{
+	__builtin_memset(event, 0, offsetof(struct entry_event, arg0));
+	context_of_current(&event->context);
+	if (want_place)
+		event->place = bpf_get_attach_cookie(ctx);
+	if (want_uid)
+		event->uid = (__u32)bpf_get_current_uid_gid();
+	event->arg0 = slots[0];
+	event->arg1 = slots[1];
+	event->arg2 = slots[2];
+	event->arg3 = slots[3];
+	event->arg4 = slots[4];
+	event->arg5 = slots[5];
+	typed_early(event, slots);
+	if (!stage_early(event))
+		return;
+	late_of_current(&event->context, 0);
+	typed_late(event, slots);
+	event_send(&event->context.header, offsetof(struct entry_event, typed) + typed_bytes,
+		   stage_late(event));
+}
+
+static __always_inline int report_entry(void *ctx, const __u64 *slots)
+{
+	struct entry_event *event;
+
+	if (!process_wanted(current_pid()))
+		return 0;
+	event = room_take();
+	if (!event)
+		return 0;
+	fill_entry(event, ctx, slots);
+	room_give(event);
+	return 0;
+}
+
+#endif

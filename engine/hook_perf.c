@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Hooks that are perf events: clocks, counters, and what tracepoints, kprobes and uprobes use. */
+#include "hook.h"
+#include "target.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int hook_perf_link(struct perf_event_attr *attr, pid_t pid, int cpu, int program_fd,
+		   unsigned long long cookie)
+{
+	DECLARE_LIBBPF_OPTS(bpf_link_create_opts, options, .perf_event.bpf_cookie = cookie);
+	int perf = syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC), link;
+
+	if (perf < 0)
+		return -errno;
+	link = bpf_link_create(program_fd, perf, BPF_PERF_EVENT, &options);
+	if (link < 0)
+		link = -errno;
+	else
+		ioctl(perf, PERF_EVENT_IOC_ENABLE, 0);
+	close(perf); /* the link keeps it */
+	return link;
+}
+
+static int exists(const struct hook *hook, const char *name, struct error *error)
+{
+	(void)name;
+	return hook->target ? 0 : error_set(error, -EINVAL, "a perf event needs a target");
+}
+
+static int attach(const struct hook *hook, const char *name, int program_fd,
+		  struct hook_links *links, struct error *error)
+{
+	(void)name;
+	for (int i = 0; i < hook->target->place_count; i++) {
+		const struct target_place *place = &hook->target->places[i];
+		struct perf_event_attr attr = {
+			.size = sizeof(attr),
+			.type = place->perf_type,
+			.config = place->perf_config,
+			.sample_period = place->period,
+			.freq = place->by_frequency,
+		};
+		int err = hook_add_link(links, hook_perf_link(&attr, -1, place->cpu, program_fd, i));
+
+		if (err)
+			return error_set(error, err, "%s on CPU %d: %s", place->name, place->cpu,
+					 strerror(-err));
+	}
+	return 0;
+}
+
+const struct hook_kind hook_perf_event = {"perf_event", exists, NULL, attach};

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Hooks by a trampoline at a kernel function (fentry, fexit). */
+#include "hook.h"
+#include "target.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Some kernels refuse to load them, some functions cannot have them: a program that does nothing
+ * finds out. */
+static int try_load(const struct hook *hook, enum bpf_attach_type type)
+{
+	const struct bpf_insn nothing[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type,
+			    .attach_btf_id = hook->target->btf_id,
+			    .attach_btf_obj_fd = hook->target->btf_fd);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "try", "Dual BSD/GPL", nothing,
+			       sizeof(nothing) / sizeof(*nothing), &options);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static int exists(const struct hook *hook, enum bpf_attach_type type, struct error *error)
+{
+	const struct target *target = hook->target;
+	int err;
+
+	if (!target || target->place_count != 1 || !target->btf_id || target->places[0].offset)
+		return error_set(error, -ENOENT,
+				 "%s: a trampoline is for one function that the kernel's BTF knows",
+				 target ? target->text : hook->section);
+	err = try_load(hook, type);
+	return err ? error_set(error, err, "%s: this kernel allows no trampoline there: %s",
+			       target->text, strerror(-err))
+		   : 0;
+}
+
+static int entry_exists(const struct hook *hook, const char *name, struct error *error)
+{
+	(void)name;
+	return exists(hook, BPF_TRACE_FENTRY, error);
+}
+
+static int exit_exists(const struct hook *hook, const char *name, struct error *error)
+{
+	(void)name;
+	return exists(hook, BPF_TRACE_FEXIT, error);
+}
+
+static int prepare(const struct hook *hook, struct bpf_program *program, struct error *error)
+{
+	const char *name = hook->target->places[0].symbol;
+	int err = bpf_program__set_attach_target(program, 0, name);
+
+	return err ? error_set(error, err, "%s: %s", name, strerror(-err)) : 0;
+}
+
+static int attach(const struct hook *hook, const char *name, int program_fd,
+		  struct hook_links *links, struct error *error)
+{
+	int link = bpf_raw_tracepoint_open(NULL, program_fd);
+	int err = hook_add_link(links, link < 0 ? -errno : link);
+
+	(void)name;
+	return err ? error_set(error, err, "%s: %s", hook->target->text, strerror(-err)) : 0;
+}
+
+const struct hook_kind hook_fentry = {"fentry", entry_exists, prepare, attach};
+const struct hook_kind hook_fexit = {"fexit", exit_exists, prepare, attach};

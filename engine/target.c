@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct target_kind *const kinds[] = {
+	&target_kernel_function,
+	&target_tracepoint,
+	&target_raw_tracepoint,
+};
+
+int target_open(struct target **out, const char *kind, const char *name,
+		const struct target_setting *setting, struct error *error)
+{
+	struct target *target = calloc(1, sizeof(*target));
+	int err = -EINVAL;
+
+	if (!target)
+		return error_set(error, -ENOMEM, "probe %s: no memory", name);
+	target->arguments = -1;
+	if ((size_t)snprintf(target->name, sizeof(target->name), "%s", name) >= TARGET_NAME)
+		error_set(error, err, "probe %.40s...: its name is longer than %d bytes", name,
+			  TARGET_NAME - 1);
+	else if (!(target->text = strchr(target->name, ':')) || !*++target->text)
+		error_set(error, err, "probe %s: nothing behind the colon", name);
+	else {
+		size_t i = 0, count = sizeof(kinds) / sizeof(*kinds);
+
+		while (i < count && strcmp(kinds[i]->name, kind))
+			i++;
+		err = i < count ? kinds[i]->open(target, setting, error)
+				: error_set(error, -EINVAL, "probe %s: unknown kind of target: %s",
+					    name, kind);
+	}
+	if (err)
+		target_close(target);
+	else
+		*out = target;
+	return err;
+}
+
+struct target_place *target_add_place(struct target *target, const char *name, const char *symbol)
+{
+	struct target_place *places =
+		reallocarray(target->places, target->place_count + 1, sizeof(*places));
+	struct target_place *one;
+
+	if (!places)
+		return NULL;
+	target->places = places;
+	one = &places[target->place_count];
+	*one = (struct target_place){.name = strdup(name), .symbol = strdup(symbol), .cpu = -1};
+	target->place_count++;
+	return one->name && one->symbol ? one : NULL;
+}
+
+void target_close(struct target *target)
+{
+	if (!target)
+		return;
+	for (int i = 0; i < target->place_count; i++) {
+		free(target->places[i].name);
+		free(target->places[i].symbol);
+	}
+	free(target->places);
+	typed_source_close(&target->types);
+	free(target);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Target: what a generic probe is attached to: the part of its name behind the colon.
+ *
+ *   kprobe:tcp_*   uprobe:/bin/bash:readline   tracepoint:sched:sched_switch   profile:99
+ *
+ *   name --target_open()--> places, one or many; types of what can be read there
+ *
+ * Which kind of target a probe takes its file says: TARGET(kind) in bpf/probes/NAME.bpf.c. A kind
+ * is one file here, target_KIND.c. */
+#ifndef MOONPROBE_TARGET_H
+#define MOONPROBE_TARGET_H
+
+#include "error.h"
+#include "typed.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define TARGET_NAME 256
+
+/* One place of many. Which of these mean something depends on the kind of hook. */
+struct target_place {
+	char *name;	    /* as the user is told */
+	char *symbol;	    /* kernel function; file of a user function; "CATEGORY/NAME" */
+	uint64_t offset;    /* in bytes, from the function's start, or in the file */
+	uint64_t semaphore; /* where in the file the counter is of those who look; 0: none */
+	uint32_t perf_type; /* perf_event_attr */
+	uint64_t perf_config, period;
+	bool by_frequency; /* period is per second */
+	int cpu;	   /* -1: all */
+};
+
+struct target {
+	char name[TARGET_NAME]; /* whole, as in the script */
+	const char *text;	/* behind the first colon, in name */
+	struct target_place *places;
+	int place_count;
+	bool is_wildcard;
+	uint32_t btf_id; /* of its function, 0: unknown */
+	int btf_fd;	 /* of the module's BTF it is in, 0: the kernel's */
+	int arguments;	 /* how many it has, -1: unknown */
+	struct typed_source types;
+};
+
+struct target_setting {
+	pid_t pid; /* the traced process, 0: any; its files are seen with its eyes */
+};
+
+/* `kind` is the probe's (schema.h), `name` has a colon. 0 or -errno with the reason. */
+int target_open(struct target **target, const char *kind, const char *name,
+		const struct target_setting *setting, struct error *error);
+void target_close(struct target *target); /* NULL is fine */
+
+/* For the files of the kinds. */
+
+struct target_kind {
+	const char *name;
+	int (*open)(struct target *target, const struct target_setting *setting,
+		    struct error *error);
+};
+
+extern const struct target_kind target_kernel_function, target_tracepoint, target_raw_tracepoint;
+
+/* Adds a place; the strings are copied. NULL: no memory. */
+struct target_place *target_add_place(struct target *target, const char *name, const char *symbol);
+
+#endif
