@@ -3,12 +3,15 @@
 #ifndef MOONPROBE_NEAREST_H
 #define MOONPROBE_NEAREST_H
 
+#include <stdint.h>
+
 #define NEAREST_NAME 64
 
 struct nearest {
 	char misspelt[NEAREST_NAME];
 	char name[NEAREST_NAME];
-	int distance;
+	int distance, length;
+	uint64_t letters;
 };
 
 void nearest_start(struct nearest *nearest, const char *misspelt);
