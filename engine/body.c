@@ -301,10 +301,9 @@ int body_load(struct body **out, const struct body_wish *wish, struct error *err
 		return error_set(error, -ENOMEM, "no memory");
 	for (int stub = 0; stub < SPLICE_STUBS; stub++)
 		making.parts[stub] = (struct splice_part){trivial[stub], 2};
-	if (wish->typed) {
-		making.parts[SPLICE_TYPED_EARLY] = wish->typed[0];
-		making.parts[SPLICE_TYPED_LATE] = wish->typed[1];
-	}
+	for (int late = 0; wish->typed && late < 2; late++)
+		if (wish->typed[late].count)
+			making.parts[SPLICE_TYPED_EARLY + late] = wish->typed[late];
 	if (wish->plan)
 		err = make_maps(&making, error);
 	for (int stage = 0; wish->plan && !err && stage < PLAN_STAGES; stage++) {

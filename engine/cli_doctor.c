@@ -183,17 +183,17 @@ static int try_lsm(char *detail, size_t size)
 static int try_perf_tracepoint(char *detail, size_t size)
 {
 	struct error error;
-	int fd = load(BPF_PROG_TYPE_TRACEPOINT, 0, NULL), link;
+	const struct hook hook = {.section = "tp/oom/oom_score_adj_update"};
+	int fd = load(BPF_PROG_TYPE_TRACEPOINT, 0, NULL), err;
+	struct hook_links links;
 
 	if (fd < 0)
 		return fd;
-	link = hook_attach("tp/oom/oom_score_adj_update", fd, &error);
+	err = hook_attach(&hook, fd, &links, &error);
 	close(fd);
-	snprintf(detail, size, "%s", link < 0 ? error.text : "tp, through perf");
-	if (link < 0)
-		return link;
-	close(link);
-	return 0;
+	snprintf(detail, size, "%s", err ? error.text : "tp, through perf");
+	hook_detach(&links);
+	return err;
 }
 
 static int perf_type(const char *name)

@@ -35,9 +35,10 @@ static void why_not(const struct schema *schema, struct error *why)
 
 	why->text[0] = 0;
 	for (int i = 0; i < schema->program_count; i++) {
+		const struct hook hook = {.section = schema->programs[i].section};
 		struct error error;
 
-		if (!hook_exists(schema->programs[i].section, &error)) {
+		if (!hook_exists(&hook, &error)) {
 			usable++;
 		} else if (!schema->programs[i].optional) {
 			*why = error;

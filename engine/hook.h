@@ -27,7 +27,7 @@ struct template_program;
 
 struct hook {
 	const char *section;
-	const struct target *target; /* NULL: the section says all */
+	const struct target *target; /* NULL: the section says all; or none yet, see hook_exists() */
 	pid_t pid;		     /* only this process where the hook can tell, 0: all */
 };
 
@@ -41,7 +41,8 @@ struct hook_links {
  * descriptor or -errno. */
 int tracefs_open(void);
 
-/* 0 when this kernel has the hook and allows it, -ENOENT or another -errno with the reason. */
+/* 0 when this kernel has the hook and allows it, -ENOENT or another -errno with the reason. Without
+ * a target: whether it has the kind of hook. */
 int hook_exists(const struct hook *hook, struct error *error);
 
 /* Before its object is loaded. 0 or -errno with the reason. */

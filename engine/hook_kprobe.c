@@ -17,9 +17,8 @@ static int single_exists(const struct hook *hook, const char *name, struct error
 {
 	int type = perf_pmu_type("kprobe");
 
+	(void)hook;
 	(void)name;
-	if (!hook->target)
-		return error_set(error, -EINVAL, "a kprobe needs a function");
 	return type < 0 ? error_set(error, -ENOENT,
 				    "this kernel has no kprobes (CONFIG_KPROBE_EVENTS)")
 			: 0;
@@ -74,7 +73,7 @@ static int link_many(const struct hook *hook, bool is_return, int program_fd)
 {
 	const struct target *target = hook->target;
 	const char **symbols = calloc(target->place_count, sizeof(*symbols));
-	uint64_t *cookies = calloc(target->place_count, sizeof(*cookies));
+	__u64 *cookies = calloc(target->place_count, sizeof(*cookies));
 	DECLARE_LIBBPF_OPTS(bpf_link_create_opts, options,
 			    .kprobe_multi.flags = is_return ? BPF_F_KPROBE_MULTI_RETURN : 0,
 			    .kprobe_multi.cnt = target->place_count, .kprobe_multi.syms = symbols,
@@ -109,7 +108,7 @@ static int multi_exists(const struct hook *hook, const char *name, struct error 
 	int fd, link, err;
 
 	(void)name;
-	if (!hook->target || !hook->target->is_wildcard)
+	if (hook->target && !hook->target->is_wildcard)
 		return error_set(error, -ENOENT, "kprobe.multi is for many functions");
 	fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "try", "Dual BSD/GPL", nothing,
 			   sizeof(nothing) / sizeof(*nothing), &options);

@@ -30,8 +30,10 @@ int hook_perf_link(struct perf_event_attr *attr, pid_t pid, int cpu, int program
 
 static int exists(const struct hook *hook, const char *name, struct error *error)
 {
+	(void)hook;
 	(void)name;
-	return hook->target ? 0 : error_set(error, -EINVAL, "a perf event needs a target");
+	(void)error;
+	return 0;
 }
 
 static int attach(const struct hook *hook, const char *name, int program_fd,

@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Hooks by a trampoline at a kernel function (fentry, fexit). */
 #include "hook.h"
+#include "kernel_btf.h"
 #include "target.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
 #include <unistd.h>
 
+#define ANY_FUNCTION "bpf_fentry_test1" /* net/bpf/test_run.c has it for tests */
+
 /* Some kernels refuse to load them, some functions cannot have them: a program that does nothing
  * finds out. */
-static int try_load(const struct hook *hook, enum bpf_attach_type type)
+static int try_load(uint32_t btf_id, int btf_fd, enum bpf_attach_type type)
 {
 	const struct bpf_insn nothing[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
 	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type,
-			    .attach_btf_id = hook->target->btf_id,
-			    .attach_btf_obj_fd = hook->target->btf_fd);
+			    .attach_btf_id = btf_id, .attach_btf_obj_fd = btf_fd);
 	int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "try", "Dual BSD/GPL", nothing,
 			       sizeof(nothing) / sizeof(*nothing), &options);
 
@@ -33,15 +36,17 @@ static int try_load(const struct hook *hook, enum bpf_attach_type type)
 static int exists(const struct hook *hook, enum bpf_attach_type type, struct error *error)
 {
 	const struct target *target = hook->target;
+	struct btf *kernel = target ? NULL : kernel_btf_load();
+	int id = kernel ? btf__find_by_name_kind(kernel, ANY_FUNCTION, BTF_KIND_FUNC) : 0;
 	int err;
 
-	if (!target || target->place_count != 1 || !target->btf_id || target->places[0].offset)
+	if (target && (target->place_count != 1 || !target->btf_id || target->places[0].offset))
 		return error_set(error, -ENOENT,
 				 "%s: a trampoline is for one function that the kernel's BTF knows",
-				 target ? target->text : hook->section);
-	err = try_load(hook, type);
+				 target->text);
+	err = target ? try_load(target->btf_id, target->btf_fd, type) : try_load(id, 0, type);
 	return err ? error_set(error, err, "%s: this kernel allows no trampoline there: %s",
-			       target->text, strerror(-err))
+			       target ? target->text : hook->section, strerror(-err))
 		   : 0;
 }
 

@@ -11,9 +11,8 @@
 
 static int exists(const struct hook *hook, const char *name, struct error *error)
 {
+	(void)hook;
 	(void)name;
-	if (!hook->target)
-		return error_set(error, -EINVAL, "a uprobe needs a function");
 	return perf_pmu_type("uprobe") < 0
 		       ? error_set(error, -ENOENT, "this kernel has no uprobes (CONFIG_UPROBE_EVENTS)")
 		       : 0;

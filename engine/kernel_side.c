@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 struct kernel_side_past {
-	char name[64];
+	char name[PROBE_NAME];
 	struct probe_totals totals;
 };
 

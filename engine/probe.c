@@ -9,6 +9,7 @@
 #include "target.h"
 #include "template.h"
 #include "typed_code.h"
+#include "typed.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -136,43 +137,72 @@ static int choose_programs(struct probe *probe, struct error *error)
 	return 0;
 }
 
+/* Is there room for a typed value where the worker wants it? */
+static bool has_room(const struct schema_field *room, const struct typed *typed, uint32_t offset)
+{
+	return offset >= room->offset && typed->access.bytes <= room->bytes &&
+	       offset - room->offset <= room->bytes - typed->access.bytes;
+}
+
+static int resolve_typed(struct probe *probe, int index, const struct schema_field *room,
+			 struct typed **out, struct error *error)
+{
+	const struct probe_request *request = &probe->request;
+	uint32_t offset = request->typed[index].offset, end;
+	const char *path = request->typed[index].path;
+	struct error why;
+	int err = typed_resolve(out, &probe->target->types, path, &why);
+
+	if (err)
+		return error_set(error, err, "probe %s: %s", request->name, why.text);
+	if ((*out)->result != TYPED_VALUE && !(*out)->access.bytes)
+		return error_set(error, -EINVAL, "probe %s: %s is no value", request->name, path);
+	if (!has_room(room, *out, offset))
+		return error_set(error, -EINVAL, "probe %s: no room for %s at %u", request->name,
+				 path, offset);
+	end = offset + (*out)->access.bytes - room->offset;
+	if (end > probe->typed_bytes)
+		probe->typed_bytes = (end + 7) / 8 * 8;
+	return 0;
+}
+
 /* The code that reads the typed fields. */
 static int make_typed(struct probe *probe, struct error *error)
 {
 	const struct probe_request *request = &probe->request;
 	const struct schema_field *room = schema_field(probe->schema, "typed");
-	struct typed_read reads[2][PROBE_TYPED];
-	int counts[2] = {0};
+	struct typed *resolved[PROBE_TYPED] = {0};
+	struct typed_want wants[2][PROBE_TYPED];
+	int counts[2] = {0}, err = 0;
 
-	if (request->typed_count && (!probe->target || !room))
+	if (!request->typed_count)
+		return 0;
+	if (!probe->target || !room)
 		return error_set(error, -EINVAL, "probe %s: has no typed fields", request->name);
-	for (int i = 0; i < request->typed_count; i++) {
+	for (int i = 0; i < request->typed_count && !err; i++) {
 		bool late = request->typed[i].late;
-		struct typed_read *one = &reads[late][counts[late]++];
-		uint32_t offset = request->typed[i].offset;
+
+		err = resolve_typed(probe, i, room, &resolved[i], error);
+		if (!err)
+			wants[late][counts[late]++] = (struct typed_want){
+				&resolved[i]->access, request->typed[i].offset};
+	}
+	for (int late = 0; late < 2 && !err; late++) {
+		const struct typed_area area = {room->offset, room->offset + probe->typed_bytes};
+		struct typed_code code;
 		struct error why;
-		int err = typed_resolve(&probe->target->types, request->typed[i].path,
-					&one->access, &why);
 
+		if (!counts[late])
+			continue;
+		err = typed_code_make(&code, wants[late], counts[late], area, &why);
 		if (err)
-			return error_set(error, err, "probe %s: %s", request->name, why.text);
-		one->offset = offset;
-		if (offset < room->offset || offset % 8 % one->access.field.element_bytes ||
-		    one->access.field.bytes > room->bytes ||
-		    offset - room->offset > room->bytes - one->access.field.bytes)
-			return error_set(error, -EINVAL, "probe %s: no room for %s at %u",
-					 request->name, request->typed[i].path, offset);
+			error_set(error, err, "probe %s: typed fields: %s", request->name, why.text);
+		else
+			probe->typed[late] = (struct splice_part){code.code, code.count};
 	}
-	for (int late = 0; late < 2; late++) {
-		struct bpf_insn *code;
-		int count = typed_code_make(&probe->target->types, reads[late], counts[late], &code);
-
-		if (count < 0)
-			return error_set(error, count, "probe %s: typed fields: %s", request->name,
-					 strerror(-count));
-		probe->typed[late] = (struct splice_part){.code = code, .count = count};
-	}
-	return 0;
+	for (int i = 0; i < request->typed_count; i++)
+		typed_free(resolved[i]);
+	return err;
 }
 
 static int share_map(struct bpf_object *object, const char *name, int fd)

@@ -337,7 +337,8 @@ static void place_values(struct schema *schema)
 int schema_open(struct schema **out, const char *name, const void *bytes, size_t size,
 		struct error *error)
 {
-	DECLARE_LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
+	char family[64];
+	DECLARE_LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = family);
 	struct schema *schema = calloc(1, sizeof(*schema));
 	const struct btf *btf;
 	char why[128];
@@ -345,6 +346,7 @@ int schema_open(struct schema **out, const char *name, const void *bytes, size_t
 
 	if (!schema)
 		return error_set(error, -ENOMEM, "probe %s: no memory", name);
+	snprintf(family, sizeof(family), "%.*s", (int)strcspn(name, ":"), name);
 	snprintf(schema->name, sizeof(schema->name), "%s", name);
 	schema->object = bpf_object__open_mem(bytes, size, &options);
 	if (!schema->object) {

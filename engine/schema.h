@@ -65,7 +65,7 @@ struct schema_program {
 };
 
 struct schema {
-	char name[64];
+	char name[256];
 	const char *about;
 	const char *blind;  /* what it cannot see */
 	const char *target; /* kind of what follows its name and a colon (target.h); NULL: nothing */

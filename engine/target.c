@@ -9,7 +9,6 @@
 
 static const struct target_kind *const kinds[] = {
 	&target_kernel_function,
-	&target_tracepoint,
 	&target_raw_tracepoint,
 };
 
@@ -67,6 +66,6 @@ void target_close(struct target *target)
 		free(target->places[i].symbol);
 	}
 	free(target->places);
-	typed_source_close(&target->types);
+	typed_source_free(&target->types);
 	free(target);
 }

@@ -60,7 +60,7 @@ struct target_kind {
 		    struct error *error);
 };
 
-extern const struct target_kind target_kernel_function, target_tracepoint, target_raw_tracepoint;
+extern const struct target_kind target_kernel_function, target_raw_tracepoint;
 
 /* Adds a place; the strings are copied. NULL: no memory. */
 struct target_place *target_add_place(struct target *target, const char *name, const char *symbol);

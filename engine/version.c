@@ -311,6 +311,84 @@ static bool on_golden(struct version *version, struct message *message)
 	return options->test;
 }
 
+/* Targets and types of generic probes. */
+
+static const struct target *find_target(struct version *version, const char *name,
+					struct error *error)
+{
+	const struct target_setting setting = {.pid = version->options->target_pid};
+
+	return targets_find(&version->targets, &version->options->path, name, &setting, error);
+}
+
+/* target PROBE -> target 1, or target 0 WHY */
+static bool on_target(struct version *version, struct message *message)
+{
+	struct message *reply;
+	struct error why;
+	const char *name;
+	bool found;
+
+	if (version->ready || !message_next_text(message, &name))
+		return false;
+	found = find_target(version, name, &why) != NULL;
+	reply = message_new("target");
+	if (reply) {
+		message_number(reply, found);
+		if (!found)
+			message_text(reply, why.text);
+	}
+	dispatch(version, reply);
+	return true;
+}
+
+static void put_typed(struct message *reply, const struct typed *typed)
+{
+	const struct schema_field *field = &typed->field;
+	const char kind[2] = {field->kind};
+
+	if (typed->result == TYPED_VALUE)
+		message_text(reply, kind);
+	else
+		message_text(reply, typed->access.bytes ? "pointer" : "struct");
+	message_number(reply, field->element_bytes);
+	message_number(reply, field->elements);
+	message_number(reply, field->bytes);
+	message_text(reply, field->type);
+	message_text(reply, field->doc);
+	for (int i = 0; i < field->value_count; i++) {
+		message_number(reply, field->values[i].value);
+		message_text(reply, field->values[i].name);
+	}
+}
+
+/* typed PROBE PATH -> typed KIND ..., or typed error WHY */
+static bool on_typed(struct version *version, struct message *message)
+{
+	const struct target *target;
+	const char *name, *path;
+	struct typed *typed = NULL;
+	struct message *reply;
+	struct error why;
+
+	if (version->ready || !message_next_text(message, &name) ||
+	    !message_next_text(message, &path))
+		return false;
+	target = find_target(version, name, &why);
+	if (target)
+		typed_resolve(&typed, &target->types, path, &why);
+	reply = message_new("typed");
+	if (reply && typed) {
+		put_typed(reply, typed);
+	} else if (reply) {
+		message_text(reply, "error");
+		message_text(reply, why.text);
+	}
+	typed_free(typed);
+	dispatch(version, reply);
+	return true;
+}
+
 /* Declarations. */
 
 static bool copy_text(struct message *message, char *to, size_t size)
@@ -342,6 +420,24 @@ static bool parse_field(struct message *message, struct probe_request *request)
 			 sizeof(request->fields[0]));
 }
 
+/* PATH OFFSET early|late */
+static bool parse_typed(struct message *message, struct probe_request *request)
+{
+	int index = request->typed_count;
+	const char *when;
+	double offset;
+
+	if (index == PROBE_TYPED ||
+	    !copy_text(message, request->typed[index].path, sizeof(request->typed[0].path)) ||
+	    !message_next_number(message, &offset) || !message_next_text(message, &when) ||
+	    !(offset >= 0 && offset < UINT32_MAX))
+		return false;
+	request->typed[index].offset = offset;
+	request->typed[index].late = !strcmp(when, "late");
+	request->typed_count++;
+	return true;
+}
+
 static bool parse_request(struct message *message, struct probe_request *request)
 {
 	const char *what;
@@ -351,9 +447,10 @@ static bool parse_request(struct message *message, struct probe_request *request
 			return false;
 		if (!strcmp(what, "kernel"))
 			request->insists = true;
-		else if (!strcmp(what, "field")
-				 ? !parse_field(message, request)
-				 : strcmp(what, "knob") || !parse_knob(message, request))
+		else if (!strcmp(what, "typed") ? !parse_typed(message, request)
+			 : !strcmp(what, "field") ? !parse_field(message, request)
+						  : strcmp(what, "knob") ||
+							    !parse_knob(message, request))
 			return false;
 	}
 	return true;
@@ -372,7 +469,8 @@ static void take_plan(struct version_declaration *one, struct message *message)
 		close(fd);
 }
 
-/* declare PROBE (kernel | knob NAME VALUE | field NAME)* + fd of the plan? */
+/* declare PROBE (kernel | knob NAME VALUE | field NAME | typed PATH OFFSET WHEN)* + fd of the plan?
+ */
 static bool on_declare(struct version *version, struct message *message)
 {
 	struct version_declaration *all, *one;
@@ -385,8 +483,7 @@ static bool on_declare(struct version *version, struct message *message)
 	version->declarations = all;
 	one = &all[version->count++];
 	memset(one, 0, sizeof(*one));
-	if (!copy_text(message, one->request.name, sizeof(one->request.name)) ||
-	    strpbrk(one->request.name, "/.")) /* it becomes part of a file name */
+	if (!copy_text(message, one->request.name, sizeof(one->request.name)))
 		return false;
 	take_plan(one, message);
 	return parse_request(message, &one->request);
@@ -516,7 +613,7 @@ static bool on_report(struct version *version, struct message *message)
 static bool on_total(struct version *version, struct message *message)
 {
 	double numbers[7];
-	char name[64];
+	char name[PROBE_NAME];
 
 	if (!version->options->replay || !copy_text(message, name, sizeof(name)))
 		return false;
@@ -554,7 +651,8 @@ static void on_message(struct child *child, struct message *message)
 		{"ready", on_ready},	     {"state", on_state},     {"pong", on_pong},
 		{"running", on_running},     {"report", on_report},   {"stop", on_stop},
 		{"stuck", on_stuck},	     {"restage", on_restage}, {"golden", on_golden},
-		{"recording", on_recording}, {"total", on_total},
+		{"recording", on_recording}, {"total", on_total},     {"target", on_target},
+		{"typed", on_typed},
 	};
 	struct version *version = child_owner(child);
 	const char *name;
@@ -769,6 +867,7 @@ void version_close(struct version *version)
 			probe_give_back(one->probe, one->body);
 		plan_close(one->plan);
 	}
+	targets_close(&version->targets);
 	free(version->declarations);
 	free(version);
 }

@@ -17,6 +17,7 @@
 #include "kernel_side.h"
 #include "loop.h"
 #include "script_options.h"
+#include "targets.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -61,6 +62,7 @@ struct version {
 	void *owner;
 	struct version_declaration *declarations;
 	int count;
+	struct targets targets; /* it has asked about */
 	bool ready;
 	bool started; /* it was told to run */
 	/* Below: version.c's own. */

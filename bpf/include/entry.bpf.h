@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Entry: an event for each call of a function, of the kernel's or of a user's.
  *
- * A probe includes this, names itself with GENERIC_PROBE(entry, ...), and has its programs call
- * report_entry(). */
+ * A probe includes this, names itself with GENERIC_PROBE(entry, ...), says where events are
+ * built (ROOM), and has its programs call report_entry(). */
 #ifndef MOONPROBE_ENTRY_BPF_H
 #define MOONPROBE_ENTRY_BPF_H
 
@@ -28,14 +28,20 @@ static int typed_late(struct entry_event *event, const __u64 *slots);
 
 FIELD_SWITCH(uid);
 
-ROOM(entry_event);
+static struct entry_event *room_take(void);
+static void room_give(struct entry_event *event);
 
-static __always_inline void fill_entry(struct entry_event *event, void *ctx, const __u64 *slots)
+/* Of the place a link was made for. */
+static __always_inline __u64 place_of(void *ctx)
+{
+	return want_place ? bpf_get_attach_cookie(ctx) : 0;
+}
+
+static __always_inline void fill_entry(struct entry_event *event, __u64 place, const __u64 *slots)
 {
 	__builtin_memset(event, 0, offsetof(struct entry_event, arg0));
 	context_of_current(&event->context);
-	if (want_place)
-		event->place = bpf_get_attach_cookie(ctx);
+	event->place = place;
 	if (want_uid)
 		event->uid = (__u32)bpf_get_current_uid_gid();
 	event->arg0 = slots[0];
@@ -53,7 +59,7 @@ static __always_inline void fill_entry(struct entry_event *event, void *ctx, con
 		   stage_late(event));
 }
 
-static __always_inline int report_entry(void *ctx, const __u64 *slots)
+static __always_inline int report_entry(__u64 place, const __u64 *slots)
 {
 	struct entry_event *event;
 
@@ -62,7 +68,7 @@ static __always_inline int report_entry(void *ctx, const __u64 *slots)
 	event = room_take();
 	if (!event)
 		return 0;
-	fill_entry(event, ctx, slots);
+	fill_entry(event, place, slots);
 	room_give(event);
 	return 0;
 }

@@ -28,4 +28,36 @@
 	}                                                                                          \
 	struct name
 
+#define ROOMS 4
+
+#define PREEMPTIBLE_ROOM(name)                                                                     \
+	struct one_room {                                                                          \
+		__u64 is_taken;                                                                    \
+		struct name event;                                                                 \
+	};                                                                                         \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);                                           \
+		__uint(max_entries, ROOMS);                                                        \
+		__type(key, __u32);                                                                \
+		__type(value, struct one_room);                                                    \
+	} rooms SEC(".maps");                                                                      \
+	static __always_inline struct name *room_take(void)                                        \
+	{                                                                                          \
+		for (__u32 i = 0; i < ROOMS; i++) {                                                \
+			struct one_room *room = bpf_map_lookup_elem(&rooms, &i);                   \
+                                                                                                   \
+			if (room && !__sync_lock_test_and_set(&room->is_taken, 1))                 \
+				return &room->event;                                               \
+		}                                                                                  \
+		count_lost_map();                                                                  \
+		return NULL;                                                                       \
+	}                                                                                          \
+	static __always_inline void room_give(struct name *event)                                  \
+	{                                                                                          \
+		struct one_room *room = (void *)event - offsetof(struct one_room, event);          \
+                                                                                                   \
+		room->is_taken = 0;                                                                \
+	}                                                                                          \
+	struct name
+
 #endif

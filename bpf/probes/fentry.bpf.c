@@ -5,6 +5,7 @@
 
 GENERIC_PROBE(entry, kernel_function, "One event per call of a kernel function, by a trampoline.",
 	      "Calls that the compiler inlined; functions without types in the kernel's BTF.");
+ROOM(entry_event);
 
 SEC("?fentry")
 CHOICE(1) int on_trampoline(unsigned long long *ctx)
@@ -12,5 +13,5 @@ CHOICE(1) int on_trampoline(unsigned long long *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_trampoline(slots, ctx);
-	return report_entry(ctx, slots);
+	return report_entry(0, slots);
 }

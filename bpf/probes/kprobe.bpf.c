@@ -8,6 +8,7 @@
 GENERIC_PROBE(entry, kernel_function, "One event per call of a kernel function.",
 	      "Calls that the compiler inlined; functions that the kernel excludes from tracing "
 	      "(notrace, the kprobes blacklist).");
+ROOM(entry_event);
 
 SEC("?fentry")
 CHOICE(1) int on_trampoline(unsigned long long *ctx)
@@ -15,7 +16,7 @@ CHOICE(1) int on_trampoline(unsigned long long *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_trampoline(slots, ctx);
-	return report_entry(ctx, slots);
+	return report_entry(0, slots);
 }
 
 SEC("?kprobe.multi")
@@ -24,7 +25,7 @@ CHOICE(2) int on_multi(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_registers(slots, ctx);
-	return report_entry(ctx, slots);
+	return report_entry(place_of(ctx), slots);
 }
 
 SEC("?kprobe")
@@ -33,5 +34,5 @@ CHOICE(3) int on_breakpoint(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_registers(slots, ctx);
-	return report_entry(ctx, slots);
+	return report_entry(place_of(ctx), slots);
 }

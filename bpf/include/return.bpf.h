@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Return: an event for each return of a function, with what its call brought.
+ *
+ *   entry -> a start in `calls`, by thread and place      return -> the start taken out -> event
+ *
+ * A call of the same function by the same thread takes the place of the one it is made in. */
+#ifndef MOONPROBE_RETURN_BPF_H
+#define MOONPROBE_RETURN_BPF_H
+
+#include "room.bpf.h"
+#include "slots.bpf.h"
+
+struct return_event {
+	struct event_context context;
+	place_number place FIELD("which function, when there are many");
+	__u32 uid FIELD("real user id");
+	__s64 retval FIELD("what it returned, as in its register");
+	__u64 latency_ns FIELD("how long the call took; 0 with entry = 0");
+	__u64 arg0 FIELD("argument as in its register at the call");
+	__u64 arg1 FIELD("argument as in its register at the call");
+	__u64 arg2 FIELD("argument as in its register at the call");
+	__u64 arg3 FIELD("argument as in its register at the call");
+	__u64 arg4 FIELD("argument as in its register at the call");
+	__u64 arg5 FIELD("argument as in its register at the call");
+	__u8 typed[TYPED_ROOM] FIELD("what is read by type");
+};
+static int stage_early(struct return_event *event);
+static int stage_late(struct return_event *event);
+static int typed_early(struct return_event *event, const __u64 *slots);
+static int typed_late(struct return_event *event, const __u64 *slots);
+static struct return_event *room_take(void);
+static void room_give(struct return_event *event);
+
+const volatile __u32
+	entry KNOB("0 does not look at calls, which costs half: no latency, no arguments") = 1;
+
+FIELD_SWITCH(uid);
+
+struct call_key {
+	__u32 tid, cpu; /* cpu: of the idle threads, which all have tid 0 */
+	__u64 place;
+};
+
+struct call {
+	__u64 start_ns;
+	__u64 slots[SLOT_RESULT];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct call_key);
+	__type(value, struct call);
+} calls SEC(".maps");
+
+static __always_inline __u64 place_of(void *ctx)
+{
+	return bpf_get_attach_cookie(ctx);
+}
+
+static __always_inline struct call_key key_of(__u64 place)
+{
+	struct call_key key = {.tid = current_tid(), .place = place};
+
+	if (!key.tid)
+		key.cpu = bpf_get_smp_processor_id();
+	return key;
+}
+
+static __always_inline int begin_call(__u64 place, const __u64 *slots)
+{
+	struct call_key key = key_of(place);
+	struct call call;
+
+	if (!process_wanted(current_pid()))
+		return 0;
+	call.start_ns = bpf_ktime_get_ns();
+	__builtin_memcpy(call.slots, slots, sizeof(call.slots));
+	if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY))
+		count_lost_map();
+	return 0;
+}
+
+static __always_inline void fill_return(struct return_event *event, __u64 place, const __u64 *slots,
+					__u64 latency_ns)
+{
+	__builtin_memset(event, 0, offsetof(struct return_event, arg0));
+	context_of_current(&event->context);
+	event->place = place;
+	if (want_uid)
+		event->uid = (__u32)bpf_get_current_uid_gid();
+	event->retval = slots[SLOT_RESULT];
+	event->latency_ns = latency_ns;
+	event->arg0 = slots[0];
+	event->arg1 = slots[1];
+	event->arg2 = slots[2];
+	event->arg3 = slots[3];
+	event->arg4 = slots[4];
+	event->arg5 = slots[5];
+	typed_early(event, slots);
+	if (!stage_early(event))
+		return;
+	late_of_current(&event->context, 0);
+	typed_late(event, slots);
+	event_send(&event->context.header, offsetof(struct return_event, typed) + typed_bytes,
+		   stage_late(event));
+}
+
+static __always_inline int send_return(__u64 place, const __u64 *slots, __u64 latency_ns)
+{
+	struct return_event *event = room_take();
+
+	if (!event)
+		return 0;
+	fill_return(event, place, slots, latency_ns);
+	room_give(event);
+	return 0;
+}
+
+/* slots: the result, and the arguments where the hook has them. */
+static __always_inline int report_return(__u64 place, __u64 *slots, bool has_arguments)
+{
+	struct call_key key = key_of(place);
+	__u64 latency_ns = 0;
+
+	if (!process_wanted(current_pid()))
+		return 0;
+	if (entry) {
+		struct call *call = bpf_map_lookup_elem(&calls, &key);
+
+		if (!call)
+			return 0;
+		latency_ns = bpf_ktime_get_ns() - call->start_ns;
+		if (!has_arguments)
+			__builtin_memcpy(slots, call->slots, sizeof(call->slots));
+		bpf_map_delete_elem(&calls, &key);
+	}
+	return send_return(place, slots, latency_ns);
+}
+
+#endif

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* uretprobe: returns of functions of a user program or library, with what they were called with
+ * and how long they took. What is read by type is read at the return. */
+#include "return.bpf.h"
+
+GENERIC_PROBE(return, user_function, "One event per return of a function of a program or library.",
+	      "Calls that the compiler inlined; calls that began before the probe was attached; "
+	      "functions left by longjmp(3) or an exception; of a function that calls itself, the "
+	      "outer call. Programs that look at their own return addresses (Go) can crash.");
+PREEMPTIBLE_ROOM(return_event);
+
+SEC("?uprobe")
+CHOICE(1) ONLY_WITH(entry) int on_breakpoint_entry(struct pt_regs *ctx)
+{
+	__u64 slots[SLOTS] = {};
+
+	slots_of_registers(slots, ctx);
+	return begin_call(place_of(ctx), slots);
+}
+
+SEC("?uretprobe")
+CHOICE(1) int on_breakpoint_return(struct pt_regs *ctx)
+{
+	__u64 slots[SLOTS] = {};
+
+	slots[SLOT_RESULT] = PT_REGS_RC(ctx);
+	return report_return(place_of(ctx), slots, false);
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Raw tracepoints: NAME, with the arguments the kernel hands over, typed by its BTF. */
+#include "kernel_btf.h"
+#include "target.h"
+
+#include <errno.h>
+
+static int open(struct target *target, const struct target_setting *setting, struct error *error)
+{
+	struct btf *kernel = kernel_btf_load();
+	struct error why;
+	int err;
+
+	(void)setting;
+	if (!kernel)
+		return error_set(error, -ENOENT, "probe %s: the kernel has no BTF", target->name);
+	err = typed_raw_tracepoint(&target->types, kernel, target->text, &why);
+	if (err)
+		return error_set(error, err, "probe %s: %s", target->name, why.text);
+	target->arguments = target->types.root_count;
+	return target_add_place(target, target->text, target->text) ? 0 : -ENOMEM;
+}
+
+const struct target_kind target_raw_tracepoint = {"raw_tracepoint", open};
