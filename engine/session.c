@@ -184,44 +184,6 @@ static int prepare(struct session *session, const struct session_options *wanted
 	return err;
 }
 
-bool session_take(int letter, const char *value, struct session_options *wanted,
-		  struct script_options *options)
-{
-	switch (letter) {
-	case 'p':
-		wanted->pid = value;
-		return true;
-	case 'c':
-		wanted->command = value;
-		return true;
-	case 'f':
-		options->json = parse_format(value);
-		return true;
-	case 'I':
-		if (search_path_add(&options->path, value)) {
-			error_print("-I: more than %d folders", SEARCH_DIRS);
-			exit(STATUS_USAGE);
-		}
-		return true;
-	case 'R':
-		options->ring_bytes = parse_ring(value);
-		return true;
-	case 'A':
-		options->allow = parse_allow(value);
-		return true;
-	case 'w':
-		wanted->watching = true;
-		return true;
-	case 'q':
-		options->quiet = true;
-		return true;
-	case 'v':
-		options->verbose = true;
-		return true;
-	}
-	return false;
-}
-
 static bool asks_for_help(const struct script_options *options)
 {
 	for (int i = 0; i < options->argc; i++)
@@ -296,4 +258,19 @@ int session_run(const struct session_options *wanted, const struct script_option
 	follow_close(session.follow);
 	command_end(&session.command);
 	return status;
+}
+
+int session_of(struct command_line *line)
+{
+	char *name = line->text_name ? line->text_name : "-e";
+
+	if (!line->script.text) {
+		if (!line->argc)
+			return options_mistake(line, "no script given");
+		name = *line->argv++;
+		line->argc--;
+	}
+	line->script.argc = line->argc;
+	line->script.argv = line->argv;
+	return session_run(&line->session, &line->script, &name, 1);
 }

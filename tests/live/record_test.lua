@@ -176,6 +176,10 @@ tap.is({ stepped('q\\n') }, { 1, 0 }, '--step: one event, then q')
 tap.is({ stepped('\\n2\\nq\\n') }, { 4, 0 }, 'a line is a step, a number so many')
 tap.is({ stepped('\\n') }, { 6, 0 }, 'the end of the input: all the rest')
 
+for _, both in ipairs { '--probe process_exec execsnoop', "--probe process_exec -e 'x = 1'", "-e 'x = 1' --probe process_exec" } do
+  one_line(tap.moonprobe(('record -o %s %s'):format(path 'none.rec', both)), 'a script or %-%-probe, not both', 'both: ' .. both)
+end
+
 -- A mistake leaves what was there: no file, or the recording that was.
 for _, mistaken in ipairs { '--probe proces_exec', "-e 'probe \"proces_exec\"'", "-e 'x ='" } do
   local command = ('record -o %s %s'):format(path 'none.rec', mistaken)
