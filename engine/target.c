@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target.h"
 
+#include "binary.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,9 @@
 static const struct target_kind *const kinds[] = {
 	&target_kernel_function,
 	&target_raw_tracepoint,
+	&target_user_function,
+	&target_profile,
+	&target_interval,
 };
 
 int target_open(struct target **out, const char *kind, const char *name,
@@ -67,5 +72,6 @@ void target_close(struct target *target)
 	}
 	free(target->places);
 	typed_source_free(&target->types);
+	binary_close(target->binary);
 	free(target);
 }

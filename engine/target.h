@@ -19,6 +19,8 @@
 
 #define TARGET_NAME 256
 
+struct binary;
+
 /* One place of many. Which of these mean something depends on the kind of hook. */
 struct target_place {
 	char *name;	    /* as the user is told */
@@ -40,6 +42,8 @@ struct target {
 	uint32_t btf_id; /* of its function, 0: unknown */
 	int btf_fd;	 /* of the module's BTF it is in, 0: the kernel's */
 	int arguments;	 /* how many it has, -1: unknown */
+	struct binary *binary; /* of a user's target, else NULL */
+	char file[32];	       /* a path of it for the kernel, while binary is open */
 	struct typed_source types;
 };
 
@@ -60,7 +64,12 @@ struct target_kind {
 		    struct error *error);
 };
 
-extern const struct target_kind target_kernel_function, target_raw_tracepoint;
+extern const struct target_kind target_kernel_function, target_raw_tracepoint,
+	target_user_function, target_profile, target_interval;
+
+/* Opens the file of "FILE:REST". */
+int target_open_binary(struct target *target, const struct target_setting *setting,
+		       const char **rest, struct error *error);
 
 /* Adds a place; the strings are copied. NULL: no memory. */
 struct target_place *target_add_place(struct target *target, const char *name, const char *symbol);

@@ -27,7 +27,7 @@ typedef __u32 place_number; /* which of the target's places: Lua reads its name 
 
 /* As PROBE(). `kind` is that of its target (engine/target.h). */
 #define GENERIC_PROBE(name, kind, about, blind)                                                    \
-	TAGGED_PROBE(name, TAG("about:" about) TAG("blind:" blind) TAG("target:" #kind));          \
+	UNTYPED_PROBE(name, kind, about, blind);                                                   \
 	static __noinline int typed_early(struct name##_event *event, const __u64 *slots)          \
 	{                                                                                          \
 		TYPED_STUB(TYPED_EARLY_MAGIC, event, slots)                                        \
@@ -36,6 +36,10 @@ typedef __u32 place_number; /* which of the target's places: Lua reads its name 
 	{                                                                                          \
 		TYPED_STUB(TYPED_LATE_MAGIC, event, slots)                                         \
 	}
+
+/* The same for one that has nothing to be read by type. */
+#define UNTYPED_PROBE(name, kind, about, blind)                                                    \
+	TAGGED_PROBE(name, TAG("about:" about) TAG("blind:" blind) TAG("target:" #kind))
 
 #define TYPED_STUB(magic, event, slots)                                                            \
 	register long result asm("r0");                                                            \

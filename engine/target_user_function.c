@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/* User functions: FILE:FUNC, FILE:FUNC+0x10, FILE:0x401136, or a wildcard of functions. A file
+ * without a slash is looked for where programs are, $PATH. With a process (-p) it is
+ * that process's file, also in a container. */
+#include "binary.h"
+#include "functions.h"
+#include "target.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A program's path, as the shell would find it. */
+static void find_program(const char *name, char *path, size_t size)
+{
+	const char *dirs = getenv("PATH");
+
+	snprintf(path, size, "%s", name);
+	if (strchr(name, '/'))
+		return;
+	for (const char *at = dirs ? dirs : "/usr/bin:/bin"; *at;) {
+		size_t length = strcspn(at, ":");
+
+		snprintf(path, size, "%.*s/%s", (int)length, at, name);
+		if (!access(path, R_OK))
+			return;
+		at += length + (at[length] == ':');
+	}
+	snprintf(path, size, "%s", name);
+}
+
+int target_open_binary(struct target *target, const struct target_setting *setting,
+		       const char **rest, struct error *error)
+{
+	const char *colon = strchr(target->text, ':');
+	char name[TARGET_NAME], path[4096];
+	struct error why;
+	int err;
+
+	if (!colon || !colon[1] || colon == target->text)
+		return error_set(error, -EINVAL,
+				 "probe %s: a file, a colon and a function, as %.*s:/bin/bash:main",
+				 target->name, (int)strcspn(target->name, ":"), target->name);
+	snprintf(name, sizeof(name), "%.*s", (int)(colon - target->text), target->text);
+	find_program(name, path, sizeof(path));
+	err = binary_open(&target->binary, path, setting->pid, &why);
+	if (err)
+		return error_set(error, err, "probe %s: %s", target->name, why.text);
+	/* By descriptor: what is attached to is what has been looked at. */
+	snprintf(target->file, sizeof(target->file), "/proc/self/fd/%d", target->binary->fd);
+	*rest = colon + 1;
+	return 0;
+}
+
+static int add_match(struct target *target, const char *pattern, struct error *error)
+{
+	struct binary_functions functions = {0};
+	int err = binary_match(target->binary, pattern, &functions, error);
+
+	for (size_t i = 0; i < functions.count && !err; i++) {
+		struct target_place *place =
+			target_add_place(target, functions.list[i].name, target->file);
+
+		if (!place)
+			err = error_set(error, -ENOMEM, "no memory");
+		else
+			place->offset = functions.list[i].offset;
+	}
+	binary_functions_free(&functions);
+	return err;
+}
+
+static int add_one(struct target *target, const char *text, struct error *error)
+{
+	struct target_place *place;
+	uint64_t offset;
+	int err = binary_offset(target->binary, text, &offset, error);
+
+	if (err)
+		return err;
+	place = target_add_place(target, text, target->file);
+	if (!place)
+		return error_set(error, -ENOMEM, "no memory");
+	place->offset = offset;
+	return 0;
+}
+
+static int open(struct target *target, const struct target_setting *setting, struct error *error)
+{
+	const char *text;
+	struct error why;
+	int err = target_open_binary(target, setting, &text, error);
+
+	if (err)
+		return err;
+	target->is_wildcard = functions_is_wildcard(text);
+	err = target->is_wildcard ? add_match(target, text, &why) : add_one(target, text, &why);
+	return err ? error_set(error, err, "probe %s: %s", target->name, why.text) : 0;
+}
+
+const struct target_kind target_user_function = {"user_function", open};
