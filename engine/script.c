@@ -20,9 +20,12 @@
 
 #include "body.h"
 #include "kernel_side.h"
+#include "notice.h"
+#include "order.h"
 #include "staging.h"
 #include "summary.h"
 #include "version.h"
+#include "watchdog.h"
 
 #include <errno.h>
 #include <math.h>
@@ -33,9 +36,6 @@
 #include <unistd.h>
 
 #define SECOND 1000000000ull
-#define LOAD_SECONDS 10	       /* to load a version, to hand over, to finish */
-#define TEST_SECONDS 60	       /* for a test file */
-#define IDLE_PULSES 5	       /* seconds between two pings of an idle worker */
 #define FAILURES 5	       /* in a minute, then quarantine */
 #define PAUSE_NS (SECOND / 10) /* before the first restart; doubles */
 
@@ -64,11 +64,8 @@ struct script {
 	struct loop_source probation;	/* when it ends, `previous` is let go */
 	struct loop_source restart;
 	bool stale;
-	int source_fd;	   /* of the last version that ran: what a restart runs */
-	uint64_t received; /* by workers, at the last pulse */
-	int idle_pulses;   /* without a ping */
-	int loading;	   /* seconds the candidate has taken */
-	int waited;	   /* seconds without progress, to hand over or to finish */
+	int source_fd; /* of the last version that ran: what a restart runs */
+	struct watchdog watchdog;
 	int failures;
 	time_t first_failure;
 	struct script_history history;
@@ -168,7 +165,7 @@ static struct staging staging_of(struct script *script)
 }
 
 /* Its plan cannot be used: then the worker does all of it. */
-static void tell_refused(const struct script *script, const struct version_declaration *one)
+static void tell_refused(const struct script *script, const struct declaration *one)
 {
 	bool is_bug = one->refusal == -EINVAL || one->refusal == -EACCES;
 
@@ -189,7 +186,7 @@ static int prepare(struct script *script, struct version *version, struct error 
 		return 0;
 
 	for (int i = 0; i < version->count && !err; i++) {
-		struct version_declaration *one = &version->declarations[i];
+		struct declaration *one = &version->declarations[i];
 
 		err = staging_make(&staging, version, i, error);
 		if (err || !one->planned)
@@ -199,7 +196,7 @@ static int prepare(struct script *script, struct version *version, struct error 
 					 one->refused.text);
 		if (!one->plan)
 			tell_refused(script, one);
-		err = version_staged(version, i, one->plan ? NULL : one->refused.text);
+		err = order_staged(version, i, one->plan ? NULL : one->refused.text);
 		if (err)
 			error_set(error, err, "its worker does not listen: %s", strerror(-err));
 	}
@@ -242,7 +239,7 @@ static void resume(struct script *script, struct version *version)
 		return;
 	}
 	detach_rest(script, version);
-	if (version_resume(version))
+	if (order_resume(version))
 		version_kill(version, "it does not listen");
 }
 
@@ -274,7 +271,7 @@ static void switch_over(struct script *script, const struct version_handover *ha
 		err = error_set(&error, -errno, "%s: %s", script->options.recording,
 				strerror(errno));
 	if (!err) {
-		err = version_run(version, handover);
+		err = order_run(version, handover);
 		if (err)
 			error_set(&error, err, "its worker does not listen: %s", strerror(-err));
 	}
@@ -318,7 +315,7 @@ static void explain(struct script *script, struct version *version)
 
 	if (!script->options.check && prepare(script, version, &error))
 		refuse(script, error.text);
-	else if (version_hooks(version, 0) || version_finish(version))
+	else if (order_hooks(version, 0) || order_finish(version))
 		version_kill(version, "it does not listen");
 }
 
@@ -349,8 +346,8 @@ static void on_ready(struct version *version)
 		/* What the old bodies sent is in the ring before the old version is asked. */
 		staging_settle();
 		script->state = YIELDING;
-		script->waited = 0;
-		if (!version_yield(script->active))
+		script->watchdog.waited = 0;
+		if (!order_yield(script->active))
 			return;
 		script->state = RUNNING;
 		take_back(script);
@@ -381,7 +378,7 @@ static void on_yielded(struct version *version, const struct version_handover *h
 static void on_restage(struct version *version, int index)
 {
 	struct script *script = version->owner;
-	struct version_declaration *one = &version->declarations[index];
+	struct declaration *one = &version->declarations[index];
 	struct staging staging = staging_of(script);
 	struct error error;
 	int err = 0;
@@ -398,7 +395,7 @@ static void on_restage(struct version *version, int index)
 	}
 	if (!one->plan && one->refusal != -EAGAIN)
 		tell_refused(script, one);
-	if (version_restaged(version, index, one->plan ? NULL : one->refused.text))
+	if (order_restaged(version, index, one->plan ? NULL : one->refused.text))
 		version_kill(version, "it does not listen");
 }
 
@@ -498,7 +495,7 @@ static int start_candidate(struct script *script, int source_fd, struct error *e
 	if (err)
 		return err;
 	tell_own_pids(script);
-	script->loading = 0;
+	script->watchdog.loading = 0;
 	timer_set(&script->pulse, SECOND);
 	if (!script->active)
 		script->state = LOADING;
@@ -603,50 +600,11 @@ static const struct version_events version_events = {
 	.total = on_total,
 };
 
-/* Once a second: whoever has been waited for too long is ended, which says what is next. */
-
-static void look_at_candidate(struct script *script)
+static const char *overdue(const struct script *script)
 {
-	int patience = script->options.test ? TEST_SECONDS : LOAD_SECONDS;
-
-	version_second(script->candidate);
-	if (script->candidate->ready)
-		return;
-	if (++script->loading == patience)
-		version_interrupt(script->candidate);
-	else if (script->loading > patience)
-		version_kill(script->candidate, script->options.test
-							? "it took more than a minute"
-							: "it took more than 10 s to load");
-}
-
-static void look_at_active(struct script *script)
-{
-	uint64_t waiting, received = kernel_side_received(&script->kernel, &waiting);
-	int missed;
-
-	version_second(script->active);
-	/* Slow is not hung: somebody counts what is handled. */
-	if (received != script->received) {
-		version_alive(script->active);
-		script->waited = 0;
-	}
-	if (script->state == FINISHING || script->state == YIELDING) {
-		if (++script->waited > LOAD_SECONDS)
-			version_kill(script->active, script->state == FINISHING
-							     ? "not finished after 10 s"
-							     : "not handed over after 10 s");
-	} else if (waiting || script->active->unanswered || received != script->received ||
-		   ++script->idle_pulses >= IDLE_PULSES) {
-		/* One that has nothing to do is woken seldom: a hundred of them cost no CPU. */
-		script->idle_pulses = 0;
-		missed = version_ping(script->active);
-		if (missed == script->options.patience)
-			version_interrupt(script->active);
-		else if (missed > script->options.patience)
-			version_kill(script->active, "hung in compiled code: it did not answer");
-	}
-	script->received = received;
+	if (script->state == FINISHING)
+		return "not finished after 10 s";
+	return script->state == YIELDING ? "not handed over after 10 s" : NULL;
 }
 
 static void on_pulse(struct loop_source *source)
@@ -655,10 +613,15 @@ static void on_pulse(struct loop_source *source)
 
 	timer_read(source);
 	timer_set(source, SECOND);
-	if (script->candidate)
-		look_at_candidate(script);
-	if (script->active)
-		look_at_active(script);
+	if (script->candidate) {
+		notice_second(script->candidate);
+		watchdog_candidate(&script->watchdog, script->candidate);
+	}
+	if (script->active) {
+		notice_second(script->active);
+		watchdog_active(&script->watchdog, script->active, &script->kernel,
+				overdue(script));
+	}
 }
 
 /* The old version's fields cost something: leaves those out that nobody reads now. */
@@ -730,12 +693,12 @@ void script_finish(struct script *script)
 		return;
 	}
 	script->state = FINISHING;
-	script->waited = 0;
+	script->watchdog.waited = 0;
 	if (!script->active)
 		version_kill(script->candidate, "ended while it was loading");
 	else if ((script->options.measure &&
-		  version_hooks(script->active, now_ns() - script->running_ns)) ||
-		 version_finish(script->active))
+		  order_hooks(script->active, now_ns() - script->running_ns)) ||
+		 order_finish(script->active))
 		version_kill(script->active, "it does not listen");
 }
 
