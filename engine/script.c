@@ -22,6 +22,7 @@
 #include "kernel_side.h"
 #include "notice.h"
 #include "order.h"
+#include "recovery.h"
 #include "staging.h"
 #include "summary.h"
 #include "version.h"
@@ -36,8 +37,6 @@
 #include <unistd.h>
 
 #define SECOND 1000000000ull
-#define FAILURES 5	       /* in a minute, then quarantine */
-#define PAUSE_NS (SECOND / 10) /* before the first restart; doubles */
 
 enum state {
 	LOADING,   /* nobody reads the ring; the candidate loads */
@@ -66,8 +65,7 @@ struct script {
 	bool stale;
 	int source_fd; /* of the last version that ran: what a restart runs */
 	struct watchdog watchdog;
-	int failures;
-	time_t first_failure;
+	struct recovery recovery;
 	struct script_history history;
 	uint64_t running_ns; /* when events began to be handled */
 };
@@ -456,33 +454,6 @@ static void roll_back(struct script *script, const char *how)
 		release_unused(script);
 }
 
-static void restart_later(struct script *script, const char *how)
-{
-	time_t now = time(NULL);
-
-	/* A recording has one beginning, and goes by once. */
-	if (script->options.record || script->options.replay) {
-		say(script, "%s", how);
-		end(script, 1);
-		return;
-	}
-	if (!script->failures || now - script->first_failure > 60) {
-		script->failures = 0;
-		script->first_failure = now;
-	}
-	if (++script->failures == FAILURES) {
-		say(script,
-		    "%s; failed %d times within a minute: quarantined, it is not started again",
-		    how, FAILURES);
-		end(script, 1);
-		return;
-	}
-	say(script, "%s; its state is lost, it is started again", how);
-	script->state = PAUSING;
-	timer_set(&script->pulse, 0);
-	timer_set(&script->restart, PAUSE_NS << (script->failures - 1));
-}
-
 static const struct version_events version_events;
 
 static int start_candidate(struct script *script, int source_fd, struct error *error)
@@ -549,6 +520,50 @@ static void candidate_ended(struct script *script, int code, const char *how)
 	serve_stale(script); /* YIELDING: when the active one has answered */
 }
 
+static void recover(struct script *script, const char *how)
+{
+	const struct script_options *options = &script->options;
+
+	switch (recovery_choose(
+		&script->recovery,
+		&(struct recovery_case){
+			.next_ready = script->state == YIELDING && script->candidate,
+			.next_loading = script->candidate,
+			.on_probation = script->previous,
+			.once = options->record || options->replay,
+			.now = time(NULL),
+		})) {
+	case RECOVERY_SWITCH_OVER:
+		say(script, "%s while it handed over; its state is lost", how);
+		script->state = LOADING;
+		switch_over(script, &nothing_left);
+		break;
+	case RECOVERY_ROLL_BACK:
+		roll_back(script, how);
+		break;
+	case RECOVERY_WAIT:
+		say(script, "%s; its state is lost, the next version is loading", how);
+		script->state = LOADING;
+		break;
+	case RECOVERY_GIVE_UP:
+		say(script, "%s", how);
+		end(script, 1);
+		break;
+	case RECOVERY_QUARANTINE:
+		say(script,
+		    "%s; failed %d times within a minute: quarantined, it is not started again",
+		    how, RECOVERY_FAILURES);
+		end(script, 1);
+		break;
+	case RECOVERY_RESTART:
+		say(script, "%s; its state is lost, it is started again", how);
+		script->state = PAUSING;
+		timer_set(&script->pulse, 0);
+		timer_set(&script->restart, recovery_pause_ns(&script->recovery));
+		break;
+	}
+}
+
 static void active_ended(struct script *script, int code, const char *how)
 {
 	char exited[64];
@@ -562,17 +577,8 @@ static void active_ended(struct script *script, int code, const char *how)
 		if (how)
 			say(script, "%s while it was to finish", how);
 		end(script, how ? 1 : code);
-	} else if (script->state == YIELDING && script->candidate) {
-		say(script, "%s while it handed over; its state is lost", how);
-		script->state = LOADING;
-		switch_over(script, &nothing_left);
-	} else if (script->previous) {
-		roll_back(script, how);
-	} else if (script->candidate) {
-		say(script, "%s; its state is lost, the next version is loading", how);
-		script->state = LOADING;
 	} else {
-		restart_later(script, how);
+		recover(script, how);
 	}
 }
 
