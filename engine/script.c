@@ -18,19 +18,18 @@
  * released when a version runs that does not use them, never because one has failed. */
 #include "script.h"
 
-#include "body.h"
 #include "kernel_side.h"
 #include "notice.h"
 #include "order.h"
 #include "recovery.h"
 #include "staging.h"
+#include "succession.h"
 #include "summary.h"
 #include "version.h"
 #include "watchdog.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -57,10 +56,9 @@ struct script {
 	void *context;
 	struct kernel_side kernel;
 	enum state state;
-	struct version *active, *candidate, *previous;
-	const struct version *in_slots; /* whose bodies run; NULL: of one that has ended */
-	struct loop_source pulse;	/* every second: is everybody alive? */
-	struct loop_source probation;	/* when it ends, `previous` is let go */
+	struct succession versions;
+	struct loop_source pulse;     /* every second: is everybody alive? */
+	struct loop_source probation; /* when it ends, `previous` is let go */
 	struct loop_source restart;
 	bool stale;
 	int source_fd; /* of the last version that ran: what a restart runs */
@@ -70,68 +68,12 @@ struct script {
 	uint64_t running_ns; /* when events began to be handled */
 };
 
-static void say(const struct script *script, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void say(const struct script *script, const char *format, ...)
-{
-	char line[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	/* Lua's own messages start with file and line already. */
-	if (!strncmp(line, script->options.name, strlen(script->options.name)))
-		error_print("%s", line);
-	else
-		error_print("%s: %s", script->options.name, line);
-}
-
 static uint64_t now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * SECOND + now.tv_nsec;
-}
-
-static bool is_used(const void *context, const struct probe *probe)
-{
-	const struct script *script = context;
-
-	return version_uses(script->active, probe) || version_uses(script->candidate, probe) ||
-	       version_uses(script->previous, probe);
-}
-
-static void release_unused(struct script *script)
-{
-	if (script->active)
-		kernel_side_release(&script->kernel, is_used, script);
-}
-
-static void tell_own_pids(struct script *script)
-{
-	const struct version *versions[] = {script->active, script->candidate, script->previous};
-	pid_t pids[4] = {getpid()};
-
-	if (script_is_offline(&script->options))
-		return;
-	for (int i = 0; i < 3; i++)
-		if (versions[i])
-			pids[1 + i] = version_pid(versions[i]);
-	kernel_side_own_pids(&script->kernel, pids, 4);
-}
-
-static void drop(struct script *script, struct version **version)
-{
-	if (*version)
-		kernel_side_forget_pid(&script->kernel, version_pid(*version));
-	if (script->in_slots == *version)
-		script->in_slots = NULL;
-	version_close(*version);
-	*version = NULL;
-	tell_own_pids(script);
 }
 
 static void end(struct script *script, int status)
@@ -154,89 +96,18 @@ static void serve_stale(struct script *script)
 	script_reload(script);
 }
 
-static struct staging staging_of(struct script *script)
-{
-	return (struct staging){
-		.kernel = &script->kernel,
-		.readers = {script->active, script->candidate, script->previous},
-	};
-}
-
-/* Its plan cannot be used: then the worker does all of it. */
-static void tell_refused(const struct script *script, const struct declaration *one)
-{
-	bool is_bug = one->refusal == -EINVAL || one->refusal == -EACCES;
-
-	say(script, "%s; %sthe worker filters and counts instead%s%s%s", one->refused.text,
-	    is_bug ? "this is a bug of moonprobe's, please report it; " : "",
-	    script->options.explain ? "" : "; moonprobe explain -v ",
-	    script->options.explain ? "" : script->options.name,
-	    script->options.explain ? "" : " tells more");
-}
-
-/* Finds or opens the probes of `version`, and makes its bodies. They wait. */
-static int prepare(struct script *script, struct version *version, struct error *error)
-{
-	struct staging staging = staging_of(script);
-	int err = script->options.replay ? 0 : staging_find(&staging, version, error);
-
-	if (script->options.replay)
-		return 0;
-
-	for (int i = 0; i < version->count && !err; i++) {
-		struct declaration *one = &version->declarations[i];
-
-		err = staging_make(&staging, version, i, error);
-		if (err || !one->planned)
-			continue;
-		if (!one->plan && one->request.insists)
-			return error_set(error, -EINVAL, "%s; the script wants it in the kernel",
-					 one->refused.text);
-		if (!one->plan)
-			tell_refused(script, one);
-		err = order_staged(version, i, one->plan ? NULL : one->refused.text);
-		if (err)
-			error_set(error, err, "its worker does not listen: %s", strerror(-err));
-	}
-	return err;
-}
-
-/* From now on the kernel does what `version` wants. What runs already stays. */
-static int enter(struct script *script, struct version *version, struct error *error)
-{
-	int err;
-
-	if (script->options.replay)
-		return 0;
-	err = staging_install(version, &script->history.swaps, error);
-	script->in_slots = version;
-	for (int i = 0; i < version->count && !err; i++)
-		err = probe_attach(version->declarations[i].probe, error);
-	return err;
-}
-
-static void detach_rest(struct script *script, const struct version *version)
-{
-	for (int i = 0; i < KERNEL_SIDE_PROBES; i++) {
-		struct probe *probe = script->kernel.probes[i];
-
-		if (probe && !version_uses(version, probe))
-			probe_detach(probe);
-	}
-}
-
 /* `version` goes on where the ring is. */
 static void resume(struct script *script, struct version *version)
 {
 	struct error error;
 
 	script->state = RUNNING;
-	if (enter(script, version, &error)) {
-		say(script, "%s", error.text);
+	if (succession_enter(&script->versions, version, &error)) {
+		error_about(script->options.name, "%s", error.text);
 		end(script, 1);
 		return;
 	}
-	detach_rest(script, version);
+	succession_settle(&script->versions, version);
 	if (order_resume(version))
 		version_kill(version, "it does not listen");
 }
@@ -244,23 +115,23 @@ static void resume(struct script *script, struct version *version)
 /* The candidate cannot take over. Without a running version that is the end. */
 static void refuse(struct script *script, const char *why)
 {
-	drop(script, &script->candidate);
-	if (!script->active) {
-		say(script, "%s", why);
+	succession_drop(&script->versions, &script->versions.candidate);
+	if (!script->versions.active) {
+		error_about(script->options.name, "%s", why);
 		end(script, script->history.restarts ? 1 : 2);
 		return;
 	}
-	say(script, "%s; the running version stays", why);
-	release_unused(script);
+	error_about(script->options.name, "%s; the running version stays", why);
+	succession_release(&script->versions);
 	serve_stale(script);
 }
 
 /* The switch: nobody reads the ring now. */
 static void switch_over(struct script *script, const struct version_handover *handover)
 {
-	struct version *version = script->candidate;
+	struct version *version = script->versions.candidate;
 	struct error error;
-	int err = enter(script, version, &error);
+	int err = succession_enter(&script->versions, version, &error);
 
 	/* Not before: a mistake in a script does not cost the recording that was there. A pipe or a
 	 * device has no length, and needs none. */
@@ -274,24 +145,20 @@ static void switch_over(struct script *script, const struct version_handover *ha
 			error_set(&error, err, "its worker does not listen: %s", strerror(-err));
 	}
 	if (err) {
-		if (script->active)
-			resume(script, script->active);
+		if (script->versions.active)
+			resume(script, script->versions.active);
 		refuse(script, error.text);
 		return;
 	}
-	detach_rest(script, version);
-	drop(script, &script->previous);
-	script->previous = script->active;
-	script->active = version;
-	script->candidate = NULL;
+	succession_settle(&script->versions, version);
+	succession_promote(&script->versions);
 	script->state = RUNNING;
 	script->running_ns = now_ns();
 	if (script->source_fd >= 0)
 		close(script->source_fd);
 	script->source_fd = version_take_source(version);
-	tell_own_pids(script);
-	release_unused(script);
-	timer_set(&script->probation, script->previous ? script->options.probation_ns : 0);
+	succession_release(&script->versions);
+	timer_set(&script->probation, script->versions.previous ? script->options.probation_ns : 0);
 	timer_set(&script->pulse, SECOND);
 	script->events->running(script->context);
 	serve_stale(script);
@@ -302,8 +169,9 @@ static void take_back(struct script *script)
 {
 	struct error error;
 
-	if (script->active && enter(script, script->active, &error))
-		say(script, "%s", error.text);
+	if (script->versions.active &&
+	    succession_enter(&script->versions, script->versions.active, &error))
+		error_about(script->options.name, "%s", error.text);
 }
 
 /* Everything is loaded, nothing is attached: that is all there is to tell. */
@@ -311,7 +179,7 @@ static void explain(struct script *script, struct version *version)
 {
 	struct error error;
 
-	if (!script->options.check && prepare(script, version, &error))
+	if (!script->options.check && succession_prepare(&script->versions, version, &error))
 		refuse(script, error.text);
 	else if (order_hooks(version, 0) || order_finish(version))
 		version_kill(version, "it does not listen");
@@ -328,16 +196,16 @@ static void on_ready(struct version *version)
 	}
 	if (script->options.check)
 		return; /* its end says the rest */
-	if (version != script->candidate ||
+	if (version != script->versions.candidate ||
 	    (script->state != LOADING && script->state != RUNNING)) {
 		version_kill(version, "it is not wanted any more");
 		return;
 	}
-	if (prepare(script, version, &error)) {
+	if (succession_prepare(&script->versions, version, &error)) {
 		refuse(script, error.text);
 	} else if (script->state == LOADING) {
 		switch_over(script, &nothing_left);
-	} else if (enter(script, version, &error)) {
+	} else if (succession_enter(&script->versions, version, &error)) {
 		take_back(script);
 		refuse(script, error.text);
 	} else {
@@ -345,7 +213,7 @@ static void on_ready(struct version *version)
 		staging_settle();
 		script->state = YIELDING;
 		script->watchdog.waited = 0;
-		if (!order_yield(script->active))
+		if (!order_yield(script->versions.active))
 			return;
 		script->state = RUNNING;
 		take_back(script);
@@ -357,14 +225,14 @@ static void on_yielded(struct version *version, const struct version_handover *h
 {
 	struct script *script = version->owner;
 
-	if (version == script->active && script->state == YIELDING) {
-		if (script->candidate) {
+	if (version == script->versions.active && script->state == YIELDING) {
+		if (script->versions.candidate) {
 			switch_over(script, handover);
 		} else {
 			resume(script, version);
 			serve_stale(script);
 		}
-	} else if (version != script->active || script->state != FINISHING) {
+	} else if (version != script->versions.active || script->state != FINISHING) {
 		version_kill(version, "it yielded unasked");
 	} /* else: `finish` is under way to it, and ends the yield */
 	if (handover->state_fd >= 0)
@@ -376,23 +244,15 @@ static void on_yielded(struct version *version, const struct version_handover *h
 static void on_restage(struct version *version, int index)
 {
 	struct script *script = version->owner;
-	struct declaration *one = &version->declarations[index];
-	struct staging staging = staging_of(script);
+	const struct declaration *one;
 	struct error error;
-	int err = 0;
 
-	/* Not again, when nothing would change. */
-	if (one->plan || one->body->is_staged)
-		err = staging_make(&staging, version, index, &error);
-	if (!err && script->in_slots == version)
-		err = staging_install(version, &script->history.swaps, &error);
-	if (err) {
-		say(script, "%s", error.text);
+	if (succession_restage(&script->versions, version, index, &error)) {
+		error_about(script->options.name, "%s", error.text);
 		version_kill(version, "its filter could not be replaced");
 		return;
 	}
-	if (!one->plan && one->refusal != -EAGAIN)
-		tell_refused(script, one);
+	one = &version->declarations[index];
 	if (order_restaged(version, index, one->plan ? NULL : one->refused.text))
 		version_kill(version, "it does not listen");
 }
@@ -401,14 +261,15 @@ static void on_running(struct version *version, double pause_ns)
 {
 	struct script *script = version->owner;
 
-	if (version != script->active || !isfinite(pause_ns) || pause_ns <= 0)
+	if (version != script->versions.active || !isfinite(pause_ns) || pause_ns <= 0)
 		return;
 	script->history.reloads++;
 	script->history.pause_ns += pause_ns;
 	if (pause_ns > script->history.longest_ns)
 		script->history.longest_ns = pause_ns;
 	if (!script->options.quiet)
-		say(script, "reloaded, nothing handled for %.1f ms", pause_ns / 1e6);
+		error_about(script->options.name, "reloaded, nothing handled for %.1f ms",
+			    pause_ns / 1e6);
 }
 
 static void on_total(struct version *version, const char *probe, const struct probe_totals *totals)
@@ -423,13 +284,15 @@ static void on_wants_stop(struct version *version)
 {
 	struct script *script = version->owner;
 
-	if (version == script->active)
+	if (version == script->versions.active)
 		script_finish(script);
 }
 
 static void on_report(struct version *version, const char *line)
 {
-	say(version->owner, "%s", line);
+	const struct script *script = version->owner;
+
+	error_about(script->options.name, "%s", line);
 }
 
 static void on_used_file(struct version *version, const char *file)
@@ -443,15 +306,14 @@ static void on_used_file(struct version *version, const char *file)
 
 static void roll_back(struct script *script, const char *how)
 {
-	say(script, "the new version failed: %s; back to the one before", how);
+	error_about(script->options.name, "the new version failed: %s; back to the one before",
+		    how);
 	script->history.rollbacks++;
-	script->active = script->previous;
-	script->previous = NULL;
+	succession_roll_back(&script->versions);
 	timer_set(&script->probation, 0);
-	tell_own_pids(script);
-	resume(script, script->active);
+	resume(script, script->versions.active);
 	if (script->state == RUNNING)
-		release_unused(script);
+		succession_release(&script->versions);
 }
 
 static const struct version_events version_events;
@@ -459,16 +321,16 @@ static const struct version_events version_events;
 static int start_candidate(struct script *script, int source_fd, struct error *error)
 {
 	int err = version_start(
-		&script->candidate, script->loop, &script->options, source_fd,
+		&script->versions.candidate, script->loop, &script->options, source_fd,
 		script_is_offline(&script->options) ? -1 : script->kernel.setting.ring_fd,
 		&version_events, script, error);
 
 	if (err)
 		return err;
-	tell_own_pids(script);
+	succession_tell_pids(&script->versions);
 	script->watchdog.loading = 0;
 	timer_set(&script->pulse, SECOND);
-	if (!script->active)
+	if (!script->versions.active)
 		script->state = LOADING;
 	return 0;
 }
@@ -483,7 +345,7 @@ static void on_restart(struct loop_source *source)
 		return;
 	script->history.restarts++;
 	if (start_candidate(script, script->source_fd, &error)) {
-		say(script, "%s", error.text);
+		error_about(script->options.name, "%s", error.text);
 		end(script, 1);
 	}
 }
@@ -492,7 +354,7 @@ static void candidate_ended(struct script *script, int code, const char *how)
 {
 	char exited[64];
 
-	drop(script, &script->candidate);
+	succession_drop(&script->versions, &script->versions.candidate);
 	if (!how && code > 2) {
 		snprintf(exited, sizeof(exited), "its worker exited by itself, status %d", code);
 		how = exited;
@@ -505,7 +367,8 @@ static void candidate_ended(struct script *script, int code, const char *how)
 		struct error error;
 
 		if (how)
-			say(script, "%s%s", script->options.test ? "" : "not started: ", how);
+			error_about(script->options.name, "%s%s",
+				    script->options.test ? "" : "not started: ", how);
 		if (!script->stale)
 			end(script, how || script->history.restarts ? 1 : code);
 		else if (script->stale = false, start_candidate(script, -1, &error))
@@ -513,10 +376,12 @@ static void candidate_ended(struct script *script, int code, const char *how)
 		return;
 	}
 	if (how)
-		say(script, "the new version was not started: %s; the running version stays", how);
+		error_about(script->options.name,
+			    "the new version was not started: %s; the running version stays", how);
 	else if (code)
-		say(script, "the new version was not started; the running version stays");
-	release_unused(script);
+		error_about(script->options.name,
+			    "the new version was not started; the running version stays");
+	succession_release(&script->versions);
 	serve_stale(script); /* YIELDING: when the active one has answered */
 }
 
@@ -527,14 +392,15 @@ static void recover(struct script *script, const char *how)
 	switch (recovery_choose(
 		&script->recovery,
 		&(struct recovery_case){
-			.next_ready = script->state == YIELDING && script->candidate,
-			.next_loading = script->candidate,
-			.on_probation = script->previous,
+			.next_ready = script->state == YIELDING && script->versions.candidate,
+			.next_loading = script->versions.candidate,
+			.on_probation = script->versions.previous,
 			.once = options->record || options->replay,
 			.now = time(NULL),
 		})) {
 	case RECOVERY_SWITCH_OVER:
-		say(script, "%s while it handed over; its state is lost", how);
+		error_about(script->options.name, "%s while it handed over; its state is lost",
+			    how);
 		script->state = LOADING;
 		switch_over(script, &nothing_left);
 		break;
@@ -542,21 +408,24 @@ static void recover(struct script *script, const char *how)
 		roll_back(script, how);
 		break;
 	case RECOVERY_WAIT:
-		say(script, "%s; its state is lost, the next version is loading", how);
+		error_about(script->options.name,
+			    "%s; its state is lost, the next version is loading", how);
 		script->state = LOADING;
 		break;
 	case RECOVERY_GIVE_UP:
-		say(script, "%s", how);
+		error_about(script->options.name, "%s", how);
 		end(script, 1);
 		break;
 	case RECOVERY_QUARANTINE:
-		say(script,
-		    "%s; failed %d times within a minute: quarantined, it is not started again",
-		    how, RECOVERY_FAILURES);
+		error_about(
+			script->options.name,
+			"%s; failed %d times within a minute: quarantined, it is not started again",
+			how, RECOVERY_FAILURES);
 		end(script, 1);
 		break;
 	case RECOVERY_RESTART:
-		say(script, "%s; its state is lost, it is started again", how);
+		error_about(script->options.name, "%s; its state is lost, it is started again",
+			    how);
 		script->state = PAUSING;
 		timer_set(&script->pulse, 0);
 		timer_set(&script->restart, recovery_pause_ns(&script->recovery));
@@ -568,14 +437,14 @@ static void active_ended(struct script *script, int code, const char *how)
 {
 	char exited[64];
 
-	drop(script, &script->active);
+	succession_drop(&script->versions, &script->versions.active);
 	if (!how && (script->state != FINISHING || code > 2)) {
 		snprintf(exited, sizeof(exited), "its worker exited by itself, status %d", code);
 		how = exited;
 	}
 	if (script->state == FINISHING) {
 		if (how)
-			say(script, "%s while it was to finish", how);
+			error_about(script->options.name, "%s while it was to finish", how);
 		end(script, how ? 1 : code);
 	} else {
 		recover(script, how);
@@ -586,12 +455,12 @@ static void on_ended(struct version *version, int code, const char *how)
 {
 	struct script *script = version->owner;
 
-	if (version == script->candidate)
+	if (version == script->versions.candidate)
 		candidate_ended(script, code, how);
-	else if (version == script->active)
+	else if (version == script->versions.active)
 		active_ended(script, code, how);
 	else
-		drop(script, &script->previous);
+		succession_drop(&script->versions, &script->versions.previous);
 }
 
 static const struct version_events version_events = {
@@ -619,42 +488,29 @@ static void on_pulse(struct loop_source *source)
 
 	timer_read(source);
 	timer_set(source, SECOND);
-	if (script->candidate) {
-		notice_second(script->candidate);
-		watchdog_candidate(&script->watchdog, script->candidate);
+	if (script->versions.candidate) {
+		notice_second(script->versions.candidate);
+		watchdog_candidate(&script->watchdog, script->versions.candidate);
 	}
-	if (script->active) {
-		notice_second(script->active);
-		watchdog_active(&script->watchdog, script->active, &script->kernel,
+	if (script->versions.active) {
+		notice_second(script->versions.active);
+		watchdog_active(&script->watchdog, script->versions.active, &script->kernel,
 				overdue(script));
 	}
-}
-
-/* The old version's fields cost something: leaves those out that nobody reads now. */
-static void trim(struct script *script, struct version *version)
-{
-	struct staging staging = staging_of(script);
-	struct error error;
-	int err = 0;
-
-	for (int i = 0; i < version->count && !err; i++)
-		err = staging_trim(&staging, version, i, &error);
-	if (!err)
-		err = staging_install(version, &script->history.swaps, &error);
-	if (err)
-		say(script, "%s", error.text);
 }
 
 static void on_probation(struct loop_source *source)
 {
 	struct script *script = container_of(source, struct script, probation);
+	struct error error;
 
 	timer_read(source);
-	if (script->previous)
-		drop(script, &script->previous);
-	release_unused(script);
-	if (script->active && !script->candidate)
-		trim(script, script->active);
+	if (script->versions.previous)
+		succession_drop(&script->versions, &script->versions.previous);
+	succession_release(&script->versions);
+	if (script->versions.active && !script->versions.candidate &&
+	    succession_trim(&script->versions, &error))
+		error_about(script->options.name, "%s", error.text);
 }
 
 int script_start(struct script *script, struct error *error)
@@ -672,12 +528,13 @@ void script_reload(struct script *script)
 		script->stale = true;
 		return;
 	}
-	if (script->candidate)
-		drop(script, &script->candidate); /* overtaken by a newer version */
+	if (script->versions.candidate)
+		succession_drop(&script->versions,
+				&script->versions.candidate); /* overtaken by a newer version */
 	if (start_candidate(script, -1, &error))
-		say(script, "%s; %s", error.text,
-		    script->active ? "the running version stays"
-				   : "the last version is started again");
+		error_about(script->options.name, "%s; %s", error.text,
+			    script->versions.active ? "the running version stays"
+						    : "the last version is started again");
 	else
 		timer_set(&script->restart, 0);
 }
@@ -687,25 +544,25 @@ void script_finish(struct script *script)
 	if (script->state == FINISHING || script->state == OVER)
 		return;
 	kernel_side_cut(&script->kernel);
-	if (script->previous)
-		drop(script, &script->previous);
-	if (script->active && script->candidate) {
+	if (script->versions.previous)
+		succession_drop(&script->versions, &script->versions.previous);
+	if (script->versions.active && script->versions.candidate) {
 		if (script->state == YIELDING)
 			take_back(script);
-		drop(script, &script->candidate);
+		succession_drop(&script->versions, &script->versions.candidate);
 	}
-	if (!script->active && !script->candidate) {
+	if (!script->versions.active && !script->versions.candidate) {
 		end(script, 0); /* between two restarts */
 		return;
 	}
 	script->state = FINISHING;
 	script->watchdog.waited = 0;
-	if (!script->active)
-		version_kill(script->candidate, "ended while it was loading");
+	if (!script->versions.active)
+		version_kill(script->versions.candidate, "ended while it was loading");
 	else if ((script->options.measure &&
-		  order_hooks(script->active, now_ns() - script->running_ns)) ||
-		 order_finish(script->active))
-		version_kill(script->active, "it does not listen");
+		  order_hooks(script->versions.active, now_ns() - script->running_ns)) ||
+		 order_finish(script->versions.active))
+		version_kill(script->versions.active, "it does not listen");
 }
 
 int script_open(struct script **out, struct loop *loop, const struct script_options *options,
@@ -717,6 +574,11 @@ int script_open(struct script **out, struct loop *loop, const struct script_opti
 	if (!script)
 		return error_set(error, -ENOMEM, "%s: no memory", options->name);
 	script->options = *options;
+	script->versions = (struct succession){
+		.options = &script->options,
+		.kernel = &script->kernel,
+		.swaps = &script->history.swaps,
+	};
 	script->loop = loop;
 	script->events = events;
 	script->context = context;
@@ -748,9 +610,9 @@ void script_close(struct script *script)
 
 	if (!script)
 		return;
-	version_close(script->active);
-	version_close(script->candidate);
-	version_close(script->previous);
+	version_close(script->versions.active);
+	version_close(script->versions.candidate);
+	version_close(script->versions.previous);
 	kernel_side_close(&script->kernel);
 	if (script->source_fd >= 0)
 		close(script->source_fd);
