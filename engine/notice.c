@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "notice.h"
 
+#include "clock.h"
 #include "file_request.h"
 #include "kernel_side.h"
 #include "message.h"
@@ -11,19 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define MESSAGES_PER_SECOND 5000 /* loading a script takes some fifty */
 #define RESTAGES_PER_SECOND 600	 /* a worker asks every 2 ms; each takes half of one */
 #define SLOW_NS 500000000	 /* for one of them */
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
 
 static bool on_declare(struct version *version, struct message *message)
 {
@@ -54,7 +46,7 @@ static const char *why_not_restage(struct version *version)
 static bool on_restage(struct version *version, struct message *message)
 {
 	struct declaration *one;
-	uint64_t start = now_ns();
+	uint64_t start = clock_now_ns();
 	const char *why_not;
 	double index;
 
@@ -71,7 +63,7 @@ static bool on_restage(struct version *version, struct message *message)
 	else
 		declaration_take_plan(one, message);
 	version->events->restage(version, (int)index);
-	version->verifies_slowly |= now_ns() - start > SLOW_NS;
+	version->verifies_slowly |= clock_now_ns() - start > SLOW_NS;
 	return true;
 }
 
