@@ -13,69 +13,69 @@
 
 static bool is_used(const void *context, const struct probe *probe)
 {
-	const struct succession *line = context;
+	const struct succession *versions = context;
 
-	return version_uses(line->active, probe) || version_uses(line->candidate, probe) ||
-	       version_uses(line->previous, probe);
+	return version_uses(versions->active, probe) || version_uses(versions->candidate, probe) ||
+	       version_uses(versions->previous, probe);
 }
 
-void succession_release(struct succession *line)
+void succession_release(struct succession *versions)
 {
-	if (line->active)
-		kernel_side_release(line->kernel, is_used, line);
+	if (versions->active)
+		kernel_side_release(versions->kernel, is_used, versions);
 }
 
-void succession_tell_pids(const struct succession *line)
+void succession_tell_pids(const struct succession *versions)
 {
-	const struct version *versions[] = {line->active, line->candidate, line->previous};
+	const struct version *all[] = {versions->active, versions->candidate, versions->previous};
 	pid_t pids[4] = {getpid()};
 
-	if (script_is_offline(line->options))
+	if (script_is_offline(versions->options))
 		return;
 	for (int i = 0; i < 3; i++)
-		if (versions[i])
-			pids[1 + i] = version_pid(versions[i]);
-	kernel_side_own_pids(line->kernel, pids, 4);
+		if (all[i])
+			pids[1 + i] = version_pid(all[i]);
+	kernel_side_own_pids(versions->kernel, pids, 4);
 }
 
-void succession_drop(struct succession *line, struct version **version)
+void succession_drop(struct succession *versions, struct version **version)
 {
 	if (*version)
-		kernel_side_forget_pid(line->kernel, version_pid(*version));
-	if (line->in_slots == *version)
-		line->in_slots = NULL;
+		kernel_side_forget_pid(versions->kernel, version_pid(*version));
+	if (versions->in_slots == *version)
+		versions->in_slots = NULL;
 	version_close(*version);
 	*version = NULL;
-	succession_tell_pids(line);
+	succession_tell_pids(versions);
 }
 
-static struct staging staging_of(struct succession *line)
+static struct staging staging_of(struct succession *versions)
 {
 	return (struct staging){
-		.kernel = line->kernel,
-		.readers = {line->active, line->candidate, line->previous},
+		.kernel = versions->kernel,
+		.readers = {versions->active, versions->candidate, versions->previous},
 	};
 }
 
 /* Its plan cannot be used: then the worker does all of it. */
-static void tell_refused(const struct succession *line, const struct declaration *one)
+static void tell_refused(const struct succession *versions, const struct declaration *one)
 {
 	bool is_bug = one->refusal == -EINVAL || one->refusal == -EACCES;
 
-	error_about(line->options->name, "%s; %sthe worker filters and counts instead%s%s%s",
+	error_about(versions->options->name, "%s; %sthe worker filters and counts instead%s%s%s",
 		    one->refused.text,
 		    is_bug ? "this is a bug of moonprobe's, please report it; " : "",
-		    line->options->explain ? "" : "; moonprobe explain -v ",
-		    line->options->explain ? "" : line->options->name,
-		    line->options->explain ? "" : " tells more");
+		    versions->options->explain ? "" : "; moonprobe explain -v ",
+		    versions->options->explain ? "" : versions->options->name,
+		    versions->options->explain ? "" : " tells more");
 }
 
-int succession_prepare(struct succession *line, struct version *version, struct error *error)
+int succession_prepare(struct succession *versions, struct version *version, struct error *error)
 {
-	struct staging staging = staging_of(line);
-	int err = line->options->replay ? 0 : staging_find(&staging, version, error);
+	struct staging staging = staging_of(versions);
+	int err = versions->options->replay ? 0 : staging_find(&staging, version, error);
 
-	if (line->options->replay)
+	if (versions->options->replay)
 		return 0;
 
 	for (int i = 0; i < version->count && !err; i++) {
@@ -88,7 +88,7 @@ int succession_prepare(struct succession *line, struct version *version, struct 
 			return error_set(error, -EINVAL, "%s; the script wants it in the kernel",
 					 one->refused.text);
 		if (!one->plan)
-			tell_refused(line, one);
+			tell_refused(versions, one);
 		err = order_staged(version, i, one->plan ? NULL : one->refused.text);
 		if (err)
 			error_set(error, err, "its worker does not listen: %s", strerror(-err));
@@ -96,70 +96,70 @@ int succession_prepare(struct succession *line, struct version *version, struct 
 	return err;
 }
 
-int succession_enter(struct succession *line, struct version *version, struct error *error)
+int succession_enter(struct succession *versions, struct version *version, struct error *error)
 {
 	int err;
 
-	if (line->options->replay)
+	if (versions->options->replay)
 		return 0;
-	err = staging_install(version, line->swaps, error);
-	line->in_slots = version;
+	err = staging_install(version, versions->swaps, error);
+	versions->in_slots = version;
 	for (int i = 0; i < version->count && !err; i++)
 		err = probe_attach(version->declarations[i].probe, error);
 	return err;
 }
 
-void succession_settle(struct succession *line, const struct version *version)
+void succession_detach_others(struct succession *versions, const struct version *version)
 {
 	for (int i = 0; i < KERNEL_SIDE_PROBES; i++) {
-		struct probe *probe = line->kernel->probes[i];
+		struct probe *probe = versions->kernel->probes[i];
 
 		if (probe && !version_uses(version, probe))
 			probe_detach(probe);
 	}
 }
 
-int succession_restage(struct succession *line, struct version *version, int index,
+int succession_restage(struct succession *versions, struct version *version, int index,
 		       struct error *error)
 {
-	struct staging staging = staging_of(line);
+	struct staging staging = staging_of(versions);
 	struct declaration *one = &version->declarations[index];
 	int err = 0;
 
 	/* Not again, when nothing would change. */
 	if (one->plan || one->body->is_staged)
 		err = staging_make(&staging, version, index, error);
-	if (!err && line->in_slots == version)
-		err = staging_install(version, line->swaps, error);
+	if (!err && versions->in_slots == version)
+		err = staging_install(version, versions->swaps, error);
 	if (err)
 		return err;
 	if (!one->plan && one->refusal != -EAGAIN)
-		tell_refused(line, one);
+		tell_refused(versions, one);
 	return 0;
 }
 
-int succession_trim(struct succession *line, struct error *error)
+int succession_trim(struct succession *versions, struct error *error)
 {
-	struct staging staging = staging_of(line);
+	struct staging staging = staging_of(versions);
 	int err = 0;
 
-	for (int i = 0; i < line->active->count && !err; i++)
-		err = staging_trim(&staging, line->active, i, error);
-	return err ? err : staging_install(line->active, line->swaps, error);
+	for (int i = 0; i < versions->active->count && !err; i++)
+		err = staging_trim(&staging, versions->active, i, error);
+	return err ? err : staging_install(versions->active, versions->swaps, error);
 }
 
-void succession_promote(struct succession *line)
+void succession_promote(struct succession *versions)
 {
-	succession_drop(line, &line->previous);
-	line->previous = line->active;
-	line->active = line->candidate;
-	line->candidate = NULL;
-	succession_tell_pids(line);
+	succession_drop(versions, &versions->previous);
+	versions->previous = versions->active;
+	versions->active = versions->candidate;
+	versions->candidate = NULL;
+	succession_tell_pids(versions);
 }
 
-void succession_roll_back(struct succession *line)
+void succession_roll_back(struct succession *versions)
 {
-	line->active = line->previous;
-	line->previous = NULL;
-	succession_tell_pids(line);
+	versions->active = versions->previous;
+	versions->previous = NULL;
+	succession_tell_pids(versions);
 }

@@ -4,9 +4,9 @@
  *   candidate --promote--> active --promote--> previous --drop-->
  *                             ^----roll_back------'
  *
- *   prepare  its probes are opened and its bodies made; they wait
- *   enter    its bodies are in the slots, its probes attached: the kernel does what it wants
- *   settle   whatever it does not use is detached
+ *   prepare        its probes are opened, its bodies made; they wait
+ *   enter          its bodies are in the slots, its probes attached: the kernel does what it wants
+ *   detach_others  and nothing else
  *
  * A probe is released when a version runs that does not use it and no other does, never because
  * one has failed. A check and a replay have no kernel side: only versions. */
@@ -28,25 +28,28 @@ struct succession {
 	const struct version *in_slots; /* whose bodies run; NULL: of one that has ended */
 };
 
-int succession_prepare(struct succession *line, struct version *version, struct error *error);
-int succession_enter(struct succession *line, struct version *version, struct error *error);
-void succession_settle(struct succession *line, const struct version *version);
+int succession_prepare(struct succession *versions, struct version *version, struct error *error);
+int succession_enter(struct succession *versions, struct version *version, struct error *error);
+void succession_detach_others(struct succession *versions, const struct version *version);
 
-/* Other stages for a declaration that was prepared, which its plan may have or not. */
-int succession_restage(struct succession *line, struct version *version, int index,
+/* The body of a declaration anew: its plan has changed. It goes into the slots if the others are
+ * there. */
+int succession_restage(struct succession *versions, struct version *version, int index,
 		       struct error *error);
 
 /* The previous version's fields cost something: leaves those out that nobody reads now. */
-int succession_trim(struct succession *line, struct error *error);
+int succession_trim(struct succession *versions, struct error *error);
 
-void succession_promote(struct succession *line);   /* the candidate; there may be no active one */
-void succession_roll_back(struct succession *line); /* the active one is gone */
+/* The candidate runs now; there may have been no active one. */
+void succession_promote(struct succession *versions);
+/* The previous one does again; the active one is gone. */
+void succession_roll_back(struct succession *versions);
 
 /* Closes one of them, which may be NULL. */
-void succession_drop(struct succession *line, struct version **version);
-void succession_release(struct succession *line); /* probes that nobody uses */
+void succession_drop(struct succession *versions, struct version **version);
+void succession_release(struct succession *versions); /* probes that nobody uses */
 
-/* The workers' output would cause output: they are never traced. After one was started. */
-void succession_tell_pids(const struct succession *line);
+/* After a worker was started: none is traced, for its output would cause output. */
+void succession_tell_pids(const struct succession *versions);
 
 #endif
