@@ -7,7 +7,6 @@
 #include "message.h"
 #include "version.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
