@@ -53,6 +53,7 @@ struct version {
 	int count;
 	bool ready;
 	bool started; /* it was told to run */
+	/* Below: for version.c, order.c, notice.c and watchdog.c only. */
 	const struct version_events *events;
 	const struct script_options *options;
 	struct child *child;
