@@ -43,7 +43,7 @@ struct body_wish {
 	uint32_t generation_at;	     /* where in it the generation lies */
 	uint32_t event_bytes;
 	const struct splice_part *typed; /* two, early and late, of a generic probe; NULL: none */
-	const struct plan *plan;   /* NULL: everything passes, nothing is decided */
+	const struct plan *plan;	 /* NULL: everything passes, nothing is decided */
 	const struct body *others; /* of the same probe: maps with names, and programs that would
 				    * be the same, are taken from there */
 	const struct body *like;   /* all of whose maps are kept; of the same plan, or NULL */

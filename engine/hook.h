@@ -27,8 +27,9 @@ struct template_program;
 
 struct hook {
 	const char *section;
-	const struct target *target; /* NULL: the section says all; or none yet, see hook_exists() */
-	pid_t pid;		     /* only this process where the hook can tell, 0: all */
+	const struct target
+		*target; /* NULL: the section says all; or none yet, see hook_exists() */
+	pid_t pid;	 /* only this process where the hook can tell, 0: all */
 };
 
 /* What keeps a dispatcher attached: closing detaches. */

@@ -47,7 +47,8 @@ static int attach_each(const struct hook *hook, bool is_return, int program_fd,
 			err = 0;
 		}
 		if (err)
-			return error_set(error, err, "kprobe at %s: %s", place->name, strerror(-err));
+			return error_set(error, err, "kprobe at %s: %s", place->name,
+					 strerror(-err));
 	}
 	if (!links->count)
 		return error_set(error, -ENOENT, "none of the %d functions of %s can have a kprobe",
@@ -121,7 +122,8 @@ static int multi_exists(const struct hook *hook, const char *name, struct error 
 		close(link);
 	close(fd);
 	return err == -EOPNOTSUPP || err == -ENOSYS
-		       ? error_set(error, -ENOENT, "this kernel has no kprobe.multi (CONFIG_FPROBE)")
+		       ? error_set(error, -ENOENT,
+				   "this kernel has no kprobe.multi (CONFIG_FPROBE)")
 		       : 0;
 }
 

@@ -49,7 +49,8 @@ static int attach(const struct hook *hook, const char *name, int program_fd,
 			.sample_period = place->period,
 			.freq = place->by_frequency,
 		};
-		int err = hook_add_link(links, hook_perf_link(&attr, -1, place->cpu, program_fd, i));
+		int err =
+			hook_add_link(links, hook_perf_link(&attr, -1, place->cpu, program_fd, i));
 
 		if (err)
 			return error_set(error, err, "%s on CPU %d: %s", place->name, place->cpu,

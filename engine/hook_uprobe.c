@@ -14,7 +14,8 @@ static int exists(const struct hook *hook, const char *name, struct error *error
 	(void)hook;
 	(void)name;
 	return perf_pmu_type("uprobe") < 0
-		       ? error_set(error, -ENOENT, "this kernel has no uprobes (CONFIG_UPROBE_EVENTS)")
+		       ? error_set(error, -ENOENT,
+				   "this kernel has no uprobes (CONFIG_UPROBE_EVENTS)")
 		       : 0;
 }
 
@@ -35,8 +36,8 @@ static int attach_each(const struct hook *hook, bool is_return, int program_fd,
 			.config2 = place->offset,
 		};
 		pid_t pid = hook->pid ? hook->pid : -1;
-		int err = hook_add_link(links, hook_perf_link(&attr, pid, pid < 0 ? 0 : -1,
-							      program_fd, i));
+		int err = hook_add_link(
+			links, hook_perf_link(&attr, pid, pid < 0 ? 0 : -1, program_fd, i));
 
 		if (err)
 			return error_set(error, err, "uprobe at %s in %s: %s", place->name,

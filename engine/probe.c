@@ -2,6 +2,7 @@
 #include "probe.h"
 
 #include "body.h"
+#include "clock.h"
 #include "hook.h"
 #include "rodata.h"
 #include "schema.h"
@@ -17,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct program {
@@ -32,9 +32,9 @@ struct probe {
 	struct probe_request request; /* name and knobs; the fields are the bodies' */
 	struct probe_setting setting;
 	uint8_t slot;
-	uint8_t generation;    /* of the newest body */
-	struct schema *schema; /* its object keeps the maps */
-	struct target *target; /* NULL: it is no generic probe */
+	uint8_t generation;	     /* of the newest body */
+	struct schema *schema;	     /* its object keeps the maps */
+	struct target *target;	     /* NULL: it is no generic probe */
 	struct splice_part typed[2]; /* what reads the typed fields: early, late */
 	uint32_t typed_bytes;	     /* of their room that is sent */
 	struct template *template;
@@ -184,8 +184,8 @@ static int make_typed(struct probe *probe, struct error *error)
 
 		err = resolve_typed(probe, i, room, &resolved[i], error);
 		if (!err)
-			wants[late][counts[late]++] = (struct typed_want){
-				&resolved[i]->access, request->typed[i].offset};
+			wants[late][counts[late]++] =
+				(struct typed_want){&resolved[i]->access, request->typed[i].offset};
 	}
 	for (int late = 0; late < 2 && !err; late++) {
 		const struct typed_area area = {room->offset, room->offset + probe->typed_bytes};
@@ -196,7 +196,8 @@ static int make_typed(struct probe *probe, struct error *error)
 			continue;
 		err = typed_code_make(&code, wants[late], counts[late], area, &why);
 		if (err)
-			error_set(error, err, "probe %s: typed fields: %s", request->name, why.text);
+			error_set(error, err, "probe %s: typed fields: %s", request->name,
+				  why.text);
 		else
 			probe->typed[late] = (struct splice_part){code.code, code.count};
 	}
@@ -486,19 +487,11 @@ void probe_give_back(struct probe *probe, struct body *body)
 	body_close(body);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
-
 int probe_install(struct probe *probe, struct body *body, uint64_t *took_ns, struct error *error)
 {
 	struct body *before = probe->installed;
 	const uint32_t first = 0;
-	uint64_t start = now_ns();
+	uint64_t start = clock_now_ns();
 
 	*took_ns = 0;
 	if (before == body)
@@ -516,7 +509,7 @@ int probe_install(struct probe *probe, struct body *body, uint64_t *took_ns, str
 		probe_give_back(probe, before);
 		return -EIO;
 	}
-	*took_ns = body->load_ns + now_ns() - start;
+	*took_ns = body->load_ns + clock_now_ns() - start;
 	body->references++;
 	probe->installed = body;
 	probe_give_back(probe, before);

@@ -37,7 +37,7 @@ struct splice {
 	struct bpf_insn *code;
 	uint32_t count;
 	uint32_t at[SPLICE_STUBS]; /* where the stage's part starts, the first time; 0: nowhere */
-	uint32_t *moved;	  /* where each instruction is now; SPLICE_GONE: nowhere */
+	uint32_t *moved;	   /* where each instruction is now; SPLICE_GONE: nowhere */
 };
 
 #define SPLICE_GONE UINT32_MAX

@@ -10,11 +10,8 @@
 #include <unistd.h>
 
 static const struct target_kind *const kinds[] = {
-	&target_kernel_function,
-	&target_raw_tracepoint,
-	&target_user_function,
-	&target_profile,
-	&target_interval,
+	&target_kernel_function, &target_raw_tracepoint, &target_user_function,
+	&target_profile,	 &target_interval,
 };
 
 int target_open(struct target **out, const char *kind, const char *name,

@@ -39,9 +39,9 @@ struct target {
 	struct target_place *places;
 	int place_count;
 	bool is_wildcard;
-	uint32_t btf_id; /* of its function, 0: unknown */
-	int btf_fd;	 /* of the module's BTF it is in, 0: the kernel's */
-	int arguments;	 /* how many it has, -1: unknown */
+	uint32_t btf_id;       /* of its function, 0: unknown */
+	int btf_fd;	       /* of the module's BTF it is in, 0: the kernel's */
+	int arguments;	       /* how many it has, -1: unknown */
 	struct binary *binary; /* of a user's target, else NULL */
 	char file[32];	       /* a path of it for the kernel, while binary is open */
 	struct typed_source types;
@@ -64,8 +64,8 @@ struct target_kind {
 		    struct error *error);
 };
 
-extern const struct target_kind target_kernel_function, target_raw_tracepoint,
-	target_user_function, target_profile, target_interval;
+extern const struct target_kind target_kernel_function, target_raw_tracepoint, target_user_function,
+	target_profile, target_interval;
 
 /* Opens the file of "FILE:REST". */
 int target_open_binary(struct target *target, const struct target_setting *setting,

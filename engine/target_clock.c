@@ -36,8 +36,9 @@ static int open_profile(struct target *target, const struct target_setting *sett
 
 	(void)setting;
 	if (*end || !hz || hz > HZ_MAX)
-		return error_set(error, -EINVAL, "probe %s: samples a second, 1 to %d, as profile:99",
-				 target->name, HZ_MAX);
+		return error_set(error, -EINVAL,
+				 "probe %s: samples a second, 1 to %d, as profile:99", target->name,
+				 HZ_MAX);
 	online = fopen("/sys/devices/system/cpu/online", "re");
 	if (!online)
 		return error_set(error, -errno, "probe %s: which CPUs there are cannot be read",
@@ -64,8 +65,8 @@ static int open_interval(struct target *target, const struct target_setting *set
 
 	(void)setting;
 	if (duration_parse(target->text, &ns) || ns < 10000)
-		return error_set(error, -EINVAL, "probe %s: a time of at least 10us, as interval:1s",
-				 target->name);
+		return error_set(error, -EINVAL,
+				 "probe %s: a time of at least 10us, as interval:1s", target->name);
 	place = add_clock(target, 0);
 	if (!place)
 		return error_set(error, -ENOMEM, "probe %s: no memory", target->name);

@@ -63,8 +63,8 @@ static int open(struct target *target, const struct target_setting *setting, str
 	if (!err)
 		err = functions_match(name, &functions, &why);
 	for (size_t i = 0; i < functions.count && !err; i++) {
-		struct target_place *place = target_add_place(target, functions.list[i].name,
-							      functions.list[i].name);
+		struct target_place *place =
+			target_add_place(target, functions.list[i].name, functions.list[i].name);
 
 		if (!place)
 			err = error_set(&why, -ENOMEM, "no memory");

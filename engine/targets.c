@@ -18,10 +18,9 @@ static int open_target(struct target **target, const struct search_path *path, c
 		return err;
 	err = schema_open(&schema, name, object.bytes, object.size, error);
 	if (!err) {
-		err = schema->target
-			      ? target_open(target, schema->target, name, setting, error)
-			      : error_set(error, -EINVAL, "probe %s: nothing can follow its name",
-					  name);
+		err = schema->target ? target_open(target, schema->target, name, setting, error)
+				     : error_set(error, -EINVAL,
+						 "probe %s: nothing can follow its name", name);
 		schema_close(schema);
 	}
 	asset_unload(&object);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Targets: those of the generic probes that a worker asks about while it loads its script, looked up
- * once.
+/* Targets: those of the generic probes that a worker asks about while it loads its script, looked
+ * up once.
  *
- *   target NAME -> is there such a thing?      typed NAME PATH -> what is at the end of that path? */
+ *   target NAME -> is there such a thing?      typed NAME PATH -> what is at the end of that path?
+ */
 #ifndef MOONPROBE_TARGETS_H
 #define MOONPROBE_TARGETS_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What a generic probe is written with: one whose name goes on, as in "kprobe:tcp_connect".
  *
- *   hook -> slots: the raw arguments -> typed_early -> stage_early -> typed_late -> stage_late -> ring
+ *   hook -> slots: the raw arguments -> typed_early -> stage_early -> typed_late -> stage_late ->
+ * ring
  *
  * What a script reads by type (e.args.sk.__sk_common.skc_dport) has a place in `typed`, the end of
  * the event. The engine makes the instructions that fill it, from the types of the target
@@ -18,7 +19,7 @@
 #include <stddef.h>
 
 #define TYPED_ROOM 512
-#define SLOTS 8	     /* of the raw arguments, */
+#define SLOTS 8	      /* of the raw arguments, */
 #define SLOT_RESULT 6 /* and what the function returned */
 
 #define CHOICE(number) TAG("choice:" #number)
@@ -43,10 +44,7 @@ typedef __u32 place_number; /* which of the target's places: Lua reads its name 
 
 #define TYPED_STUB(magic, event, slots)                                                            \
 	register long result asm("r0");                                                            \
-	asm volatile("%0 = %1"                                                                     \
-		     : "=r"(result)                                                                \
-		     : "i"(magic), "r"(event), "r"(slots)                                          \
-		     : "memory");                                                                  \
+	asm volatile("%0 = %1" : "=r"(result) : "i"(magic), "r"(event), "r"(slots) : "memory");    \
 	return result;
 
 /* Set by the engine before loading. */

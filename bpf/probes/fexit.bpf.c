@@ -3,9 +3,11 @@
  * itself where it can. */
 #include "return.bpf.h"
 
-GENERIC_PROBE(return, kernel_function, "One event per return of a kernel function, by a trampoline.",
+GENERIC_PROBE(
+	return, kernel_function, "One event per return of a kernel function, by a trampoline.",
 	      "Calls that the compiler inlined; functions without types in the kernel's BTF; calls "
-	      "that began before the probe was attached; of a function that calls itself, the outer "
+	      "that began before the probe was attached; of a function that calls itself, the "
+	      "outer "
 	      "call.");
 ROOM(return_event);
 

@@ -3,9 +3,11 @@
  * What is read by type is read at the return. */
 #include "return.bpf.h"
 
-GENERIC_PROBE(return, kernel_function, "One event per return of a kernel function.",
+GENERIC_PROBE(
+	return, kernel_function, "One event per return of a kernel function.",
 	      "Calls that the compiler inlined; functions that the kernel excludes from tracing; "
-	      "calls that began before the probe was attached; of a function that calls itself, the "
+	      "calls that began before the probe was attached; of a function that calls itself, "
+	      "the "
 	      "outer call.");
 ROOM(return_event);
 

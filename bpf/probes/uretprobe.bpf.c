@@ -3,7 +3,8 @@
  * and how long they took. What is read by type is read at the return. */
 #include "return.bpf.h"
 
-GENERIC_PROBE(return, user_function, "One event per return of a function of a program or library.",
+GENERIC_PROBE(
+	return, user_function, "One event per return of a function of a program or library.",
 	      "Calls that the compiler inlined; calls that began before the probe was attached; "
 	      "functions left by longjmp(3) or an exception; of a function that calls itself, the "
 	      "outer call. Programs that look at their own return addresses (Go) can crash.");
