@@ -222,7 +222,7 @@ static void put_step(struct work *work, const struct node *parent, const struct 
 		 reader(node->is_user));
 }
 
-/* What lies behind a node: values, then the pointers, of which the last takes the place of the
+/* What lies behind a node: values, then the pointers, of which the last may take the place of the
  * node's own. As deep as TYPED_DEPTH. */
 static void put_node(struct work *work, int at)
 {
@@ -233,15 +233,16 @@ static void put_node(struct work *work, int at)
 			put_value(work, &work->wants[i], node);
 	for (int i = node->child; i != NONE; i = work->nodes[i].sibling) {
 		struct node *child = &work->nodes[i];
-		bool is_last = child->sibling == NONE;
 
+		/* A helper has got the address before it writes there. */
+		if (child->sibling == NONE && node->place == IN_STACK)
+			give_word(work, node->where);
 		if (child->place == IN_STACK) {
-			child->where =
-				is_last && node->place == IN_STACK ? node->where : take_word(work);
+			child->where = take_word(work);
 			put_step(work, node, child);
 		}
 		put_node(work, i);
-		if (child->place == IN_STACK && !(is_last && node->place == IN_STACK))
+		if (child->place == IN_STACK)
 			give_word(work, child->where);
 	}
 }
@@ -332,8 +333,7 @@ static void order_nodes(struct work *work)
 		node->words = own;
 		for (int j = node->child; j != NONE; j = work->nodes[j].sibling) {
 			bool is_last = work->nodes[j].sibling == NONE;
-			bool takes_over = is_last && work->nodes[j].place == IN_STACK;
-			int words = work->nodes[j].words + (takes_over ? 0 : own);
+			int words = work->nodes[j].words + (is_last ? 0 : own);
 
 			if (words > node->words)
 				node->words = words;
