@@ -90,6 +90,19 @@ static inline void scratch_write(const char *folder, const char *name, const cha
 	close(fd);
 }
 
+/* A program of tests/targets, which is built beside this one; valid until the fourth call. */
+static inline const char *target_path(const char *name)
+{
+	static char paths[4][PATH_MAX + 64];
+	static int next;
+	char own[PATH_MAX] = "", *path = paths[next++ % 4];
+
+	assert_true(readlink("/proc/self/exe", own, sizeof(own) - 1) > 0);
+	*strrchr(own, '/') = 0;
+	snprintf(path, sizeof(paths[0]), "%s/../targets/%s", own, name);
+	return path;
+}
+
 /* The file's text, cut at `size`; "" when there is none. */
 static inline void scratch_read(const char *path, char *text, size_t size)
 {
