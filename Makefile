@@ -161,7 +161,33 @@ $(BUILD)/workload/%.o: tests/workload/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -std=gnu11 -D_GNU_SOURCE $(WARN) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/engine/%: tests/engine/%.c $(ENGINE_O) $(BUILD)/assets.o
+# What the tests of binaries look into: position independent or not, with symbols or without.
+TARGETS_AT := $(BUILD)/tests/targets
+TARGETS := $(TARGETS_AT)/program $(TARGETS_AT)/program_fixed $(TARGETS_AT)/program_stripped \
+	$(TARGETS_AT)/library_stripped.so
+TARGET_CFLAGS := -O2 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wl,-rpath,'$$ORIGIN'
+
+$(TARGETS_AT)/library.so: tests/targets/library.c tests/targets/library.map
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TARGET_CFLAGS) -shared -fPIC -Wl,-soname,library.so -Wl,--version-script=tests/targets/library.map -o $@ $<
+
+$(TARGETS_AT)/program: tests/targets/program.c $(TARGETS_AT)/library.so
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -pie -fPIE -o $@ $^
+
+$(TARGETS_AT)/program_fixed: tests/targets/program.c $(TARGETS_AT)/library.so
+	$(call say,CC,$@)
+	$(Q)$(CC) $(TARGET_CFLAGS) -no-pie -fno-pie -o $@ $^
+
+# binutils' strip, as distributions use it: llvm-strip takes the notes of USDT away as well.
+$(TARGETS_AT)/program_stripped: $(TARGETS_AT)/program
+	$(Q)strip -o $@ $<
+
+$(TARGETS_AT)/library_stripped.so: $(TARGETS_AT)/library.so
+	$(Q)strip -o $@ $<
+
+$(BUILD)/tests/engine/%: tests/engine/%.c $(ENGINE_O) $(BUILD)/assets.o | $(TARGETS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(ENGINE_CFLAGS) -MF $@.d $(ENGINE_LDFLAGS) -o $@ $< \

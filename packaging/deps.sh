@@ -5,7 +5,7 @@
 set -eu
 
 build='gcc make clang llvm pkg-config libbpf-dev libseccomp-dev libelf-dev zlib1g-dev libzstd-dev libluajit-5.1-dev'
-test='luajit libcmocka-dev perl procps'
+test='luajit libcmocka-dev perl procps systemtap-sdt-dev'
 check='clang-format cppcheck lua-check'
 kernels='qemu-system-x86 busybox-static dash cpio kmod xz-utils linux-image-cloud-amd64 linux-image-6.12-cloud-amd64'
 bench='bpftrace libbpf-tools'
@@ -31,6 +31,7 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
 		  Debian, Ubuntu:$wanted
 		  Fedora: gcc make clang llvm pkgconf libbpf-devel libbpf-static libseccomp-devel elfutils-libelf-devel
 		          zlib-devel luajit luajit-devel libcmocka-devel perl-Test-Harness
+		          systemtap-sdt-devel
 		  Arch:   gcc make clang llvm pkgconf libbpf libseccomp libelf zlib luajit cmocka perl
 		END
 		exit 1
