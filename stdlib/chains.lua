@@ -134,6 +134,8 @@ local function closure(fn, code, one, state)
   return { known = one.constant, taken = taken }
 end
 
+local truths = { IST = true, ISTC = true, ISF = false, ISFC = false } -- what a value is when it jumps
+
 -- How many arguments a call has; the values that another call left begin with the last of them.
 local counts = {
   CALL = function(one) return one.c - 1 end,
@@ -173,7 +175,7 @@ local function step(fn, code, one, state, taken)
     return state[one.a]
   elseif op == 'CAT' or op == 'RETM' then
     for r = op == 'CAT' and one.b or one.a, op == 'CAT' and one.c or one.a + one.d do use(code, one, state[r]) end
-  elseif op ~= 'IST' and op ~= 'ISF' and op ~= 'ISTC' and op ~= 'ISFC' then
+  elseif truths[op] == nil then
     for _, r in ipairs(one.reads) do use(code, one, state[r]) end
   end
   if op ~= 'ISTC' and op ~= 'ISFC' then
@@ -188,6 +190,16 @@ local function copy(state)
   return other
 end
 
+--- The state behind a question for truth, when it jumps or not. What is false has no members.
+local function tested(one, state, jumps)
+  local truth = truths[one.op]
+  if truth == nil then return state end
+  local after = copy(state)
+  if truth ~= jumps then after[one.d] = nil end
+  if jumps and one.op:sub(-1) == 'C' then after[one.a] = after[one.d] end
+  return after
+end
+
 --- The states before each instruction, when nothing changes any more.
 local function settle(fn, code, entry, taken)
   local states, waiting = { entry }, { 1 }
@@ -196,25 +208,17 @@ local function settle(fn, code, entry, taken)
     local one, state = code[i], copy(states[i])
     step(fn, code, one, state, taken)
     for _, next_one in ipairs(bytecode.successors(code, i)) do
-      local to = states[next_one]
-      local after = state
-      if (one.op == 'ISTC' or one.op == 'ISFC') and next_one == i + 1 then -- the jump: then it is copied
-        after = copy(state)
-        after[one.a] = one.op == 'ISTC' and state[one.d] or nil -- what is false has no members
-      end
-      if not code[next_one] then
-        to = nil
-      elseif not to then
+      local after, to = tested(one, state, next_one == i + 1), states[next_one]
+      local changed = not to
+      if not to then
         states[next_one] = copy(after)
-        waiting[#waiting + 1] = next_one
       else
-        local changed = false
         for r, v in pairs(after) do
           local both = join(to[r], v)
           if both ~= to[r] then to[r], changed = both, true end
         end
-        if changed then waiting[#waiting + 1] = next_one end
       end
+      if changed and code[next_one] then waiting[#waiting + 1] = next_one end
     end
   end
   return states

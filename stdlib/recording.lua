@@ -244,8 +244,8 @@ function readers.field(head, rest)
     rest:match '^(%S+) (%a) (%d+) (%d+) (%d+) (%d+) (%a+) (%S+) (.*)$'
   if not name or #probe.fields == MOST_FIELDS then bad 'a field that is none, or too many' end
   local function size(word) return number_of(word, 0, MOST_EVENT_BYTES, 'field ' .. name) end
-  local field = { name = field_name_of(name, probe.name:find(':', 1, true)), kind = kind, offset = size(offset), bytes = size(bytes),
-    element_bytes = size(element_bytes), elements = size(elements), late = late == 'late',
+  local field = { name = field_name_of(name, probe.name:find(':', 1, true)), kind = kind, offset = size(offset),
+    bytes = size(bytes), element_bytes = size(element_bytes), elements = size(elements), late = late == 'late',
     type = type_name == '-' and '' or name_of(type_name, 'type'), doc = unescape(doc) }
   check_field(field, probe.bytes)
   probe.fields[#probe.fields + 1] = field

@@ -143,7 +143,12 @@ local function check_knobs(self, knobs)
   end
 end
 
-local opened = {} -- [name] = schema: a generic probe's is that of this script
+--- The schema that the script has of a probe: a generic one's is the script's own.
+local function opened(name)
+  for _, source in ipairs(stream.sources) do
+    if source.schema.name == name then return source.schema end
+  end
+end
 
 --- The events of a probe. Calling it again with the same knobs gives the same instance.
 ---@param name moonprobe.Probe
@@ -151,10 +156,9 @@ local opened = {} -- [name] = schema: a generic probe's is that of this script
 ---@return moonprobe.Stream
 function stream.open(name, knobs)
   if type(name) ~= 'string' then blame("probe: needs a probe's name") end
-  local self, message = opened[name], nil
+  local self, message = opened(name), nil
   if not self then self, message = schema.of(name) end
   if not self then blame(message) end
-  opened[name] = self
   local copy = {}
   for knob, value in pairs(knobs or {}) do copy[knob] = value end
   check_knobs(self, copy)

@@ -74,6 +74,11 @@ end
 --- May a field of an event that its object does not describe have this name?
 function typed.is_root(name) return name == 'args' or name == 'ret' end
 
+--- All that is above a leaf has members.
+local function note_nodes(of, path)
+  for at in path:gmatch '()%.' do of.nodes[path:sub(1, at - 1)] = true end
+end
+
 --- Makes a family's schema that of a probe.
 ---@param self table as engine.schema gives it
 ---@return string|nil problem
@@ -94,7 +99,7 @@ function typed.start_recorded(self)
     if field.name:find('.', 1, true) then
       self.typed.leaves[field.name] = field
       table.insert(self.typed.recorded, field.name)
-      for at in field.name:gmatch '()%.' do self.typed.nodes[field.name:sub(1, at - 1)] = true end
+      note_nodes(self.typed, field.name)
     end
   end
 end
@@ -162,7 +167,9 @@ local function take(self, path, one, early)
     return nil, ("%s: '%s' is read first when the script is loaded already"):format(self.name, path)
   end
   of.leaves[path] = { name = path, kind = one.kind, element_bytes = one.element_bytes, elements = one.elements,
-    bytes = one.bytes, type = (one.type or ''):match '^[%a_][%w_]*$' or '', doc = one.doc or '', unit = '', values = one.values }
+    bytes = one.bytes, type = (one.type or ''):match '^[%a_][%w_]*$' or '', doc = one.doc or '', unit = '',
+    values = one.values }
+  note_nodes(of, path)
   self.readable[path] = path
   return path
 end
@@ -238,11 +245,11 @@ local unions = 0
 
 -- Members of the kernel's structs that are no names in LuaJIT's C.
 local reserved = {}
-for name in ([[_Bool bool char int float double long short complex _Complex signed unsigned const volatile restrict inline
-  typedef extern static auto register struct union enum sizeof goto void asm __asm __asm__ __cdecl __ptr32 __ptr64
-  __extension__ __attribute __attribute__ __declspec __alignof __alignof__ __const __volatile __inline __restrict
-  __signed __complex __signed__ __const__ __volatile__ __inline__ __restrict__ __complex__ __thiscall __fastcall
-  __stdcall]]):gmatch '%S+' do reserved[name] = true end
+for name in ([[_Bool bool char int float double long short complex _Complex signed unsigned const volatile restrict
+  inline typedef extern static auto register struct union enum sizeof goto void asm __asm __asm__
+  __cdecl __ptr32 __ptr64 __extension__ __attribute __attribute__ __declspec __alignof __alignof__
+  __const __volatile __inline __restrict __signed __complex __signed__ __const__ __volatile__
+  __inline__ __restrict__ __complex__ __thiscall __fastcall __stdcall]]):gmatch '%S+' do reserved[name] = true end
 
 --- The tree of paths: { members = { [name] = node }, field }.
 local function tree_of(self)
@@ -272,6 +279,20 @@ local function getter_of_member(member)
   return loadstring(('return function(of) return of[%q] end'):format(member))()
 end
 
+local function none() return false end
+
+--- A member that is read: its declaration, its getter if it needs one, and its name in C. What is converted
+--- has another name there than it has, and one that cannot be another's.
+local function leaf_of(field, name, i)
+  local function named(other) return setmetatable({ name = other }, { __index = field }) end
+  local plain = reserved[name] and ('m%d_%s'):format(i, name) or name
+  local declaration, get = fields.of(named(plain), none)
+  if not get then return declaration, nil, plain end
+  local unique = ('%s_m%d'):format(name, i)
+  declaration, get = fields.of(named(unique), none)
+  return declaration, get, '_' .. unique
+end
+
 local declare
 
 --- Declarations of what a node has, for a union; its getters by name. `places`: where members must be.
@@ -279,27 +300,15 @@ local function members_of(self, node)
   local declarations, getters, places = {}, {}, {}
   for i, name in ipairs(sorted_names(node)) do
     local one = node.members[name]
-    local member, get = name, nil
+    local declaration, get, member
     if one.field then
-      -- What is converted has another name than it, and none that could be another's.
-      local field = setmetatable({ name = reserved[name] and ('m%d_%s'):format(i, name) or name },
-        { __index = one.field })
-      local declaration
-      declaration, get = fields.of(field, function() return false end)
-      member = get and '_' .. field.name or field.name
-      if get then
-        field.name = ('%s_m%d'):format(name, i)
-        declaration, get = fields.of(field, function() return false end)
-        member = '_' .. field.name
-      end
-      declarations[#declarations + 1] = ('struct { uint8_t gap_m%d[%d]; const %s };'):format(i, one.field.offset,
-        declaration)
-      places[member] = one.field.offset
+      declaration, get, member = leaf_of(one.field, name, i)
+      declarations[i] = ('struct { uint8_t gap_m%d[%d]; const %s };'):format(i, one.field.offset, declaration)
     else
       member = reserved[name] and ('m%d_%s'):format(i, name) or name
-      declarations[#declarations + 1] = ('const %s %s;'):format(declare(self, one), member)
-      places[member] = 0
+      declarations[i] = ('const %s %s;'):format(declare(self, one), member)
     end
+    places[member] = one.field and one.field.offset or 0
     getters[name] = get or getter_of_member(member)
   end
   return declarations, getters, places

@@ -148,20 +148,12 @@ end
 --- What a script cannot be given: it is made from other fields.
 local made_of = { time = 'time_ns', sequence = 'the order of events' }
 
---- Does a typed field lie below a path?
-local function is_above(self, path)
-  for leaf in pairs(self.typed.leaves) do
-    if leaf:sub(1, #path + 1) == path .. '.' then return true end
-  end
-  return false
-end
-
 --- Tables within tables, as a generic probe's events are read, as values by their paths.
 local function flat(self, values, above, into)
   into = into or {}
   for name, value in pairs(values) do
     local path = above and above .. '.' .. tostring(name) or name
-    if above and not self.readable[path] and not self.typed.nodes[path] and not is_above(self, path) then
+    if above and not self.readable[path] and not self.typed.nodes[path] then
       local known = {}
       for leaf in pairs(self.typed.leaves) do known[#known + 1] = leaf end
       table.sort(known)

@@ -52,12 +52,12 @@ end, 'args args.fd*', 'the event as a local')
 is(function(e)
   local sk = e.args.sk
   local other = sk
-  sk = nil
-  return other.x
+  sk = outside
+  return other.x, sk
 end, 'args args.sk args.sk.x*', 'a local that is another')
 is(function(e)
   local sk = e.args.sk
-  sk = outside
+  if sk then sk = outside end
   return sk.x
 end, 'args args.sk', 'a local that is something else by then')
 is(function(e)
