@@ -229,6 +229,11 @@ function fields.of(field, has)
   return ('%s %s;'):format(ctype, field.name), nil
 end
 
+--- The ctype of a field's number, or of each in an array.
+---@param field table as engine.schema gives it
+---@return string
+function fields.ctype_of(field) return integers[field.kind .. field.element_bytes] end
+
 --- What a field gives, as a LuaCATS type.
 ---@param field table as engine.schema gives it
 ---@return string

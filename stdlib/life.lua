@@ -63,9 +63,7 @@ local function declare(source)
   for name, value in pairs(source.knobs) do
     words[#words + 1], words[#words + 2], words[#words + 3] = 'knob', name, value
   end
-  for name in pairs(source.fields) do
-    words[#words + 1], words[#words + 2] = 'field', name
-  end
+  stages.add_fields(words, source)
   local problem = not record and stages.plan(source)
   if problem then return problem end
   local fd = source.plan and engine.memory(source.plan:encode())

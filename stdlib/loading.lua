@@ -35,8 +35,8 @@ function loading.run()
   if loading.watch then loading.watch(chunk) end
   local ok, problem = pcall(chunk)
   if ok then ok, problem = pcall(options.finish) end
+  if ok then ok, problem = pcall(stream.freeze) end
   if ok then
-    stream.frozen = true
     state.part('timers', timers.save, timers.restore)
     return nil
   end

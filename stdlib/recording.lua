@@ -10,6 +10,7 @@
 --- understood raises.
 
 local ffi = require 'ffi'
+local typed = require 'moonprobe.typed'
 
 local recording = { FORMAT = 1 }
 
@@ -29,6 +30,11 @@ local MOST_PROBES, MOST_FIELDS, MOST_VALUES, MOST_CPUS, MOST_EVENT_BYTES = 32, 2
 
 local function escape(text)
   return (text:gsub('[%c\\]', function(char) return ('\\%03d'):format(char:byte()) end))
+end
+
+--- A name that is one word of a line: those of generic probes have paths of files in them.
+local function escape_word(text)
+  return (escape(text):gsub(' ', '\\032'))
 end
 
 local function unescape(text)
@@ -55,7 +61,7 @@ end
 
 local function add_probe(lines, source, is_known)
   local schema = source.schema
-  lines[#lines + 1] = ('probe %d %s %d'):format(source.slot, schema.name, schema.bytes)
+  lines[#lines + 1] = ('probe %d %s %d'):format(source.slot, escape_word(schema.name), schema.bytes)
   if not is_known then
     lines[#lines + 1] = 'about ' .. escape(schema.about)
     lines[#lines + 1] = 'blind ' .. escape(schema.blind)
@@ -128,6 +134,28 @@ local function name_of(word, what)
   return word
 end
 
+--- The name of a probe: of a generic one, anything may follow its family.
+local function probe_name_of(word)
+  local name = word and word:find(':', 1, true) and unescape(word)
+  if not name then return name_of(word, 'probe') end
+  if not typed.split(name) then bad 'probe: not a name' end
+  return name
+end
+
+local MOST_PATH, MOST_MEMBERS = 255, 16
+
+--- The name of a field: of a generic probe also a path of names.
+local function field_name_of(word, is_generic)
+  if not is_generic or not word:find('.', 1, true) then return name_of(word, 'field') end
+  local count = 0
+  for name in (word .. '.'):gmatch '([^.]*)%.' do
+    name_of(name, 'field')
+    count = count + 1
+  end
+  if #word > MOST_PATH or count > MOST_MEMBERS then bad 'field: not a name' end
+  return word
+end
+
 local element_sizes = { u = { 1, 2, 4, 8 }, i = { 1, 2, 4, 8 }, b = { 1 } }
 
 local function check_field(field, event_bytes)
@@ -155,6 +183,10 @@ local function check_probe(probe)
     by_name[field.name] = field
   end
   for _, field in ipairs(probe.fields) do
+    for at in field.name:gmatch '()%.' do
+      local above = field.name:sub(1, at - 1)
+      if by_name[above] then bad('field ' .. above .. ': a value and a struct') end
+    end
     local length = field.kind == 'c' and by_name[field.name .. '_bytes']
     if length and not (length.kind == 'u' and length.bytes <= 4 and length.elements == 0
         and length.type == '' and not length.values) then
@@ -191,7 +223,7 @@ end
 function readers.probe(head, rest)
   local slot, name, bytes = rest:match '^(%S+) (%S+) (%S+)$'
   if #head.probes == MOST_PROBES then bad 'too many probes' end
-  local probe = { slot = number_of(slot, 0, 255, 'slot'), name = name_of(name, 'probe'), fields = {}, knobs = {},
+  local probe = { slot = number_of(slot, 0, 255, 'slot'), name = probe_name_of(name), fields = {}, knobs = {},
     programs = {}, set = {}, bytes = number_of(bytes, 16, MOST_EVENT_BYTES, 'bytes'), about = '', blind = '' }
   for _, other in ipairs(head.probes) do
     if other.slot == probe.slot then bad('slot ' .. slot .. ': twice') end
@@ -212,8 +244,8 @@ function readers.field(head, rest)
     rest:match '^(%S+) (%a) (%d+) (%d+) (%d+) (%d+) (%a+) (%S+) (.*)$'
   if not name or #probe.fields == MOST_FIELDS then bad 'a field that is none, or too many' end
   local function size(word) return number_of(word, 0, MOST_EVENT_BYTES, 'field ' .. name) end
-  local field = { name = name_of(name, 'field'), kind = kind, offset = size(offset), bytes = size(bytes),
-    element_bytes = size(element_bytes), elements = size(elements), late = late == 'late',
+  local field = { name = field_name_of(name, probe.name:find(':', 1, true)), kind = kind, offset = size(offset),
+    bytes = size(bytes), element_bytes = size(element_bytes), elements = size(elements), late = late == 'late',
     type = type_name == '-' and '' or name_of(type_name, 'type'), doc = unescape(doc) }
   check_field(field, probe.bytes)
   probe.fields[#probe.fields + 1] = field

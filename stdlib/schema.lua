@@ -7,6 +7,7 @@ local asset = require 'moonprobe.asset'
 local engine = require 'moonprobe.engine'
 local fields = require 'moonprobe.fields'
 local nearest = require 'moonprobe.nearest'
+local typed = require 'moonprobe.typed'
 
 local schema = {}
 
@@ -58,6 +59,7 @@ schema.recorded = nil
 local function names_of(self)
   local names = {}
   for name in pairs(self.readable) do names[#names + 1] = name end
+  if self.typed then names[#names + 1] = 'args' end
   table.sort(names)
   return names
 end
@@ -102,39 +104,94 @@ function schema.unknown_field(self, name)
     near and ("; did you mean '%s'?"):format(near) or '; it has ' .. table.concat(names_of(self), ', '))
 end
 
-local function define(self)
-  local members, getters, by_name = {}, {}, {}
+--- Says what a script may read: self.readable. Typed fields come to it when they are read.
+local function describe(self)
+  local by_name = {}
   for _, field in ipairs(self.fields) do by_name[field.name] = field end
+  self.readable = {}
   for _, field in ipairs(self.fields) do
+    if not is_plumbing(field) then self.readable[field.name] = field.name end
+    if field.kind == 'c' and by_name[field.name .. '_bytes'] then
+      self.readable[field.name .. '_list'] = field.name
+    end
+  end
+  for name, one in pairs(derived) do
+    if by_name[one.from] then self.readable[name] = one.from end
+  end
+end
+
+--- Declarations of the fields in their order, what reads those that are not read as they are, and the member
+--- of each.
+local function members_of(self, list, getters)
+  local declarations, members, by_name = {}, {}, {}
+  for _, field in ipairs(list) do by_name[field.name] = field end
+  for i, field in ipairs(list) do
     local declaration, getter = fields.of(field, function(name) return by_name[name] ~= nil end)
     if is_plumbing(field) then
       declaration = declaration:gsub(field.name, '_%0')
     else
-      self.readable[field.name] = field.name
       getters[field.name] = getter
     end
-    members[#members + 1] = declaration
-    if field.kind == 'c' and by_name[field.name .. '_bytes'] then
-      self.readable[field.name .. '_list'] = field.name
+    members[i] = (getter or is_plumbing(field)) and '_' .. field.name or field.name
+    declarations[i] = declaration
+    if self.readable[field.name .. '_list'] then
       getters[field.name .. '_list'] = fields.list_getter(field.name, field.bytes)
     end
   end
   for name, one in pairs(derived) do
-    if by_name[one.from] then
-      self.readable[name] = one.from
-      getters[name] = one.get(engine.realtime() - engine.monotonic())
-    end
+    if by_name[one.from] then getters[name] = one.get(engine.realtime() - engine.monotonic()) end
   end
-  local struct = 'struct moonprobe_' .. self.name
-  ffi.cdef(struct .. ' { ' .. table.concat(members, ' ') .. ' };')
+  return declarations, members
+end
+
+--- The body of a generic probe's struct: each field at its place, whatever is beside it.
+local function generic_body(self, getters)
+  local list, places, parts = {}, {}, {}
+  for _, field in ipairs(self.fields) do
+    if not self.typed.leaves[field.name] then list[#list + 1] = field end
+  end
+  local declarations, members = members_of(self, list, getters)
+  for i, declaration in ipairs(declarations) do
+    local offset = list[i].offset
+    parts[i] = offset == 0 and declaration or ('struct { uint8_t gap_b%d[%d]; %s };'):format(i, offset, declaration)
+    places[members[i]] = offset
+  end
+  local more, more_getters, more_places = typed.declare(self)
+  for _, part in ipairs(more) do parts[#parts + 1] = part end
+  for name, getter in pairs(more_getters) do getters[name] = getter end
+  for member, offset in pairs(more_places) do places[member] = offset end
+  parts[#parts + 1] = ('uint8_t all_bytes[%d];'):format(self.bytes)
+  return 'union { ' .. table.concat(parts, ' ') .. ' };', places
+end
+
+local function plain_body(self, getters)
+  local declarations, members = members_of(self, self.fields, getters)
+  local places = {}
+  for i, field in ipairs(self.fields) do places[members[i]] = field.offset end
+  return table.concat(declarations, ' '), places
+end
+
+local generics = 0
+
+--- Names are of anything; each script has its own fields of them.
+local function struct_name(self)
+  if not self.typed then return 'struct moonprobe_' .. self.name end
+  generics = generics + 1
+  return ('struct moonprobe_%s_g%d'):format(self.name:sub(1, 40):gsub('[^%w_]', '_'), generics)
+end
+
+local function define(self)
+  local getters = {}
+  local body, places = (self.typed and generic_body or plain_body)(self, getters)
+  local struct = struct_name(self)
+  ffi.cdef(struct .. ' { ' .. body .. ' };')
   if ffi.sizeof(struct) ~= self.bytes then
     error(('probe %s: its event has %d bytes here and %d in BTF'):format(self.name,
       ffi.sizeof(struct), self.bytes), 0)
   end
-  for _, field in ipairs(self.fields) do
-    local member = (getters[field.name] or is_plumbing(field)) and '_' .. field.name or field.name
-    if ffi.offsetof(struct, member) ~= field.offset then
-      error(('probe %s: field %s is not where BTF says'):format(self.name, field.name), 0)
+  for member, offset in pairs(places) do
+    if ffi.offsetof(struct, member) ~= offset then
+      error(('probe %s: field %s is not where BTF says'):format(self.name, (member:gsub('^_', ''))), 0)
     end
   end
   -- Members that FFI reads by itself come here too: LuaJIT 2.1.0-beta3 compiles event[name] without
@@ -151,28 +208,59 @@ local function define(self)
       error(schema.unknown_field(self, name), 2)
     end,
   })
+  self.struct = ffi.typeof(struct)
   self.pointer = ffi.typeof('const ' .. struct .. ' *') -- a store would end the worker
+end
+
+--- Makes the event of a generic probe: all that is read of it is known now.
+---@param self table a schema; nothing happens to one that is defined
+function schema.finish(self)
+  if self.pointer then return end
+  typed.lay_out(self)
+  define(self)
+end
+
+local function family_schema(name, family)
+  local object = asset('probes/' .. family .. '.bpf.o')
+  if not object then
+    return nil, ("no probe named '%s': there is no family '%s'; moonprobe list shows all"):format(name, family)
+  end
+  local self, message = engine.schema(family, object)
+  if not self then return nil, message end
+  local problem = typed.start(self)
+  if problem then return nil, problem end
+  local ok, why = typed.resolver.target(name)
+  if not ok then return nil, why or ("no probe named '%s'"):format(name) end
+  self.name = name
+  describe(self)
+  return self
+end
+
+local function recorded_schema(name)
+  local self, message = schema.recorded(name)
+  if not self then return nil, message end
+  if typed.split(name) then typed.start_recorded(self) end
+  describe(self)
+  define(self)
+  known[name] = self
+  return self
 end
 
 --- The schema of a probe; nil and a message when there is no such probe.
 ---   name, about, blind   strings
 ---   fields, knobs        arrays as engine.schema gives them
 ---   readable             [name a script may read] = member it needs
----   pointer              ctype of a pointer to its event
+---   struct, pointer      ctypes of its event and of a pointer to it
+---   typed                of a generic probe, see typed.lua. Its schema is a new one each time, for what it has
+---                        depends on who reads it; struct and pointer come with finish().
 ---@param name string
 ---@return table|nil
 ---@return string? message
 function schema.of(name)
   if known[name] then return known[name] end
-  if schema.recorded then
-    local self, message = schema.recorded(name)
-    if self then
-      self.readable = {}
-      define(self)
-      known[name] = self
-    end
-    return self, message
-  end
+  if schema.recorded then return recorded_schema(name) end
+  local family = typed.split(name)
+  if family then return family_schema(name, family) end
   local object = name:match('^[%w_]+$') and asset('probes/' .. name .. '.bpf.o')
   if not object then
     local near = nearest(name, engine.assets('probes/', '.bpf.o'))
@@ -181,7 +269,7 @@ function schema.of(name)
   end
   local self, message = engine.schema(name, object)
   if not self then return nil, message end
-  self.readable = {}
+  describe(self)
   define(self)
   known[name] = self
   return self

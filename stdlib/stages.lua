@@ -14,6 +14,7 @@ local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
 local plan = require 'moonprobe.stage.plan'
 local stream = require 'moonprobe.stream'
+local typed = require 'moonprobe.typed'
 
 local stages = {}
 
@@ -94,14 +95,25 @@ function stages.begin(source, generation)
     stream.pipeline(source, source.plan and source.jobs or nil))
 end
 
+--- Adds what the host is told of the fields that are read.
+---@param words (string|number)[]
+function stages.add_fields(words, source)
+  local names = {}
+  for name in pairs(source.fields) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local kind, path, offset, when = typed.words(source.schema, name)
+    words[#words + 1], words[#words + 2] = kind or 'field', path or name
+    words[#words + 1], words[#words + 2] = offset, when
+  end
+end
+
 local function restage(source)
   local problem = stages.plan(source)
   if problem and not source.told then host.report('%s; from now on the worker does it', problem) end
   source.told = source.told or problem
   local words = {}
-  for name in pairs(source.fields) do
-    words[#words + 1], words[#words + 2] = 'field', name
-  end
+  stages.add_fields(words, source)
   local index
   for i, one in ipairs(stream.sources) do if one == source then index = i - 1 end end
   local fd = engine.memory(source.plan and source.plan:encode() or plan.nothing())

@@ -9,10 +9,12 @@
 local bit = require 'bit'
 local aggregate = require 'moonprobe.aggregate'
 local blame = require 'moonprobe.blame'
+local chains = require 'moonprobe.chains'
 local nearest = require 'moonprobe.nearest'
 local place = require 'moonprobe.place'
 local reads = require 'moonprobe.reads'
 local schema = require 'moonprobe.schema'
+local typed = require 'moonprobe.typed'
 
 local stream = {}
 
@@ -28,16 +30,52 @@ stream.wrap = nil
 local Stream = {}
 
 
+--- Marks a typed field of a generic probe as read.
+---@param late boolean only when the event is on its way to the worker
+---@return string|nil problem
+local function want_typed(source, path, whole, late)
+  local self = source.schema
+  local first = path:match '^[^.]*'
+  if path == first and not typed.is_root(path) then
+    return schema.unknown_field(self, path)
+  end
+  local name, problem = typed.read(self, path, whole, not late)
+  if name then source.fields[name] = true end
+  return problem
+end
+
 --- Marks a field as read.
-local function want(source, name)
+local function want(source, name, late)
   local member = source.schema.readable[name]
+  if source.schema.typed and (not member or source.schema.typed.leaves[member]) then
+    local problem = want_typed(source, name, true, late)
+    if problem then blame(problem) end
+    return
+  end
   if not member then blame(schema.unknown_field(source.schema, name)) end
   source.fields[member] = true
   if source.schema.readable[member .. '_bytes'] then source.fields[member .. '_bytes'] = true end
 end
 
+--- The same for what a function reads of a generic probe.
+local function want_chains(source, fn, late)
+  local self = source.schema
+  local found, escapes = chains.of(fn)
+  for _, read in ipairs(found) do
+    local first = read.path:match '^[^.]*'
+    if self.readable[first] and not self.typed.leaves[first] then
+      want(source, first)
+    else
+      local problem = want_typed(source, read.path, read.whole, late)
+      if problem then error(('%s:%d: %s'):format(read.file, read.line, problem), 0) end
+    end
+  end
+  source.reads_any = source.reads_any or escapes
+end
+
 --- Marks all that a function reads.
-local function want_reads(source, fn)
+local function want_reads(source, fn, late)
+  if source.schema.typed then return want_chains(source, fn, late) end
   local found, file = reads(fn)
   if not found then
     for _, member in pairs(source.schema.readable) do source.fields[member] = true end
@@ -49,6 +87,17 @@ local function want_reads(source, fn)
     end
     want(source, read.name)
   end
+end
+
+--- The script is loaded: nothing is opened or added any more, and all that is read is known.
+function stream.freeze()
+  for _, source in ipairs(stream.sources) do
+    schema.finish(source.schema)
+    if source.reads_any then
+      for _, member in pairs(source.schema.readable) do source.fields[member] = true end
+    end
+  end
+  stream.frozen = true
 end
 
 local function check_function(method, fn)
@@ -94,13 +143,21 @@ local function check_knobs(self, knobs)
   end
 end
 
+--- The schema that the script has of a probe: a generic one's is the script's own.
+local function opened(name)
+  for _, source in ipairs(stream.sources) do
+    if source.schema.name == name then return source.schema end
+  end
+end
+
 --- The events of a probe. Calling it again with the same knobs gives the same instance.
 ---@param name moonprobe.Probe
 ---@param knobs moonprobe.Knobs|nil
 ---@return moonprobe.Stream
 function stream.open(name, knobs)
   if type(name) ~= 'string' then blame("probe: needs a probe's name") end
-  local self, message = schema.of(name)
+  local self, message = opened(name), nil
+  if not self then self, message = schema.of(name) end
   if not self then blame(message) end
   local copy = {}
   for knob, value in pairs(knobs or {}) do copy[knob] = value end
@@ -155,22 +212,22 @@ end
 function methods:each(handler)
   check_function('each', handler)
   if stream.frozen then blame('each: handlers are added while the script is loaded') end
-  want_reads(self.source, handler)
+  want_reads(self.source, handler, true)
   self.source.sinks[#self.source.sinks + 1] = { filters = self.filters, take = handler, kernel = self.kernel }
   return self
 end
 
 --- A function of the event from a field's name, several names, or a function.
-local function key_of(source, by)
+local function key_of(source, by, late)
   if by == nil then return nil, {}, {} end
   local parts = type(by) == 'table' and by or { by }
   local getters, names = {}, {}
   for i, part in ipairs(parts) do
     if type(part) == 'function' then
-      want_reads(source, part)
+      want_reads(source, part, late)
       getters[i], names[i] = part, 'key' .. i
     elseif type(part) == 'string' then
-      want(source, part)
+      want(source, part, late)
       getters[i], names[i] = function(event) return event[part] end, part
     else
       blame('by: needs field names or functions')
@@ -250,7 +307,7 @@ local function add_aggregate(self, kind, field, options)
     end
   end
   local getters, names, parts = key_of(self.source, options.by)
-  local note = options.note and key_of(self.source, options.note)[1]
+  local note = options.note and key_of(self.source, options.note, true)[1]
   local made = aggregate.new(kind, {
     probe = self.source.schema.name,
     field = type(field) == 'string' and field or nil,

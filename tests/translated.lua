@@ -23,11 +23,13 @@ end
 
 --- A filter made ready: a function of an event; nil, the reason and its line when it is refused.
 ---@param fn function
+---@param schema table|nil of the invented probe
 ---@return (fun(event): string)|nil
 ---@return string|table reason, or the plan
 ---@return integer? line
-function translated.filter(fn)
-  local made, jobs = plan.make { schema = invented.schema, sinks = { { filters = { fn }, take = function() end } } }
+function translated.filter(fn, schema)
+  local made, jobs = plan.make { schema = schema or invented.schema,
+    sinks = { { filters = { fn }, take = function() end } } }
   if not made then return nil, jobs[1].refusal.reason, jobs[1].refusal.line end
   local stage = machine.load(made)
   return function(event)
@@ -44,8 +46,8 @@ end
 
 --- Passes when the kernel gives Lua's answer for each event, or leaves it to the worker; which it
 --- must not always do. What makes Lua raise must be left to it.
-function translated.agree(tap, fn, events, name)
-  local ask, reason = translated.filter(fn)
+function translated.agree(tap, fn, events, name, schema)
+  local ask, reason = translated.filter(fn, schema)
   if not ask then return tap.ok(false, name, 'refused: ' .. reason) end
   local decided, problem = 0, nil
   for i, event in ipairs(events) do
@@ -59,8 +61,8 @@ function translated.agree(tap, fn, events, name)
 end
 
 --- The reason and line of a refusal, or 'translated'.
-function translated.refusal(fn)
-  local ask, reason, line = translated.filter(fn)
+function translated.refusal(fn, schema)
+  local ask, reason, line = translated.filter(fn, schema)
   if ask then return 'translated' end
   return reason, line
 end

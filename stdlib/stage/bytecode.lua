@@ -169,6 +169,10 @@ function bytecode.place(fn)
   return ('%s:%d'):format((info.source or '?'):gsub('^[@=]', ''), info.linedefined or 0)
 end
 
+--- Where control goes from instruction `i` of what of() gives.
+---@return integer[]
+bytecode.successors = successors
+
 bytecode.modes = { DST = DST, BASE = BASE, VAR = VAR, RBASE = RBASE, LIT = LIT }
 
 return bytecode

@@ -263,6 +263,7 @@ function condition.equal(a, b)
     end
     refuse('what find() and match() give; only whether there is something')
   end
+  if a.is == 'chain' or b.is == 'chain' then undecided() end
   if a.is == 'coded' or b.is == 'coded' then
     refuse('a name that only the worker can read; ask other fields first')
   end

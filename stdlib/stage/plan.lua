@@ -389,7 +389,7 @@ end
 ---@return table|nil plan
 ---@return table? reason
 function plan.filter(of, fn)
-  local all = { name = of.name, fields = {}, readable = of.readable }
+  local all = { name = of.name, fields = {}, readable = of.readable, typed = of.typed }
   for i, field in ipairs(of.fields) do all.fields[i] = setmetatable({ late = true }, { __index = field }) end
   local made, jobs = plan.make { schema = all, sinks = { { filters = { fn }, take = function() end } } }
   if not made then return nil, jobs[1].refusal or { reason = 'nothing to do', file = '?', line = 0 } end

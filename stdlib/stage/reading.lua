@@ -56,6 +56,14 @@ local function read_field(walk, name)
   return named.raw(field)
 end
 
+--- A member of a generic probe's event, by its path: a field, or more members.
+local function chain(walk, path)
+  local typed = walk.schema.typed
+  if not typed then return nil end
+  if typed.leaves[path] then return read_field(walk, path) end
+  return typed.nodes[path] and value.part('chain', { path = path }) or nil
+end
+
 local function element_of(v, key)
   if not value.is_const(key) then refuse('an array at a place that is not constant; a fixed one will do') end
   local at, field = key.value, v.field
@@ -141,7 +149,10 @@ function reading.index(walk, v, key)
   if key.is == 'int' and key.op == 'live' then key = walk.live:built_in(key) end
   if v == value.event then
     if not value.is_const(key) then refuse('a field whose name is not constant; name it') end
-    return read_field(walk, key.value)
+    return chain(walk, key.value) or read_field(walk, key.value)
+  elseif v.is == 'chain' then
+    if not value.is_const(key, 'string') then refuse('a member whose name is not constant; name it') end
+    return chain(walk, v.path .. '.' .. key.value) or undecided()
   elseif v.is == 'array' then
     return element_of(v, key)
   elseif value.is_const(v, 'table') then

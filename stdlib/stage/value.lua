@@ -13,6 +13,7 @@
 ---   address  an IP address that reads as a string        { field }
 ---   bool     a flag                                      { field }
 ---   array, event                                         { field }
+---   chain    what has members, of a generic probe's event                  { path }
 ---   element  a table looked up by a field                { table, key }
 ---   choice   one of two values, by a test                { test, yes, no }
 ---
@@ -37,7 +38,7 @@ function value.start()
 end
 
 local INT, RATIO = { 'op', 'a', 'b', 'at', 'low', 'high' }, { 'a', 'by' }
-local PART = { 'field', 'at', 'from', 'to', 'bytes', 'starts', 'ends', 'table', 'key' }
+local PART = { 'field', 'at', 'from', 'to', 'bytes', 'starts', 'ends', 'table', 'key', 'path' }
 
 local function number_of(object)
   if not objects[object] then

@@ -87,11 +87,17 @@ local function device(self, field, value)
   return devices[value]
 end
 
+--- Where a field is in an event: as its text's bytes, or as its numbers.
+local function place_of(to, field)
+  return ffi.cast(fields.ctype_of(field) and fields.ctype_of(field) .. ' *' or 'uint8_t *',
+    ffi.cast('uint8_t *', to) + field.offset)
+end
+
 local function put_text(self, to, field, value)
   if type(value) ~= 'string' then refuse(self, field, value, 'text') end
   if #value > field.bytes then refuse(self, field, value, ('%d bytes fit'):format(field.bytes)) end
   if value:find('%z') then refuse(self, field, value, 'text ends at a zero byte') end
-  ffi.copy(to['_' .. field.name], value, #value)
+  ffi.copy(place_of(to, field), value, #value)
 end
 
 --- Text of several parts: a zero byte after each; its length is a field of its own.
@@ -104,34 +110,28 @@ local function put_parts(self, to, field, value, length)
   if #bytes > field.bytes then
     refuse(self, field, value, ('%d bytes fit, a zero byte after each included'):format(field.bytes))
   end
-  ffi.copy(to['_' .. field.name], bytes, #bytes)
-  to[length] = #bytes
+  ffi.copy(place_of(to, field), bytes, #bytes)
+  place_of(to, length)[0] = #bytes
 end
 
 local function put_address(self, to, field, value)
   local bytes = type(value) == 'string' and named.parse_address(value)
   if not bytes then refuse(self, field, value, "an address like '10.0.0.1' or 'fe80::1'") end
-  ffi.copy(to['_' .. field.name].bytes, bytes, 16)
+  ffi.copy(place_of(to, field), bytes, 16)
 end
 
 local function put_array(self, to, field, value)
   if type(value) ~= 'table' or #value > field.elements then
     refuse(self, field, value, ('a list of at most %d numbers'):format(field.elements))
   end
-  for i, one in ipairs(value) do to['_' .. field.name][i - 1] = integer(self, field, one) end
+  for i, one in ipairs(value) do place_of(to, field)[i - 1] = integer(self, field, one) end
 end
 
---- Members that read right as they are have the field's name, others one with a line before.
-local function member_of(struct, field)
-  local raw = '_' .. field.name
-  return ffi.offsetof(struct, raw) and raw or field.name
-end
-
-local function put(self, struct, to, field, value, by_field)
-  local length = field.name .. '_bytes'
+local function put(self, to, field, value, by_field)
   if field.kind == 'c' then
-    if by_field[length] then
-      put_parts(self, to, field, value, member_of(struct, by_field[length]))
+    local length = by_field[field.name .. '_bytes']
+    if length then
+      put_parts(self, to, field, value, length)
     else
       put_text(self, to, field, value)
     end
@@ -141,21 +141,43 @@ local function put(self, struct, to, field, value, by_field)
     put_array(self, to, field, value)
   else
     local convert = field.type == 'device_number' and device or named.is(field) and by_name or integer
-    to[member_of(struct, field)] = convert(self, field, value)
+    place_of(to, field)[0] = convert(self, field, value)
   end
 end
 
 --- What a script cannot be given: it is made from other fields.
 local made_of = { time = 'time_ns', sequence = 'the order of events' }
 
+--- Tables within tables, as a generic probe's events are read, as values by their paths.
+local function flat(self, values, above, into)
+  into = into or {}
+  for name, value in pairs(values) do
+    local path = above and above .. '.' .. tostring(name) or name
+    if above and not self.readable[path] and not self.typed.nodes[path] then
+      local known = {}
+      for leaf in pairs(self.typed.leaves) do known[#known + 1] = leaf end
+      table.sort(known)
+      local near = nearest(path, known)
+      blame("%s: the script reads no '%s'%s", self.name, path, near and ("; did you mean '%s'?"):format(near)
+        or '; it reads ' .. table.concat(known, ', '))
+    end
+    if type(value) == 'table' and not self.readable[path] then
+      flat(self, value, path, into)
+    else
+      into[path] = value
+    end
+  end
+  return into
+end
+
 ---@param self table a schema
----@param values table [field] = value
+---@param values table [field] = value; of a generic probe also tables in tables: { args = { fd = 3 } }
 ---@return ffi.cdata* of the probe's struct
 function event.new(self, values)
   if type(values) ~= 'table' then blame('%s: an event is a table of fields', self.name) end
-  local struct = ffi.typeof('struct moonprobe_' .. self.name)
-  local made, by_field, given = ffi.new(struct), {}, {}
+  local made, by_field, given = ffi.new(self.struct), {}, {}
   for _, field in ipairs(self.fields) do by_field[field.name] = field end
+  values = self.typed and flat(self, values) or values
   for name in pairs(values) do
     local member = self.readable[name]
     if made_of[name] and member then blame('%s: %s is made of %s', self.name, name, made_of[name]) end
@@ -164,7 +186,7 @@ function event.new(self, values)
   end
   table.sort(given) -- NAME_bytes after NAME: what is said wins over what was counted
   for _, name in ipairs(given) do
-    put(self, struct, made, by_field[self.readable[name]], values[name], by_field)
+    put(self, made, by_field[self.readable[name]], values[name], by_field)
   end
   return made
 end

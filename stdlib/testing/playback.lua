@@ -68,7 +68,7 @@ local function connect(self, run, name)
     end
     ways[probe.slot] = ways[probe.slot] or {}
     table.insert(ways[probe.slot], { source = source, copies = copies_of(probe.known or probe, schema),
-      type = ffi.typeof('struct moonprobe_' .. schema.name) })
+      type = schema.struct })
   end
   return ways
 end

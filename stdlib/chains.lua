@@ -1,0 +1,275 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Chains: which members of its argument a function reads, however deep: e.args.sk.skc_dport.
+---
+---   chains(fn)  -->  { { path = 'args.sk.skc_dport', whole = true, file, line }, ... }, escapes
+---
+--- A forward data-flow over the bytecode: each register holds the set of paths it may have. They
+--- follow locals, branches, loops, calls of functions that are known, and closures that take the
+--- argument along. `whole`: something is done with the value, other than asking it for a member
+--- or for its truth. The argument itself has the path ''; when that is used as a whole, it escapes.
+
+local bytecode = require 'moonprobe.stage.bytecode'
+local own = require 'moonprobe.own_sources' -- functions of the stdlib are asked for nothing
+local util = require 'jit.util'
+
+jit.off(true, true) -- of this file: what runs once is not worth compiling
+
+local DEEPEST = 16 -- members; beyond, a loop follows them
+local MOST_CALLS = 12
+
+local chains = { DEEPEST = DEEPEST }
+
+local outer -- the function at hand: closures within see its globals
+
+-- What a register may hold: { paths = { [path] = true } } and { known = a Lua value, taken = { [upvalue] = value } }.
+
+local function depth_of(path) return select(2, path:gsub('%.', '')) + 1 end
+
+local function join(a, b)
+  if a == b or not b then return a end
+  if not a then return b end
+  local paths, grown = {}, not a.paths and b.paths
+  for path in pairs(a.paths or {}) do paths[path] = true end
+  for path in pairs(b.paths or {}) do
+    if not paths[path] then grown = true end
+    paths[path] = true
+  end
+  local known = a.known == b.known and a.known or nil
+  if not grown and known == a.known then return a end
+  return { paths = next(paths) and paths or nil, known = known, taken = known and a.taken }
+end
+
+--- What tells two sets of arguments apart.
+local function signature(values)
+  local words = {}
+  for i, v in pairs(values) do
+    local paths = {}
+    for path in pairs(v.paths or {}) do paths[#paths + 1] = path end
+    table.sort(paths)
+    words[#words + 1] = i .. '=' .. table.concat(paths, ',')
+  end
+  table.sort(words)
+  return table.concat(words, ' ')
+end
+
+local follow
+
+--- Where the last pass notes what is read; nil before it.
+local found, seen, escapes, active, depth, results, noted
+
+local function note(code, one, path, whole)
+  if not found then return end
+  if path == '' then
+    escapes = escapes or whole
+    return
+  end
+  local key = table.concat({ code.file, one.line, path, tostring(whole) }, ' ')
+  if seen[key] then return end
+  seen[key] = true
+  found[#found + 1] = { path = path, whole = whole, file = code.file, line = one.line }
+end
+
+local function use(code, one, v)
+  local paths = {}
+  for path in pairs(v and v.paths or {}) do paths[#paths + 1] = path end
+  table.sort(paths)
+  for _, path in ipairs(paths) do note(code, one, path, true) end
+end
+
+local function member(code, one, v, name)
+  local paths
+  for path in pairs(v.paths or {}) do
+    local longer = path == '' and name or path .. '.' .. name
+    note(code, one, longer, false)
+    if depth_of(longer) <= DEEPEST then
+      paths = paths or {}
+      paths[longer] = true
+    end
+  end
+  local known = type(v.known) == 'table' and rawget(v.known, name) or nil
+  return (paths or known ~= nil) and { paths = paths, known = known } or nil
+end
+
+--- Can it be followed with these arguments?
+local function followed(v)
+  local fn = v and v.known
+  if type(fn) ~= 'function' and type(fn) ~= 'proto' then return nil end
+  if type(fn) == 'function' and own[debug.getinfo(fn, 'S').source] then return nil end
+  local code = bytecode.of(fn)
+  return code and not code.is_vararg and depth < MOST_CALLS and code or nil
+end
+
+--- A call: what the first result may be.
+local function call(code, one, state, count)
+  local arguments, any = {}, false
+  for i = 1, count do
+    arguments[i] = state[one.a + 1 + i]
+    any = any or arguments[i]
+  end
+  local callee = state[one.a]
+  if any and followed(callee) then return follow(callee.known, arguments, callee.taken or {}) end
+  use(code, one, callee)
+  for i = 1, count do use(code, one, arguments[i]) end
+end
+
+--- A closure, and what it takes along of its maker's arguments, by name. What it takes else is not known.
+local function closure(fn, code, one, state)
+  local taken, names, mine = {}, {}, {}
+  if type(fn) == 'function' then
+    for i = 0, 255 do
+      local name = util.funcuvname(fn, i)
+      if not name then break end
+      mine[name] = true
+    end
+    for i = 1, bytecode.of(fn).params do names[debug.getlocal(fn, i) or ''] = i - 1 end
+  end
+  for i = 0, 255 do
+    local name = util.funcuvname(one.constant, i)
+    if not name then break end
+    if names[name] and not mine[name] then taken[i] = state[names[name]] end
+  end
+  if next(taken) and followed { known = one.constant } then
+    use(code, one, follow(one.constant, {}, taken))
+  end
+  return { known = one.constant, taken = taken }
+end
+
+local truths = { IST = true, ISTC = true, ISF = false, ISFC = false } -- what a value is when it jumps
+
+-- How many arguments a call has; the values that another call left begin with the last of them.
+local counts = {
+  CALL = function(one) return one.c - 1 end,
+  CALLT = function(one) return one.d - 1 end,
+  CALLM = function(one) return one.c + 1 end,
+  CALLMT = function(one) return one.d + 1 end,
+}
+
+--- What is in the registers behind an instruction, changed in place; what it returns.
+local function step(fn, code, one, state, taken)
+  local op, result = one.op, nil
+  if op == 'MOV' then
+    result = state[one.d]
+  elseif op == 'TGETS' then
+    result = state[one.b] and member(code, one, state[one.b], one.constant)
+  elseif op == 'UGET' then
+    result = taken[one.d]
+    if not result and type(fn) == 'function' then
+      local _, known = debug.getupvalue(fn, one.d + 1)
+      result = { known = known }
+    end
+  elseif op == 'GGET' then
+    local at = type(fn) == 'function' and fn or outer
+    result = { known = rawget(debug.getfenv(at), one.constant) }
+  elseif op == 'FNEW' then
+    if found then escapes = true end -- as stdlib/reads.lua has it: a closure may ask for anything
+    result = closure(fn, code, one, state)
+  elseif counts[op] then
+    result = call(code, one, state, counts[op](one))
+    if op == 'CALLT' or op == 'CALLMT' then
+      if depth == 1 then use(code, one, result) end
+      return result
+    end
+    for r in pairs(state) do if r >= one.a then state[r] = nil end end
+  elseif op == 'RET1' then
+    if depth == 1 then use(code, one, state[one.a]) end
+    return state[one.a]
+  elseif op == 'CAT' or op == 'RETM' then
+    for r = op == 'CAT' and one.b or one.a, op == 'CAT' and one.c or one.a + one.d do use(code, one, state[r]) end
+  elseif truths[op] == nil then
+    for _, r in ipairs(one.reads) do use(code, one, state[r]) end
+  end
+  if op ~= 'ISTC' and op ~= 'ISFC' then
+    for _, r in ipairs(one.writes) do state[r] = nil end
+    if result then state[one.a] = result end
+  end
+end
+
+local function copy(state)
+  local other = {}
+  for r, v in pairs(state) do other[r] = v end
+  return other
+end
+
+--- The state behind a question for truth, when it jumps or not. What is false has no members.
+local function tested(one, state, jumps)
+  local truth = truths[one.op]
+  if truth == nil then return state end
+  local after = copy(state)
+  if truth ~= jumps then after[one.d] = nil end
+  if jumps and one.op:sub(-1) == 'C' then after[one.a] = after[one.d] end
+  return after
+end
+
+--- The states before each instruction, when nothing changes any more.
+local function settle(fn, code, entry, taken)
+  local states, waiting = { entry }, { 1 }
+  while #waiting > 0 do
+    local i = table.remove(waiting)
+    local one, state = code[i], copy(states[i])
+    step(fn, code, one, state, taken)
+    for _, next_one in ipairs(bytecode.successors(code, i)) do
+      local after, to = tested(one, state, next_one == i + 1), states[next_one]
+      local changed = not to
+      if not to then
+        states[next_one] = copy(after)
+      else
+        for r, v in pairs(after) do
+          local both = join(to[r], v)
+          if both ~= to[r] then to[r], changed = both, true end
+        end
+      end
+      if changed and code[next_one] then waiting[#waiting + 1] = next_one end
+    end
+  end
+  return states
+end
+
+--- Follows a function with arguments; what it returns first.
+function follow(fn, arguments, taken)
+  local code = bytecode.of(fn)
+  local key = code.number .. ' ' .. signature(arguments) .. ' / ' .. signature(taken)
+  if active[key] or (found and noted[key] or not found and results[key]) then return results[key] end
+  if found then noted[key] = true end
+  active[key], depth = true, depth + 1
+  local entry = {}
+  for i = 1, code.params do entry[i - 1] = arguments[i] end
+  local notes = found
+  found = nil
+  local states = settle(fn, code, entry, taken)
+  found = notes
+  local result
+  for i, one in ipairs(code) do
+    if states[i] then
+      local state = copy(states[i])
+      local back = step(fn, code, one, state, taken)
+      if back then result = join(result, back) end
+    end
+  end
+  active[key], depth, results[key] = nil, depth - 1, result
+  return result
+end
+
+--- The members a function reads of its argument.
+---@param fn function
+---@return { path: string, whole: boolean, file: string, line: integer }[]
+---@return boolean escapes the argument is used as a whole: what is done with it is not known
+function chains.of(fn)
+  local code = bytecode.of(fn)
+  if not code then return {}, true end
+  if code.is_vararg then return {}, true end
+  if code.params == 0 then return {}, false end
+  found, seen, escapes, active, depth, results, noted = {}, {}, false, {}, 0, {}, {}
+  outer = fn
+  local list = found
+  follow(fn, { { paths = { [''] = true } } }, {})
+  found, outer = nil, nil
+  table.sort(list, function(a, b)
+    if a.file ~= b.file then return a.file < b.file end
+    if a.line ~= b.line then return a.line < b.line end
+    if a.path ~= b.path then return a.path < b.path end
+    return b.whole and not a.whole
+  end)
+  return list, escapes
+end
+
+return chains

@@ -1,0 +1,381 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Typed: fields of a generic probe, 'kprobe:tcp_connect', by the path of kernel types that leads to
+--- them: args.sk.__sk_common.skc_dport.
+---
+---   where(function(e) return e.args.sk.__sk_common.skc_dport end)
+---      |  chains.lua                                    a path
+---      |  find(): the host knows the types              a field: kind, size, values
+---      |  lay_out(), when the script is loaded          its place in the room of the event
+---      `- declare(): unions, one for each member that has members
+---
+--- A probe's name is its family, whose object there is, a colon, and the target. The object's event
+--- ends with a room, `__u8 typed[N]`. What the script reads lies there, at offsets chosen here, which
+--- the host is told with the declaration. From then on it is a field like any other, whose
+--- name is the path.
+
+local ffi = require 'ffi'
+local chains = require 'moonprobe.chains'
+local engine = require 'moonprobe.engine'
+local fields = require 'moonprobe.fields'
+local host = require 'moonprobe.host'
+local nearest = require 'moonprobe.nearest'
+
+local typed = {}
+
+local ROOM = 'typed'
+
+--- Asks the host, and waits for its answer.
+local function ask(kind, ...)
+  host.send(kind, ...)
+  while true do
+    local reply = engine.receive()
+    if not reply then error('the host is gone', 0) end
+    if reply[1] == kind then return reply end
+    host.keep(reply)
+  end
+end
+
+local function field_of_reply(reply)
+  local one = { kind = reply[2], element_bytes = reply[3], elements = reply[4], bytes = reply[5], type = reply[6],
+    doc = reply[7] }
+  for i = 8, #reply - 1, 2 do
+    one.values = one.values or {}
+    one.values[reply[i]] = reply[i + 1]
+  end
+  return one
+end
+
+--- Who knows the types; a test may put its own in this place.
+---   target(name)        true; or nil and why there is no such target
+---   member(name, path)  { kind, element_bytes, elements, bytes, type, doc, values }: a field, kinds as those
+---                       of engine.schema; kind 'struct' or 'pointer': it has members; 'error': message
+typed.resolver = {
+  target = function(name)
+    local reply = ask('target', name)
+    if reply[2] == 1 then return true end
+    return nil, reply[3]
+  end,
+  member = function(name, path)
+    local reply = ask('typed', name, path)
+    if reply[2] == 'error' then return { kind = 'error', message = reply[3] } end
+    return field_of_reply(reply)
+  end,
+}
+
+--- The family and the target of a probe's name; nil when it is a plain one.
+---@param name string
+---@return string|nil family
+---@return string? target
+function typed.split(name)
+  if #name > 255 or name:find '%c' then return nil end
+  return name:match '^([%a_][%w_]*):(.+)$'
+end
+
+--- May a field of an event that its object does not describe have this name?
+function typed.is_root(name) return name == 'args' or name == 'ret' end
+
+--- All that is above a leaf has members.
+local function note_nodes(of, path)
+  for at in path:gmatch '()%.' do of.nodes[path:sub(1, at - 1)] = true end
+end
+
+--- Makes a family's schema that of a probe.
+---@param self table as engine.schema gives it
+---@return string|nil problem
+function typed.start(self)
+  local room = self.fields[#self.fields]
+  if not room or room.name ~= ROOM or room.kind ~= 'u' or room.element_bytes ~= 1 then
+    return ("'%s' is no family of probes: its event has no room"):format(self.name)
+  end
+  self.fields[#self.fields] = nil
+  self.typed = { room = room, asked = {}, leaves = {}, nodes = {}, whole = {}, early = {} }
+end
+
+--- The same for a probe of a recording, whose typed fields have their places.
+---@param self table as recording.parse_head gives it
+function typed.start_recorded(self)
+  self.typed = { asked = {}, leaves = {}, nodes = {}, whole = {}, early = {}, done = true, recorded = {} }
+  for _, field in ipairs(self.fields) do
+    if field.name:find('.', 1, true) then
+      self.typed.leaves[field.name] = field
+      table.insert(self.typed.recorded, field.name)
+      note_nodes(self.typed, field.name)
+    end
+  end
+end
+
+local function look_up_recorded(self, path)
+  if self.typed.leaves[path] then return self.typed.leaves[path] end
+  if self.typed.nodes[path] then return { kind = 'struct' } end
+  local known = self.typed.recorded
+  local near = nearest(path, known)
+  return { kind = 'error', message = ("%s: '%s' was not recorded%s"):format(self.name, path,
+    near and ("; did you mean '%s'?"):format(near)
+    or #known > 0 and '; there are ' .. table.concat(known, ', ') or '; no typed fields were') }
+end
+
+--- What is known of a path: see the resolver.
+local function look_up(self, path)
+  local asked = self.typed.asked
+  if not asked[path] then
+    asked[path] = self.typed.recorded and look_up_recorded(self, path) or typed.resolver.member(self.name, path)
+  end
+  return asked[path]
+end
+
+local function is_text(field)
+  return field.kind == 'c' or fields.type_of(field):find "string" ~= nil or field.values ~= nil
+end
+
+--- What is wrong with asking a value for a member; nil: it is a method of text.
+local function wrong_member(self, path, field, rest)
+  if field.elements > 0 or not is_text(field) then
+    return ("%s: '%s' is %s and has no member '%s'"):format(self.name, path,
+      field.elements > 0 and 'an array' or 'a number', rest)
+  end
+  if string[rest] then return nil end
+  local methods = {}
+  for name in pairs(string) do methods[#methods + 1] = name end
+  local near = nearest(rest, methods)
+  return ("%s: '%s' is text and has no method '%s'%s"):format(self.name, path, rest,
+    near and ("; did you mean '%s'?"):format(near) or '')
+end
+
+--- A leaf below a path, or a pointer above it that is read as a number: both at once cannot be.
+local function conflict(self, path, is_whole)
+  local function clash(whole, below)
+    return ("%s: '%s' is used as a whole, and '%s' is read of it: it cannot be both a number and a struct; "
+      .. 'the numbers are e.arg0, e.arg1, ...'):format(self.name, whole, below)
+  end
+  if is_whole then
+    for name in pairs(self.typed.leaves) do
+      if name:sub(1, #path + 1) == path .. '.' then return clash(path, name) end
+    end
+    return nil
+  end
+  for at in path:gmatch '()%.' do
+    local above = path:sub(1, at - 1)
+    if self.typed.whole[above] then return clash(above, path) end
+  end
+end
+
+local function take(self, path, one, early)
+  local of = self.typed
+  if early then of.early[path] = true end
+  if of.leaves[path] then return path end
+  if of.done then
+    return nil, ("%s: '%s' is read first when the script is loaded already"):format(self.name, path)
+  end
+  of.leaves[path] = { name = path, kind = one.kind, element_bytes = one.element_bytes, elements = one.elements,
+    bytes = one.bytes, type = (one.type or ''):match '^[%a_][%w_]*$' or '', doc = one.doc or '', unit = '',
+    values = one.values }
+  note_nodes(of, path)
+  self.readable[path] = path
+  return path
+end
+
+--- Notes that a path is read.
+---@param self table a schema
+---@param path string
+---@param whole boolean as a value; else it is asked for members, or for its truth
+---@param early boolean before an event is on its way to the worker
+---@return string|nil name of the field that has it; nil: no value is needed
+---@return string|nil problem
+function typed.read(self, path, whole, early)
+  if select(2, path:gsub('%.', '')) >= chains.DEEPEST then
+    return nil, ("%s: '%s...': members are followed in a loop; a path that is written out will do"):format(self.name,
+      path:sub(1, 60))
+  end
+  local one
+  for at in (path .. '.'):gmatch '()%.' do
+    local prefix, rest = path:sub(1, at - 1), path:sub(at + 1)
+    one = look_up(self, prefix)
+    if one.kind == 'error' then return nil, one.message end
+    if one.kind ~= 'struct' and one.kind ~= 'pointer' then
+      local problem = rest ~= '' and wrong_member(self, prefix, one, rest) or conflict(self, prefix)
+      if problem then return nil, problem end
+      return take(self, prefix, one, early)
+    end
+  end
+  if not whole then
+    self.typed.nodes[path] = true
+    return nil
+  elseif one.kind == 'struct' then
+    return nil, ("%s: '%s' is a struct: name one of its members"):format(self.name, path)
+  end
+  local problem = conflict(self, path, true)
+  if problem then return nil, problem end
+  self.typed.whole[path] = true
+  return take(self, path, { kind = 'u', element_bytes = 8, elements = 0, bytes = 8, doc = 'its address' }, early)
+end
+
+local function align_of(field) return (field.kind == 'c' or field.kind == 's') and 8 or field.element_bytes end
+
+--- Gives each typed field its place: the largest alignment first. Raises when they are too many.
+---@param self table a schema
+function typed.lay_out(self)
+  local of, list, words = self.typed, {}, {}
+  for _, field in pairs(of.leaves) do list[#list + 1] = field end
+  table.sort(list, function(a, b)
+    local left, right = align_of(a), align_of(b)
+    if left ~= right then return left > right end
+    return a.name < b.name
+  end)
+  local at, most = of.room.offset, of.room.offset + of.room.bytes
+  for i, field in ipairs(list) do
+    local align = align_of(field)
+    field.offset = math.ceil(at / align) * align
+    field.late = not of.early[field.name]
+    at = field.offset + field.bytes
+    words[i] = ('%s %d'):format(field.name, field.bytes)
+    self.fields[#self.fields + 1] = field
+  end
+  if at > most then
+    error(('%s: what is read of its arguments needs %d bytes and there are %d: %s'):format(self.name,
+      at - of.room.offset, of.room.bytes, table.concat(words, ', ')), 0)
+  end
+  of.done = true
+end
+
+-- The nested members. Each that has members is a union as large as they need, and all of them begin
+-- where the event begins: so a field's place does not depend on how it is reached, and
+-- e.args.sk.x is one load at a constant offset.
+
+local unions = 0
+
+-- Members of the kernel's structs that are no names in LuaJIT's C.
+local reserved = {}
+for name in ([[_Bool bool char int float double long short complex _Complex signed unsigned const volatile restrict
+  inline typedef extern static auto register struct union enum sizeof goto void asm __asm __asm__
+  __cdecl __ptr32 __ptr64 __extension__ __attribute __attribute__ __declspec __alignof __alignof__
+  __const __volatile __inline __restrict __signed __complex __signed__ __const__ __volatile__
+  __inline__ __restrict__ __complex__ __thiscall __fastcall __stdcall]]):gmatch '%S+' do reserved[name] = true end
+
+--- The tree of paths: { members = { [name] = node }, field }.
+local function tree_of(self)
+  local root = { path = '', members = {} }
+  local function node_of(path)
+    local node = root
+    for name in path:gmatch '[^.]+' do
+      local longer = node.path == '' and name or node.path .. '.' .. name
+      node.members[name] = node.members[name] or { path = longer, members = {} }
+      node = node.members[name]
+    end
+    return node
+  end
+  for path in pairs(self.typed.nodes) do node_of(path) end
+  for path, field in pairs(self.typed.leaves) do node_of(path).field = field end
+  return root
+end
+
+local function sorted_names(node)
+  local names = {}
+  for name in pairs(node.members) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+local function getter_of_member(member)
+  return loadstring(('return function(of) return of[%q] end'):format(member))()
+end
+
+local function none() return false end
+
+--- A member that is read: its declaration, its getter if it needs one, and its name in C. What is converted
+--- has another name there than it has, and one that cannot be another's.
+local function leaf_of(field, name, i)
+  local function named(other) return setmetatable({ name = other }, { __index = field }) end
+  local plain = reserved[name] and ('m%d_%s'):format(i, name) or name
+  local declaration, get = fields.of(named(plain), none)
+  if not get then return declaration, nil, plain end
+  local unique = ('%s_m%d'):format(name, i)
+  declaration, get = fields.of(named(unique), none)
+  return declaration, get, '_' .. unique
+end
+
+local declare
+
+--- Declarations of what a node has, for a union; its getters by name. `places`: where members must be.
+local function members_of(self, node)
+  local declarations, getters, places = {}, {}, {}
+  for i, name in ipairs(sorted_names(node)) do
+    local one = node.members[name]
+    local declaration, get, member
+    if one.field then
+      declaration, get, member = leaf_of(one.field, name, i)
+      declarations[i] = ('struct { uint8_t gap_m%d[%d]; const %s };'):format(i, one.field.offset, declaration)
+    else
+      member = reserved[name] and ('m%d_%s'):format(i, name) or name
+      declarations[i] = ('const %s %s;'):format(declare(self, one), member)
+    end
+    places[member] = one.field and one.field.offset or 0
+    getters[name] = get or getter_of_member(member)
+  end
+  return declarations, getters, places
+end
+
+local function check_places(self, ctype, places)
+  for member, offset in pairs(places) do
+    if ffi.offsetof(ctype, member) ~= offset then
+      error(('probe %s: %s is not where it should be'):format(self.name, member), 0)
+    end
+  end
+end
+
+--- A sentence for a member that is not there.
+local function unknown_member(self, node, name)
+  local path, names = node.path .. '.' .. tostring(name), sorted_names(node)
+  local near = type(name) == 'string' and nearest(name, names)
+  return ("%s has no field '%s'%s"):format(self.name, path, near and ("; did you mean '%s'?"):format(near)
+    or self.typed.recorded and '' or ': no function given to where(), each()... reads it where this can be seen')
+end
+
+--- The union of a node, declared; gives its ctype's name.
+function declare(self, node)
+  local declarations, getters, places = members_of(self, node)
+  unions = unions + 1
+  local ctype = 'union moonprobe_typed_' .. unions
+  ffi.cdef(('%s { uint8_t none; %s };'):format(ctype, table.concat(declarations, ' ')))
+  check_places(self, ctype, places)
+  ffi.metatype(ctype, {
+    __index = function(of, name)
+      local getter = getters[name]
+      if getter then return getter(of) end
+      error(unknown_member(self, node, name), 2)
+    end,
+  })
+  return ctype
+end
+
+--- What the event has of typed fields: declarations for its union, getters by name and by whole path, where
+--- members have to be.
+---@param self table a schema
+---@return string[] declarations
+---@return table getters
+---@return table places
+function typed.declare(self)
+  local declarations, getters, places = members_of(self, tree_of(self))
+  for path in pairs(self.typed.leaves) do
+    if path:find('.', 1, true) then
+      local code = 'return function(event) return event'
+      for name in path:gmatch '[^.]+' do code = code .. ('[%q]'):format(name) end
+      getters[path] = loadstring(code .. ' end')()
+    end
+  end
+  return declarations, getters, places
+end
+
+--- Its part of a declaration: the words for one of the fields that are read; nil for an ordinary one.
+---@param self table a schema
+---@param name string
+---@return string|nil kind 'typed'
+---@return string path
+---@return integer offset
+---@return 'early'|'late' when
+function typed.words(self, name)
+  local leaf = self.typed and self.typed.leaves[name]
+  if not leaf then return nil end
+  return 'typed', name, leaf.offset, leaf.late and 'late' or 'early'
+end
+
+return typed

@@ -1,0 +1,220 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- stdlib/typed.lua: fields of generic probes: what is captured, where it lies, how it reads, and what is
+--- said about mistakes.
+local tap = require 'tap'
+local ffi = require 'ffi'
+local generic = require 'generic'
+local mp = require 'moonprobe'
+local schema = require 'moonprobe.schema'
+local stages = require 'moonprobe.stages'
+local typed = require 'moonprobe.typed'
+
+local FILE = debug.getinfo(1, 'S').short_src:gsub('%p', '%%%0')
+local NAME = 'signal:tcp_connect'
+local function here() return debug.getinfo(2, 'l').currentline end
+
+--- One source of a script that calls one method of the probe.
+local function load(method, ...)
+  local arguments, count = { ... }, select('#', ...)
+  return generic.load(function()
+    local probe = mp.probe(NAME)
+    probe[method](probe, unpack(arguments, 1, count))
+  end)[1]
+end
+
+local function sorted(set)
+  local names = {}
+  for name in pairs(set) do names[#names + 1] = name end
+  table.sort(names)
+  return table.concat(names, ' ')
+end
+
+-- Names.
+tap.is({ typed.split 'kprobe:tcp_connect' }, { 'kprobe', 'tcp_connect' }, 'family and target')
+tap.is({ typed.split 'uprobe:/bin/bash:readline' }, { 'uprobe', '/bin/bash:readline' }, 'the first colon parts them')
+for _, name in ipairs { 'tcp_connect', ':x', 'kprobe:', 'a b:c', 'k:\n' } do tap.is(typed.split(name), nil, name) end
+tap.is({ schema.of 'kprobs:x' }, { nil,
+  "no probe named 'kprobs:x': there is no family 'kprobs'; moonprobe list shows all" },
+  'no such family')
+tap.is({ schema.of 'signal:nowhere' }, { nil, "'signal:nowhere': there is no such function" }, 'no such target')
+tap.is({ schema.of 'process_exit:x' }, { nil, "'process_exit' is no family of probes: its event has no room" },
+  'a probe is no family')
+
+-- What is captured.
+local one = load('each', function(e) return e.pid, e.args.sk.__sk_common.skc_dport, e.ret end)
+tap.is(sorted(one.fields), 'args.sk.__sk_common.skc_dport pid ret', 'what a handler reads')
+one = load('each', function(e) return e.args.name:match 'x' end)
+tap.is(sorted(one.fields), 'args.name', 'a method of text is none')
+one = load('count', 'args.name', 'pid')
+tap.is(sorted(one.fields), 'args.name pid', 'keys by name')
+one = load('sum', 'args.count', { by = 'args.sk.__sk_common.skc_dport' })
+tap.is(sorted(one.fields), 'args.count args.sk.__sk_common.skc_dport', 'a value by name')
+one = load('each', function(e) return e.args.sk end)
+tap.is(sorted(one.fields), 'args.sk', 'a pointer as a number')
+one = load('each', function(e) return e.args.sk and e.args.sk.port end)
+tap.is(sorted(one.fields), 'args.sk.port', 'a pointer that is asked for its truth')
+one = load('each', function(e) return tostring(e) .. e.args.fd end)
+tap.is(sorted(one.fields), 'arg0 arg1 args.fd comm cpu pid stamp tid time_ns',
+  'all that is known, of a handler that may read any')
+one = load('each', function(e) return e.time end)
+tap.is(sorted(one.fields), 'time_ns', 'what is made of others')
+
+-- Early and late; where it lies; what the host is told.
+one = generic.load(function()
+  mp.probe(NAME):where(function(e) return e.args.small > 0 end)
+    :each(function(e) return e.args.name, e.args.count, e.args.small, e.args.fd, e.args.short end)
+  mp.probe(NAME):count(function(e) return e.args.fd end)
+  mp.probe(NAME):count { by = 'pid', note = 'args.short' }
+end)[1]
+local words = {}
+stages.add_fields(words, one)
+local room = 56
+tap.is(words, { 'typed', 'args.count', room, 'late', 'typed', 'args.fd', room + 40, 'early', 'typed', 'args.name',
+  room + 8,
+  'late', 'typed', 'args.short', room + 44, 'late', 'typed', 'args.small', room + 46, 'early', 'field', 'pid' },
+  'what the host is told: the widest first')
+local late = {}
+for _, field in ipairs(one.schema.fields) do late[field.name] = field.late end
+tap.is({ late['args.fd'], late['args.short'], late['args.name'], late.pid, late.comm }, { false, true, true, false,
+  true },
+  'early is what a filter, a key or a value reads')
+tap.is(late.typed, nil, 'the room itself is no field')
+tap.is(ffi.sizeof(one.schema.struct), room + 512, 'the event is as large as ever')
+tap.raises(function()
+  load('each', function(e) return e.args.long, e.args.path, e.args.name, e.args.count, e.args.offset, e.args.fd end)
+end, 'signal:tcp_connect: what is read of its arguments needs 516 bytes and there are 512: args.count 8, ', 'too much')
+
+-- Reading.
+one = load('each', function(e)
+  local args = e.args
+  return e.ret, args.fd, args.count, args.offset, args.small, args.tiny, args.short, args.flag, args.name, args.list,
+    args.wide,
+    args.state, args.error, args.address, args.char, args._name_m1, args.sk.port, args.sk.__sk_common.skc_dport,
+    args.sk.__sk_common.skc_state, args.sk.__sk_common.int, e.time, args.sk.next.port
+end)
+local values = { pid = 7, comm = 'cat', ret = -5, args = { fd = -1, count = 2 ^ 53, offset = -7, small = 200, tiny = -3,
+  short = -300, flag = true, name = 'abc', list = { 1, 2, 3 }, wide = { 5, 6 }, state = 'established', error = 'ENOENT',
+  address = '10.0.0.1', char = 60000, _name_m1 = 11, sk = { port = 80, next = { port = 81 },
+    __sk_common = { skc_dport = 443, skc_state = 'syn_sent', int = 9 } } } }
+local event = generic.event(one.schema, values)
+local function compare(got, expected, path)
+  for name, value in pairs(expected) do
+    local is = got[name]
+    if type(value) == 'table' and type(is) ~= 'table' then
+      compare(is, value, path .. '.' .. name)
+    else
+      tap.is(is, value, 'reads ' .. path .. '.' .. name)
+    end
+  end
+end
+compare(event, values, 'e')
+tap.is(event['args.sk.__sk_common.skc_dport'], 443, 'by its whole name')
+local all = {}
+for name in pairs(one.schema.readable) do all[#all + 1] = { name, (pcall(function() return event[name] end)) } end
+for _, name in ipairs(all) do if not name[2] then tap.ok(false, name[1] .. ' can be read') end end
+for name, value in pairs { fd = 5, name = 'x', sk = 1, more = 2 } do
+  tap.ok(not pcall(function() event.args[name] = value end), 'is not written: ' .. name)
+end
+tap.ok(not pcall(function() event.args.sk.port = 1 end), 'is not written: sk.port')
+tap.ok(not pcall(function() event.args.sk = event.args.sk end), 'is not written: a struct')
+local empty = generic.event(one.schema, {})
+tap.is({ empty.args.name, empty.args.fd, empty.args.error, empty.args.sk.port, empty.args.state }, { '', 0, nil, 0,
+  'closed' },
+  'zeros')
+
+-- The same probe in two scripts has other fields.
+local other = load('each', function(e) return e.args.offset end)
+tap.ok(other.schema ~= one.schema and other.schema.struct ~= one.schema.struct, 'each script has its own')
+tap.is(generic.event(other.schema, { args = { offset = 3 } }).args.offset, 3, 'which reads')
+local strange = generic.load(function()
+  mp.probe('signal:/usr/bin/my tool*:do+it'):each(function(e) return e.args.fd end)
+end)[1]
+tap.is(generic.event(strange.schema, { args = { fd = 3 } }).args.fd, 3, 'a target of any characters')
+local two = generic.load(function()
+  mp.probe(NAME):each(function(e) return e.args.fd end)
+  mp.probe(NAME):where(function(e) return e.args.small == 1 end):each(function(e) return e.args.fd end)
+end)
+tap.is({ #two, sorted(two[1].fields) }, { 1, 'args.fd args.small' }, 'in one script it is one')
+
+-- Mistakes are told at load, with their line.
+local function refused(line, fn, pattern, name, method)
+  tap.raises(function() load(method or 'each', fn) end,
+    '^' .. FILE .. ':' .. line .. ': signal:tcp_connect:? ' .. pattern, name)
+end
+refused(here(), function(e) return e.args.fdd end, "no member 'args.fdd'", 'a member that is not there')
+refused(here() + 2, function(e)
+  local sk = e.args.sk
+  return sk.prot
+end, "no member 'args.sk.prot'", 'where it is read')
+refused(here(), function(e) return e.agrs.fd end, "has no field 'agrs'; did you mean 'args'%?", 'args')
+refused(here(), function(e) return e.pidd end, "has no field 'pidd'; did you mean 'pid'%?", 'a field')
+refused(here(), function(e) return e.args end, "'args' is a struct: name one of its members", 'args')
+refused(here(), function(e) print(e.args) end, "'args' is a struct", 'args, passed on')
+refused(here(), function(e) return e.args.sk.__sk_common end, "'args.sk.__sk_common' is a struct", 'a struct')
+refused(here(), function(e) return e.args.fd.x end, "'args.fd' is a number and has no member 'x'",
+  'a member of a number')
+refused(here(), function(e) return e.args.list.x end, "'args.list' is an array and has no member 'x'", 'of an array')
+refused(here(), function(e) return e.args.name:mtach 'x' end,
+  "'args.name' is text and has no method 'mtach'; did you mean "
+  .. "'match'%?", 'of text')
+refused(here(), function(e) return e.args.sk, e.args.sk.port end,
+  "'args.sk' is used as a whole, and 'args.sk.port' is read "
+  .. 'of it: .*e.arg0', 'both at once')
+tap.raises(function()
+  generic.load(function()
+    mp.probe(NAME):each(function(e) return e.args.sk.port end)
+    mp.probe(NAME):where(function(e) return e.args.sk ~= nil end)
+  end)
+end, "'args.sk' is used as a whole, and 'args.sk.port' is read", 'in two functions')
+refused(here() + 2, function(e)
+  local sk = e.args.sk
+  while sk.next do sk = sk.next end
+  return sk.port
+end, "'args.sk.next.*': members are followed in a loop", 'a list that is followed')
+tap.raises(function() load('count', 'args.fdd') end, '^' .. FILE .. ":%d+: signal:tcp_connect: no member 'args.fdd'",
+  'a key by name')
+tap.raises(function() load('count', 'args') end, "'args' is a struct", 'a key that is a struct')
+tap.raises(function() return event.args.fdd end,
+  '^' .. FILE .. ":%d+: signal:tcp_connect has no field 'args.fdd'; did you mean "
+  .. "'fd'%?", 'when it is read after all')
+tap.raises(function() return event.args.path end, "has no field 'args.path'", 'what nobody reads where it can be seen')
+
+-- Events that a test makes up.
+local function no_event(given, pattern, name)
+  tap.raises(function() generic.event(one.schema, given) end, pattern, name)
+end
+no_event({ args = { fdd = 1 } }, "the script reads no 'args.fdd'; did you mean 'args.fd'%?",
+  'an event with a field too many')
+no_event({ args = { fd = 'x' } }, 'signal:tcp_connect: args.fd = .*an integer from', 'a value that cannot be')
+no_event({ args = 5 }, "signal:tcp_connect has no field 'args'", 'no table')
+no_event({ agrs = { fd = 1 } }, "signal:tcp_connect: the script reads no 'agrs.fd'; did you mean 'args.fd'%?",
+  'a struct that is not there')
+tap.is(generic.event(one.schema, { ['args.fd'] = 3 }).args.fd, 3, 'by its whole name')
+
+-- Compiled: one loop, no calls, no tables.
+local trace_ok, traces = pcall(function()
+  local count, aborted = 0, 0
+  local function watch(what)
+    if what == 'stop' then count = count + 1 elseif what == 'abort' then aborted = aborted + 1 end
+  end
+  jit.flush()
+  jit.attach(watch, 'trace')
+  local total = 0
+  for _ = 1, 1000 do
+    local args = event.args
+    if args.sk.__sk_common.skc_dport == 443 and args.state == 'established' then total = total + args.sk.port end
+  end
+  jit.attach(watch)
+  return { count > 0, aborted, total }
+end)
+tap.is({ trace_ok, traces }, { true, { true, 0, 80000 } }, 'reading members is compiled')
+do
+  local before = collectgarbage 'count'
+  collectgarbage 'stop'
+  local total = 0
+  for _ = 1, 100000 do total = total + event.args.sk.__sk_common.skc_dport end
+  local grown = collectgarbage 'count' - before
+  collectgarbage 'restart'
+  tap.ok(total == 44300000 and grown < 100, 'and makes no garbage', grown)
+end
+tap.done()
