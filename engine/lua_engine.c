@@ -237,6 +237,8 @@ static int engine_schema(lua_State *lua)
 	lua_newtable(lua);
 	set_text(lua, "name", schema->name);
 	set_text(lua, "about", schema->about);
+	if (schema->target)
+		set_text(lua, "target", schema->target);
 	set_text(lua, "blind", schema->blind);
 	set_number(lua, "bytes", schema->event_bytes);
 	lua_newtable(lua);

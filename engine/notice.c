@@ -185,6 +185,7 @@ void notice_take(struct version *version, struct message *message)
 		{"recording", file_request_recording},
 		{"total", on_total},
 		{"target", type_request_target},
+		{"places", type_request_places},
 		{"typed", type_request_typed},
 	};
 	const char *name;

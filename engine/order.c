@@ -4,12 +4,13 @@
 #include "body.h"
 #include "child.h"
 #include "message.h"
-#include "typed.h"
+#include "target.h"
 #include "version.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct message *message_new(const char *name)
 {
@@ -217,6 +218,20 @@ int order_target(struct version *version, const char *why)
 		message_number(message, !why);
 		if (why)
 			message_text(message, why);
+	}
+	return dispatch(version, message);
+}
+
+int order_places(struct version *version, const struct target *target, int from)
+{
+	struct message *message = message_new("places");
+
+	for (int i = from; message && target && i < target->place_count; i++) {
+		const char *name = target->places[i].name;
+
+		if (message->length + strlen(name) > MESSAGE_BYTES / 2)
+			break;
+		message_text(message, name);
 	}
 	return dispatch(version, message);
 }

@@ -6,11 +6,9 @@
 #include "hook.h"
 #include "rodata.h"
 #include "schema.h"
-#include "splice.h"
 #include "target.h"
 #include "template.h"
-#include "typed_code.h"
-#include "typed.h"
+#include "typed_fields.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -35,8 +33,7 @@ struct probe {
 	uint8_t generation;	     /* of the newest body */
 	struct schema *schema;	     /* its object keeps the maps */
 	struct target *target;	     /* NULL: it is no generic probe */
-	struct splice_part typed[2]; /* what reads the typed fields: early, late */
-	uint32_t typed_bytes;	     /* of their room that is sent */
+	struct typed_fields typed;
 	struct template *template;
 	struct program *programs;
 	struct body *bodies;	/* all there are, the newest first */
@@ -137,75 +134,6 @@ static int choose_programs(struct probe *probe, struct error *error)
 	return 0;
 }
 
-/* Is there room for a typed value where the worker wants it? */
-static bool has_room(const struct schema_field *room, const struct typed *typed, uint32_t offset)
-{
-	return offset >= room->offset && typed->access.bytes <= room->bytes &&
-	       offset - room->offset <= room->bytes - typed->access.bytes;
-}
-
-static int resolve_typed(struct probe *probe, int index, const struct schema_field *room,
-			 struct typed **out, struct error *error)
-{
-	const struct probe_request *request = &probe->request;
-	uint32_t offset = request->typed[index].offset, end;
-	const char *path = request->typed[index].path;
-	struct error why;
-	int err = typed_resolve(out, &probe->target->types, path, &why);
-
-	if (err)
-		return error_set(error, err, "probe %s: %s", request->name, why.text);
-	if ((*out)->result != TYPED_VALUE && !(*out)->access.bytes)
-		return error_set(error, -EINVAL, "probe %s: %s is no value", request->name, path);
-	if (!has_room(room, *out, offset))
-		return error_set(error, -EINVAL, "probe %s: no room for %s at %u", request->name,
-				 path, offset);
-	end = offset + (*out)->access.bytes - room->offset;
-	if (end > probe->typed_bytes)
-		probe->typed_bytes = (end + 7) / 8 * 8;
-	return 0;
-}
-
-/* The code that reads the typed fields. */
-static int make_typed(struct probe *probe, struct error *error)
-{
-	const struct probe_request *request = &probe->request;
-	const struct schema_field *room = schema_field(probe->schema, "typed");
-	struct typed *resolved[PROBE_TYPED] = {0};
-	struct typed_want wants[2][PROBE_TYPED];
-	int counts[2] = {0}, err = 0;
-
-	if (!request->typed_count)
-		return 0;
-	if (!probe->target || !room)
-		return error_set(error, -EINVAL, "probe %s: has no typed fields", request->name);
-	for (int i = 0; i < request->typed_count && !err; i++) {
-		bool late = request->typed[i].late;
-
-		err = resolve_typed(probe, i, room, &resolved[i], error);
-		if (!err)
-			wants[late][counts[late]++] =
-				(struct typed_want){&resolved[i]->access, request->typed[i].offset};
-	}
-	for (int late = 0; late < 2 && !err; late++) {
-		const struct typed_area area = {room->offset, room->offset + probe->typed_bytes};
-		struct typed_code code;
-		struct error why;
-
-		if (!counts[late])
-			continue;
-		err = typed_code_make(&code, wants[late], counts[late], area, &why);
-		if (err)
-			error_set(error, err, "probe %s: typed fields: %s", request->name,
-				  why.text);
-		else
-			probe->typed[late] = (struct splice_part){code.code, code.count};
-	}
-	for (int i = 0; i < request->typed_count; i++)
-		typed_free(resolved[i]);
-	return err;
-}
-
 static int share_map(struct bpf_object *object, const char *name, int fd)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
@@ -277,7 +205,8 @@ static int open_object(struct probe *probe, struct error *error)
 	if (!err)
 		err = find_target(probe, error);
 	if (!err)
-		err = make_typed(probe, error);
+		err = typed_fields_make(&probe->typed, request, probe->target,
+					schema_field(probe->schema, "typed"), error);
 	if (!err)
 		err = choose_programs(probe, error);
 	if (!err)
@@ -432,7 +361,7 @@ static int make_rodata(const struct probe *probe, const struct probe_wish *wish,
 	err = rodata_specialise(&rodata, &request, &probe->setting, wish->plan, probe->slot,
 				generation, error);
 	if (!err && probe->target)
-		err = rodata_target(&rodata, probe->target, probe->typed_bytes, error);
+		err = rodata_target(&rodata, probe->target, probe->typed.bytes, error);
 	if (err)
 		free(rodata.bytes);
 	else
@@ -446,7 +375,7 @@ int probe_body(struct probe *probe, const struct probe_wish *wish, struct body *
 	struct body_wish inner = {
 		.template = probe->template,
 		.event_bytes = probe->schema->event_bytes,
-		.typed = probe->target ? probe->typed : NULL,
+		.typed = probe->target ? probe->typed.parts : NULL,
 		.plan = wish->plan,
 		.others = probe->bodies,
 		.like = wish->like,
@@ -601,8 +530,7 @@ void probe_close(struct probe *probe)
 	}
 	counters_unmap(&probe->counters);
 	free(probe->programs);
-	for (int late = 0; late < 2; late++)
-		free((void *)probe->typed[late].code);
+	typed_fields_free(&probe->typed);
 	target_close(probe->target);
 	template_close(probe->template);
 	schema_close(probe->schema);

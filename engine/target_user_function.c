@@ -1,34 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 /* User functions: FILE:FUNC, FILE:FUNC+0x10, FILE:0x401136, or a wildcard of functions. A file
- * without a slash is looked for where programs are, $PATH. With a process (-p) it is
+ * without a slash is looked for where programs are, $PATH, then where libraries are. With a process (-p) it is
  * that process's file, also in a container. */
 #include "binary.h"
 #include "functions.h"
 #include "target.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* A program's path, as the shell would find it. */
-static void find_program(const char *name, char *path, size_t size)
+#define LIBRARIES                                                                                  \
+	"/lib/x86_64-linux-gnu:/lib/aarch64-linux-gnu:/usr/lib/x86_64-linux-gnu:"                  \
+	"/usr/lib/aarch64-linux-gnu:/lib64:/usr/lib64:/lib:/usr/lib:/usr/local/lib"
+
+/* The first of these folders that has the file; "lib*" may stand for it with a version. */
+static bool find_in(const char *dirs, const char *name, const char *more, char *path, size_t size)
 {
-	const char *dirs = getenv("PATH");
-
-	snprintf(path, size, "%s", name);
-	if (strchr(name, '/'))
-		return;
-	for (const char *at = dirs ? dirs : "/usr/bin:/bin"; *at;) {
+	for (const char *at = dirs; *at;) {
 		size_t length = strcspn(at, ":");
+		glob_t found;
 
-		snprintf(path, size, "%.*s/%s", (int)length, at, name);
-		if (!access(path, R_OK))
-			return;
+		snprintf(path, size, "%.*s/%s%s", (int)length, at, name, more);
+		if (!glob(path, 0, NULL, &found)) {
+			snprintf(path, size, "%s", found.gl_pathv[0]);
+			globfree(&found);
+			return true;
+		}
 		at += length + (at[length] == ':');
 	}
-	snprintf(path, size, "%s", name);
+	return false;
+}
+
+/* A program as the shell would find it, or a library: libc.so.6, libc. */
+static void find_file(const char *name, char *path, size_t size)
+{
+	const char *programs = getenv("PATH");
+
+	if (strchr(name, '/') ||
+	    (!find_in(programs ? programs : "/usr/bin:/bin", name, "", path, size) &&
+	     !find_in(LIBRARIES, name, "", path, size) &&
+	     !find_in(LIBRARIES, name, ".so.[0-9]*", path, size)))
+		snprintf(path, size, "%s", name);
 }
 
 int target_open_binary(struct target *target, const struct target_setting *setting,
@@ -44,7 +59,7 @@ int target_open_binary(struct target *target, const struct target_setting *setti
 				 "probe %s: a file, a colon and a function, as %.*s:/bin/bash:main",
 				 target->name, (int)strcspn(target->name, ":"), target->name);
 	snprintf(name, sizeof(name), "%.*s", (int)(colon - target->text), target->text);
-	find_program(name, path, sizeof(path));
+	find_file(name, path, sizeof(path));
 	err = binary_open(&target->binary, path, setting->pid, &why);
 	if (err)
 		return error_set(error, err, "probe %s: %s", target->name, why.text);

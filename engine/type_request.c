@@ -26,6 +26,21 @@ bool type_request_target(struct version *version, struct message *message)
 	return true;
 }
 
+bool type_request_places(struct version *version, struct message *message)
+{
+	const struct target *target;
+	struct error why;
+	const char *name;
+	double from;
+
+	if (version->ready || !message_next_text(message, &name) ||
+	    !message_next_number(message, &from) || !(from >= 0 && from <= INT32_MAX))
+		return false;
+	target = find_target(version, name, &why);
+	order_places(version, target, from);
+	return true;
+}
+
 bool type_request_typed(struct version *version, struct message *message)
 {
 	const struct target *target;

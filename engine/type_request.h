@@ -3,6 +3,7 @@
  * be read there by type. It could not look by itself, and a mistake is told with its line.
  *
  *   target PROBE      -> target 1, or target 0 WHY
+ *   places PROBE FROM -> places NAME*: from that number on, as many as fit; none: there are no more
  *   typed PROBE PATH  -> typed KIND ELEMENT_BYTES ELEMENTS BYTES TYPE DOC (NUMBER NAME)*, or
  *                        typed error WHY
  *
@@ -16,6 +17,7 @@ struct message;
 struct version;
 
 bool type_request_target(struct version *version, struct message *message);
+bool type_request_places(struct version *version, struct message *message);
 bool type_request_typed(struct version *version, struct message *message);
 
 #endif

@@ -232,6 +232,7 @@ local function family_schema(name, family)
   local ok, why = typed.resolver.target(name)
   if not ok then return nil, why or ("no probe named '%s'"):format(name) end
   self.name = name
+  typed.name_places(self)
   describe(self)
   return self
 end

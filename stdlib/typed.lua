@@ -47,6 +47,7 @@ end
 
 --- Who knows the types; a test may put its own in this place.
 ---   target(name)        true; or nil and why there is no such target
+---   places(name)        what the places it is attached to are called, in their order
 ---   member(name, path)  { kind, element_bytes, elements, bytes, type, doc, values }: a field, kinds as those
 ---                       of engine.schema; kind 'struct' or 'pointer': it has members; 'error': message
 typed.resolver = {
@@ -54,6 +55,14 @@ typed.resolver = {
     local reply = ask('target', name)
     if reply[2] == 1 then return true end
     return nil, reply[3]
+  end,
+  places = function(name)
+    local places = {}
+    repeat
+      local reply = ask('places', name, #places)
+      for i = 2, #reply do places[#places + 1] = reply[i] end
+    until #reply < 2
+    return places
   end,
   member = function(name, path)
     local reply = ask('typed', name, path)
@@ -71,6 +80,16 @@ function typed.split(name)
   return name:match '^([%a_][%w_]*):(.+)$'
 end
 
+--- Gives the field that tells where an event is from the names of those places.
+function typed.name_places(self)
+  for _, field in ipairs(self.fields) do
+    if field.name == 'place' then
+      field.values = {}
+      for i, name in ipairs(typed.resolver.places(self.name)) do field.values[i - 1] = name end
+    end
+  end
+end
+
 --- May a field of an event that its object does not describe have this name?
 function typed.is_root(name) return name == 'args' or name == 'ret' end
 
@@ -84,10 +103,12 @@ end
 ---@return string|nil problem
 function typed.start(self)
   local room = self.fields[#self.fields]
-  if not room or room.name ~= ROOM or room.kind ~= 'u' or room.element_bytes ~= 1 then
-    return ("'%s' is no family of probes: its event has no room"):format(self.name)
+  if not self.target then return ("'%s' is no family of probes: nothing can follow its name"):format(self.name) end
+  if room.name == ROOM and room.kind == 'u' and room.element_bytes == 1 then
+    self.fields[#self.fields] = nil
+  else
+    room = { offset = self.bytes, bytes = 0 } -- nothing is read of it by type
   end
-  self.fields[#self.fields] = nil
   self.typed = { room = room, asked = {}, leaves = {}, nodes = {}, whole = {}, early = {} }
 end
 
@@ -217,15 +238,18 @@ function typed.lay_out(self)
   local of, list, words = self.typed, {}, {}
   for _, field in pairs(of.leaves) do list[#list + 1] = field end
   table.sort(list, function(a, b)
+    local early_a, early_b = of.early[a.name] or false, of.early[b.name] or false
+    if early_a ~= early_b then return early_a end
     local left, right = align_of(a), align_of(b)
     if left ~= right then return left > right end
     return a.name < b.name
   end)
   local at, most = of.room.offset, of.room.offset + of.room.bytes
   for i, field in ipairs(list) do
-    local align = align_of(field)
-    field.offset = math.ceil(at / align) * align
     field.late = not of.early[field.name]
+    -- What is captured later lies by itself: each capture clears what is between its fields.
+    local align = field.late and (i == 1 or not list[i - 1].late) and 8 or align_of(field)
+    field.offset = math.ceil(at / align) * align
     at = field.offset + field.bytes
     words[i] = ('%s %d'):format(field.name, field.bytes)
     self.fields[#self.fields + 1] = field

@@ -96,6 +96,7 @@ typed.resolver = {
     if name:find 'nowhere' then return nil, ("'%s': there is no such function"):format(name) end
     return true
   end,
+  places = function(name) return { name:match ':(.*)' } end,
   member = function(name, path)
     generic.asked[#generic.asked + 1] = path
     local shorter, count = path, 1

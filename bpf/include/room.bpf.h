@@ -43,8 +43,10 @@
 	} rooms SEC(".maps");                                                                      \
 	static __always_inline struct name *room_take(void)                                        \
 	{                                                                                          \
-		for (__u32 i = 0; i < ROOMS; i++) {                                                \
-			struct one_room *room = bpf_map_lookup_elem(&rooms, &i);                   \
+		_Pragma("unroll") for (int i = 0; i < ROOMS; i++)                                  \
+		{                                                                                  \
+			__u32 key = i;                                                             \
+			struct one_room *room = bpf_map_lookup_elem(&rooms, &key);                 \
                                                                                                    \
 			if (room && !__sync_lock_test_and_set(&room->is_taken, 1))                 \
 				return &room->event;                                               \

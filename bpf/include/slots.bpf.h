@@ -38,26 +38,13 @@ static __always_inline void slots_of_trampoline(__u64 *slots, const unsigned lon
 		slots[5] = ctx[5];
 }
 
-/* What the function returned, behind its arguments (fexit). */
-static __always_inline __u64 result_of_trampoline(const unsigned long long *ctx)
+/* What the function returned (fexit). */
+static __always_inline __u64 result_of_trampoline(void *ctx)
 {
-	switch (arguments) {
-	case 0:
-		return ctx[0];
-	case 1:
-		return ctx[1];
-	case 2:
-		return ctx[2];
-	case 3:
-		return ctx[3];
-	case 4:
-		return ctx[4];
-	case 5:
-		return ctx[5];
-	case 6:
-		return ctx[6];
-	}
-	return 0;
+	__u64 result = 0;
+
+	bpf_get_func_ret(ctx, &result);
+	return result;
 }
 
 #endif
