@@ -111,11 +111,15 @@ local named_types = {
   ip_address = 'string',
 }
 
---- IO_READ, IO_WRITE -> 'read', 'write': the shared start up to its last underscore goes.
+--- IO_READ, IO_WRITE -> 'read', 'write': the shared start up to its last underscore goes. Names that are
+--- not constants' (of functions, in lower case) stay as they are.
 ---@param values { [integer]: string }
 ---@return { [integer]: string }
 function fields.enum_names(values)
   local prefix
+  for _, name in pairs(values) do
+    if name:find '[^%u%d_]' then return values end
+  end
   for _, name in pairs(values) do
     local start = name:match('^(.*_)') or ''
     while prefix and prefix:sub(1, #start) ~= start or false do
