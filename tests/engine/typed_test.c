@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 
 static struct btf *btf;	   /* made below */
@@ -181,6 +182,7 @@ static void make_btf(void)
 static int setup(void **state)
 {
 	(void)state;
+	libbpf_set_print(NULL);
 	/* Pointers lead to a struct that comes later: the first time shows where it is. */
 	for (int i = 0; i < 2; i++) {
 		btf__free(btf);
@@ -500,6 +502,70 @@ static void damaged_types_are_refused(void **state)
 	typed_source_free(&record);
 }
 
+/* Each bit may be another, as in the BTF of a file nobody vouches for: an answer or an error, and
+ * nothing else (the sanitizers watch). */
+static void any_bytes_are_survived(void **state)
+{
+	enum { ROUNDS = 3000 };
+	static const char *const paths[] = {"count",
+					    "next.next.state",
+					    "name",
+					    "table.2",
+					    "lines.3",
+					    "nodes.2.uid",
+					    "address",
+					    "to",
+					    "d_name",
+					    "argv.2",
+					    "again.2.uid",
+					    "low",
+					    "across",
+					    "mask",
+					    "zzz",
+					    "args.node.count",
+					    "args.node.small",
+					    "args.node.zzz",
+					    "args.pair",
+					    "ret.low"};
+	uint32_t size;
+	const unsigned char *raw = btf__raw_data(btf, &size);
+	unsigned char *changed = malloc(size);
+	int resolved = 0, refused = 0;
+
+	(void)state;
+	srand(1);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct typed_source of;
+		struct btf *odd;
+		int kind = round % 3;
+
+		memcpy(changed, raw, size);
+		for (int i = rand() % 8; i >= 0; i--)
+			changed[24 + rand() % (size - 24)] ^= 1 << rand() % 8;
+		odd = btf__new(changed, size);
+		if (!odd)
+			continue;
+		btf__set_pointer_size(odd, 8);
+		if (kind == 0 ? typed_struct(&of, odd, node, 0, "", &error)
+			      : typed_function(&of, odd, kind == 1 ? function : ops, &error)) {
+			refused++;
+		} else {
+			for (size_t i = 0; i < COUNT_OF(paths); i++) {
+				struct typed *typed;
+				int err = typed_resolve(&typed, &of, paths[i], &error);
+
+				resolved += !err;
+				refused += !!err;
+				typed_free(typed);
+			}
+		}
+		typed_source_free(&of);
+		btf__free(odd);
+	}
+	free(changed);
+	assert_true(resolved > ROUNDS && refused > ROUNDS);
+}
+
 static void function_of_kernel(struct typed_source *of, const char *name)
 {
 	int id = btf__find_by_name_kind(kernel, name, BTF_KIND_FUNC);
@@ -584,6 +650,7 @@ int main(void)
 		cmocka_unit_test(records_lie_in_memory),
 		cmocka_unit_test(roots_can_be_anything),
 		cmocka_unit_test(damaged_types_are_refused),
+		cmocka_unit_test(any_bytes_are_survived),
 		cmocka_unit_test(the_kernels_functions),
 		cmocka_unit_test(the_kernels_tracepoints),
 	};
