@@ -512,6 +512,38 @@ static void memory_of_this_process(void **state)
 	btf__free(btf);
 }
 
+/* Three neighbours that lie in the event as in memory, and two that do not. */
+static void neighbours_are_read_at_once(void **state)
+{
+	const uint64_t args[5] = {(uintptr_t)&first};
+	struct typed_source source;
+	struct btf *btf;
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	first.port = htons(8080);
+	btf = mine_btf();
+	source = mine_source(btf, true);
+	want(&source, "p.low", 16);
+	want(&source, "p.port", 8);
+	want(&source, "p.mac", 10);
+	run((struct typed_area){8, 20}, args);
+	/* r6, r7; load, add, length, address in two, call; three to turn; r0, exit */
+	assert_int_equal(made.count, 2 + 6 + 3 + 2);
+	assert_int_equal(number_at(8, 2), 8080);
+	assert_memory_equal(event + 10, first.mac, 6);
+	assert_int_equal((int32_t)number_at(16, 4), first.low);
+	typed_code_free(&made);
+	wants[0].offset = 20;
+	run((struct typed_area){8, 24}, args);
+	assert_int_equal(made.count, 2 + 1 + 6 + 3 + 6 + 2);
+	assert_int_equal(number_at(8, 2), 8080);
+	assert_int_equal((int32_t)number_at(20, 4), first.low);
+	assert_true(is_zero(16, 20));
+	btf__free(btf);
+}
+
 /* Nothing is read through them, and all that can be is. */
 static void bad_pointers_give_zeros(void **state)
 {
@@ -701,6 +733,7 @@ int main(void)
 		EACH(the_stack_is_enough),
 		EACH(no_longer_than_by_hand),
 		EACH(memory_of_this_process),
+		EACH(neighbours_are_read_at_once),
 		EACH(bad_pointers_give_zeros),
 		EACH(strings_may_be_the_users),
 		EACH(slots_may_hold_pointers),

@@ -466,6 +466,33 @@ static void roots_can_be_anything(void **state)
 	all_are(&user, golden, COUNT_OF(golden));
 }
 
+/* A module's types are put on top of the kernel's. */
+static void types_of_a_module(void **state)
+{
+	struct btf *module = btf__new_empty_split(btf);
+	int in, proto, id, device;
+	struct typed_source of;
+
+	(void)state;
+	assert_non_null(module);
+	in = btf__add_ptr(module, node);
+	device = btf__add_struct(module, "device", 16);
+	assert_int_equal(btf__add_field(module, "irq", s32, 32, 0), 0);
+	assert_int_equal(btf__add_field(module, "node", in, 64, 0), 0);
+	in = btf__add_ptr(module, device);
+	proto = btf__add_func_proto(module, s32);
+	btf__add_func_param(module, "device", in);
+	id = btf__add_func(module, "device_open", BTF_FUNC_STATIC, proto);
+	assert_int_equal(typed_function(&of, module, id, &error), 0);
+	assert_string_equal(described(&of, "args.device.irq"), "i4 number slot 0 +4");
+	assert_string_equal(described(&of, "args.device.node.next.port"),
+			    "u2 number be slot 0 +8 +0 +8");
+	assert_string_equal(described(&of, "args.device.nod"),
+			    "struct device has no member 'nod'; did you mean 'node'?");
+	typed_source_free(&of);
+	btf__free(module);
+}
+
 /* Types that go round in circles, or lead nowhere. */
 static void damaged_types_are_refused(void **state)
 {
@@ -649,6 +676,7 @@ int main(void)
 		cmocka_unit_test(what_is_passed_by_value_is_refused),
 		cmocka_unit_test(records_lie_in_memory),
 		cmocka_unit_test(roots_can_be_anything),
+		cmocka_unit_test(types_of_a_module),
 		cmocka_unit_test(damaged_types_are_refused),
 		cmocka_unit_test(any_bytes_are_survived),
 		cmocka_unit_test(the_kernels_functions),
