@@ -191,28 +191,72 @@ static void put_bits(struct work *work, const struct typed_want *want, const str
 	give_word(work, word);
 }
 
-/* A value that lies behind the node's pointer. */
-static void put_value(struct work *work, const struct typed_want *want, const struct node *node)
+static uint32_t last_at(const struct typed_access *access)
 {
-	const struct typed_access *access = want->access;
-	uint32_t at = access->at[access->steps - 1];
-	bool is_user = access->user >> (access->steps - 1) & 1;
+	return access->at[access->steps - 1];
+}
 
-	if (is_text(access)) {
+static bool last_is_user(const struct typed_access *access)
+{
+	return access->user >> (access->steps - 1) & 1;
+}
+
+/* Lies a value right behind another, in the event as in memory? */
+static bool is_behind(const struct work *work, int of, int i)
+{
+	const struct typed_want *first = &work->wants[of], *next = &work->wants[i];
+	const struct typed_access *from = first->access, *to = next->access;
+
+	return work->node_of[of] == work->node_of[i] && to->steps && from->steps &&
+	       from->read != TYPED_BITS && !is_text(from) && to->read != TYPED_BITS &&
+	       !is_text(to) && last_is_user(from) == last_is_user(to) &&
+	       last_at(from) + from->bytes == last_at(to) &&
+	       first->offset + from->bytes == next->offset;
+}
+
+/* The value behind, or before. */
+static int find_beside(const struct work *work, int of, bool is_next)
+{
+	for (int i = 0; i < work->want_count; i++)
+		if (is_next ? is_behind(work, of, i) : is_behind(work, i, of))
+			return i;
+	return NONE;
+}
+
+/* Values that lie side by side are read at once: a call costs more than a few bytes. */
+static void put_row(struct work *work, int first, const struct node *node)
+{
+	const struct typed_want *want = &work->wants[first];
+	uint32_t bytes = 0;
+
+	for (int i = first; i != NONE; i = find_beside(work, i, true))
+		bytes += work->wants[i].access->bytes;
+	put_call(work, node, last_at(want->access), EVENT, (int)want->offset, bytes,
+		 reader(last_is_user(want->access)));
+	for (int i = first; i != NONE; i = find_beside(work, i, true)) {
+		want = &work->wants[i];
+		if (!is_turned(want->access))
+			continue;
+		put(work, BPF_LDX | BPF_MEM | size_code(want->access->bytes), BPF_REG_1, EVENT,
+		    (int)want->offset, 0);
+		put_turn(work, want->access);
+		put_store(work, want);
+	}
+}
+
+/* A value that lies behind the node's pointer, and those after it. */
+static void put_value(struct work *work, int i, const struct node *node)
+{
+	const struct typed_want *want = &work->wants[i];
+	uint32_t at = last_at(want->access);
+	bool is_user = last_is_user(want->access);
+
+	if (is_text(want->access))
 		put_string(work, want, node, at, is_user);
-		return;
-	}
-	if (access->read == TYPED_BITS) {
+	else if (want->access->read == TYPED_BITS)
 		put_bits(work, want, node, at, is_user);
-		return;
-	}
-	put_call(work, node, at, EVENT, (int)want->offset, access->bytes, reader(is_user));
-	if (!is_turned(access))
-		return;
-	put(work, BPF_LDX | BPF_MEM | size_code(access->bytes), BPF_REG_1, EVENT, (int)want->offset,
-	    0);
-	put_turn(work, access);
-	put_store(work, want);
+	else if (find_beside(work, i, false) == NONE)
+		put_row(work, i, node);
 }
 
 /* Reads a node's pointer from where its parent leads to. */
@@ -230,7 +274,7 @@ static void put_node(struct work *work, int at)
 
 	for (int i = 0; i < work->want_count; i++)
 		if (work->node_of[i] == at && work->wants[i].access->steps)
-			put_value(work, &work->wants[i], node);
+			put_value(work, i, node);
 	for (int i = node->child; i != NONE; i = work->nodes[i].sibling) {
 		struct node *child = &work->nodes[i];
 
@@ -250,8 +294,7 @@ static void put_node(struct work *work, int at)
 static bool is_pointer_of(const struct typed_access *access, const struct node *node)
 {
 	return access->read == TYPED_NUMBER && access->bytes == 8 && !access->is_big_endian &&
-	       access->at[access->steps - 1] == node->at &&
-	       (access->user >> (access->steps - 1) & 1) == node->is_user;
+	       last_at(access) == node->at && last_is_user(access) == node->is_user;
 }
 
 static int find_node(struct work *work, int parent, uint32_t at, bool is_user)
