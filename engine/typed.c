@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define LIST_BYTES 300
+#define STRING "string."
 
 /* The parts of the path from `rest` on. */
 static int walk_parts(struct typed_walk *walk, char *rest)
@@ -128,6 +129,30 @@ static bool is_prefix_of_roots(const struct typed_source *source, const char *pa
 	return false;
 }
 
+/* string.arg0 to string.arg5, string.retval. */
+static int resolve_string(struct typed *typed, const struct typed_source *source,
+			  struct error *error)
+{
+	const char *name = typed->path + strlen(STRING);
+	int slot = !strcmp(name, "retval") ? TYPED_RET_SLOT : -1;
+
+	if (!strncmp(name, "arg", 3) && name[3] >= '0' && name[3] < '0' + TYPED_ARGS && !name[4])
+		slot = name[3] - '0';
+	if (slot < 0)
+		return error_set(error, -ENOENT, "string has no '%s'; it has arg0 to arg%d, retval",
+				 name, TYPED_ARGS - 1);
+	typed->access = (struct typed_access){.slot = slot,
+					      .steps = 1,
+					      .read = TYPED_STRING,
+					      .bytes = TYPED_RAW_BYTES,
+					      .align = 1,
+					      .user = source->user};
+	typed->field.kind = SCHEMA_TEXT;
+	typed->field.bytes = TYPED_RAW_BYTES;
+	typed->field.element_bytes = 1;
+	return 0;
+}
+
 static bool is_path(const char *path)
 {
 	size_t length = strlen(path);
@@ -142,6 +167,12 @@ static int resolve(struct typed *typed, const struct typed_source *source, struc
 	if (!is_path(typed->path))
 		return error_set(error, -EINVAL, "'%s' is not a path of names with dots between",
 				 typed->path);
+	if (source->is_raw && !strcmp(typed->path, "string")) {
+		typed->result = TYPED_STRUCT;
+		return 0;
+	}
+	if (source->is_raw && begins(typed->path, "string"))
+		return resolve_string(typed, source, error);
 	root = root_of(source, typed->path);
 	if (root)
 		return resolve_from(typed, source, root, error);

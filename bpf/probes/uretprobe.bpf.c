@@ -4,7 +4,7 @@
 #include "return.bpf.h"
 
 GENERIC_PROBE(
-	return, user_function, "One event per return of a function of a program or library.",
+	return, user_return, "One event per return of a function of a program or library.",
 	      "Calls that the compiler inlined; calls that began before the probe was attached; "
 	      "functions left by longjmp(3) or an exception; of a function that calls itself, the "
 	      "outer call. Programs that look at their own return addresses (Go) can crash.");
