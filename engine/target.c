@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 static const struct target_kind *const kinds[] = {
-	&target_kernel_function, &target_raw_tracepoint, &target_user_function,
-	&target_profile,	 &target_interval,
+	&target_kernel_function, &target_kernel_return, &target_raw_tracepoint,
+	&target_user_function,	 &target_user_return,	&target_profile,
+	&target_interval,
 };
 
 int target_open(struct target **out, const char *kind, const char *name,

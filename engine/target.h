@@ -64,8 +64,8 @@ struct target_kind {
 		    struct error *error);
 };
 
-extern const struct target_kind target_kernel_function, target_raw_tracepoint, target_user_function,
-	target_profile, target_interval;
+extern const struct target_kind target_kernel_function, target_kernel_return, target_raw_tracepoint,
+	target_user_function, target_user_return, target_profile, target_interval;
 
 /* Opens the file of "FILE:REST". */
 int target_open_binary(struct target *target, const struct target_setting *setting,
