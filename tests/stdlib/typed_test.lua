@@ -191,6 +191,30 @@ no_event({ agrs = { fd = 1 } }, "signal:tcp_connect: the script reads no 'agrs.f
   'a struct that is not there')
 tap.is(generic.event(one.schema, { ['args.fd'] = 3 }).args.fd, 3, 'by its whole name')
 
+-- A script under test; another version of it reads other fields.
+do
+  local run = require 'moonprobe.testing.run'
+  local first = [[
+    local mp = require 'moonprobe'
+    mp.probe 'signal:tcp_connect':where(function(e) return e.args.sk.port == 80 end):each(function(e)
+      mp.row(e.args.name, e.ret)
+    end)
+    mp.probe 'signal:tcp_connect':count { by = 'args.name', name = 'names' }
+  ]]
+  local one_run = assert(run.start('-e', nil, { text = first }))
+  one_run:feed(NAME, { ret = -1, args = { name = 'a', sk = { port = 80 } } })
+  one_run:feed(NAME, { ret = -2, args = { name = 'b', sk = { port = 81 } } })
+  tap.is(one_run:rows(), { { 'a', -1 } }, 'rows of a script under test')
+  tap.is({ one_run:errors(), one_run:aggregates() }, { {}, { names = { a = 1, b = 1 } } }, 'its aggregates')
+  tap.ok(one_run:reload('-e', { text = (first:gsub('e.ret', 'e.args.fd')) }), 'another version')
+  one_run:feed(NAME, { args = { fd = 5, name = 'a', sk = { port = 80 } } })
+  tap.is({ one_run:rows()[2], one_run:aggregates().names.a }, { { 'a', 5 }, 2 }, 'goes on with other fields')
+  tap.raises(function() one_run:feed(NAME, { ret = 1 }) end, "signal:tcp_connect has no field 'ret'",
+    'ret is read no more')
+  local none, message = run.start('-e', nil, { text = (first:gsub('e.ret', 'e.args.fdd')) })
+  tap.ok(not none and message:find "no member 'args.fdd'", 'a mistake', message)
+end
+
 -- Compiled: one loop, no calls, no tables.
 local trace_ok, traces = pcall(function()
   local count, aborted = 0, 0
