@@ -15,7 +15,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/perf_event.h>
@@ -27,12 +26,6 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static const char help[] =
-	"usage: moonprobe doctor [-f text|json]\n"
-	"\n"
-	"Tries what this kernel and these privileges allow. Every refused thing comes with its\n"
-	"reason and the way to get it. Exit status: 0 probes can be run, 1 they cannot.\n";
 
 /* A check answers 0 (works) or -errno. `detail` says what was found or what went wrong. */
 struct check {
@@ -390,37 +383,18 @@ static void report(const struct check *check, int err, const char *detail, bool 
 	}
 }
 
-static int doctor_main(int argc, char **argv)
+static int doctor_main(struct command_line *line)
 {
-	bool json = false;
-	int letter, missing = 0;
+	int missing = 0;
 
-	opterr = 0;
-	while ((letter = getopt_long(argc, argv, "f:h",
-				     (struct option[]){{"help", no_argument, NULL, 'h'}, {0}},
-				     NULL)) != -1) {
-		switch (letter) {
-		case 'f':
-			json = parse_format(optarg);
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return STATUS_OK;
-		default:
-			error_print("doctor: unknown option %s; moonprobe doctor --help",
-				    argv[optind - 1]);
-			return STATUS_USAGE;
-		}
-	}
-	setup_libbpf(false);
 	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++) {
 		char detail[512] = "";
 		int err = checks[i].try(detail, sizeof(detail));
 
-		report(&checks[i], err, detail, json);
+		report(&checks[i], err, detail, line->script.json);
 		missing += err && checks[i].required;
 	}
-	if (!json)
+	if (!line->script.json)
 		printf("\n%s\n",
 		       missing ? "Probes cannot be run here." : "Probes can be run here.");
 	return missing ? STATUS_FAILED : STATUS_OK;
@@ -429,5 +403,10 @@ static int doctor_main(int argc, char **argv)
 const struct subcommand doctor_subcommand = {
 	.name = "doctor",
 	.summary = "tell what this kernel and these privileges allow",
+	.operands = "",
+	.options = {&option_format, &option_help},
+	.about = "Tries what this kernel and these privileges allow. Every refused thing comes "
+		 "with its reason and the way to get it.",
+	.more = "Exit status: 0 probes can be run, 1 they cannot.",
 	.main = doctor_main,
 };

@@ -7,19 +7,8 @@
 
 #include <errno.h>
 #include <fnmatch.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-
-static const char help[] =
-	"usage: moonprobe list [-f text|json] [-I DIR] [PATTERN]\n"
-	"\n"
-	"Lists the probes and whether this kernel can attach them. With a PATTERN (tcp_*, or a\n"
-	"part of a name) also their fields and knobs, and what they cannot see.\n"
-	"\n"
-	"  moonprobe list\n"
-	"  moonprobe list process_exec\n"
-	"  moonprobe list -f json 'tcp_*'\n";
 
 struct list {
 	const struct search_path *path;
@@ -186,54 +175,35 @@ static int show(const char *name, void *context)
 	return 0;
 }
 
-static int list_main(int argc, char **argv)
+static int list_main(struct command_line *line)
 {
-	struct search_path path = {0};
-	struct list list = {.path = &path};
+	const struct search_path *path = &line->script.path;
+	struct list list = {.path = path};
 	char near[64];
-	int letter;
 
-	opterr = 0;
-	setup_path(&path);
-	while ((letter = getopt_long(argc, argv, "f:I:h",
-				     (struct option[]){{"help", no_argument, NULL, 'h'}, {0}},
-				     NULL)) != -1) {
-		switch (letter) {
-		case 'f':
-			list.json = parse_format(optarg);
-			break;
-		case 'I':
-			if (search_path_add(&path, optarg))
-				return STATUS_USAGE;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return STATUS_OK;
-		default:
-			error_print("list: unknown option %s; moonprobe list --help",
-				    argv[optind - 1]);
-			return STATUS_USAGE;
-		}
-	}
-	if (argc - optind > 1) {
-		error_print("list: one pattern at most; quote it: 'tcp_*'");
-		return STATUS_USAGE;
-	}
-	list.pattern = argv[optind];
-	setup_libbpf(false);
-	asset_each(&path, "probes/", ".bpf.o", show, &list);
+	if (line->argc > 1)
+		return options_mistake(line, "one pattern at most; quote it: 'tcp_*'");
+	list.pattern = *line->argv;
+	list.json = line->script.json;
+	asset_each(path, "probes/", ".bpf.o", show, &list);
 	if (!list.shown && list.pattern) {
-		asset_nearest(&path, "probes/", ".bpf.o", list.pattern, near, sizeof(near));
+		asset_nearest(path, "probes/", ".bpf.o", list.pattern, near, sizeof(near));
 		error_print("list: no probe matches '%s'%s%s%s", list.pattern,
 			    *near ? "; did you mean '" : "", near, *near ? "'?" : "");
 		list.failed++;
 	}
-	search_path_clear(&path);
 	return list.failed ? STATUS_USAGE : STATUS_OK;
 }
 
 const struct subcommand list_subcommand = {
 	.name = "list",
 	.summary = "show the probes, their fields and knobs",
+	.operands = "[PATTERN]",
+	.options = {&option_format, &option_folder, &option_help},
+	.about = "Lists the probes and whether this kernel can attach them. With a PATTERN (tcp_*, "
+		 "or a part of a name) also their fields and knobs, and what they cannot see.",
+	.more = "  moonprobe list\n"
+		"  moonprobe list process_exec\n"
+		"  moonprobe list -f json 'tcp_*'",
 	.main = list_main,
 };

@@ -6,26 +6,9 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static const char help[] =
-	"usage: moonprobe new [-I DIR] NAME\n"
-	"\n"
-	"Starts a script in this folder. Writes\n"
-	"\n"
-	"  NAME.lua           a small script that works: options, columns, a probe\n"
-	"  NAME_test.lua      its test\n"
-	"  .luarc.json        settings of lua-language-server\n"
-	"  .luacheckrc        settings of luacheck\n"
-	"  " STUBS_FOLDER "/        what they know the API by: as by moonprobe types\n"
-	"\n"
-	"A script or test that is there is never overwritten; settings that are there stay.\n"
-	"\n"
-	"  moonprobe new slow_opens\n";
 
 #define NAME_BYTES 64
 
@@ -165,48 +148,34 @@ static int start_script(const struct search_path *path, const char *name)
 	return STATUS_OK;
 }
 
-static int new_main(int argc, char **argv)
+static int new_main(struct command_line *line)
 {
-	static const struct option long_options[] = {{"help", no_argument, NULL, 'h'}, {0}};
-	struct search_path path = {0};
 	char name[NAME_BYTES];
-	struct error error;
-	int letter, status;
 
-	opterr = 0;
-	setup_path(&path);
-	while ((letter = getopt_long(argc, argv, ":I:h", long_options, NULL)) != -1) {
-		switch (letter) {
-		case 'I':
-			if (search_path_add(&path, optarg))
-				return STATUS_USAGE;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return STATUS_OK;
-		default:
-			error_print("new: %s option %s; moonprobe new --help",
-				    letter == ':' ? "no value for" : "unknown", argv[optind - 1]);
-			return STATUS_USAGE;
-		}
-	}
-	if (argc - optind != 1) {
-		error_print("new: %s; moonprobe new --help",
-			    optind == argc ? "no name given" : "one name at a time");
+	if (line->argc != 1)
+		return options_mistake(line, line->argc ? "one name at a time" : "no name given");
+	if (read_name(*line->argv, name, &line->error)) {
+		error_print("%s", line->error.text);
 		return STATUS_USAGE;
 	}
-	if (read_name(argv[optind], name, &error)) {
-		error_print("%s", error.text);
-		return STATUS_USAGE;
-	}
-	setup_libbpf(false);
-	status = start_script(&path, name);
-	search_path_clear(&path);
-	return status;
+	return start_script(&line->script.path, name);
 }
 
 const struct subcommand new_subcommand = {
 	.name = "new",
 	.summary = "start a script, its test and its editor settings",
+	.operands = "NAME",
+	.options = {&option_folder, &option_help},
+	.about = "Starts a script in this folder. Writes\n"
+		 "\n"
+		 "  NAME.lua           a small script that works: options, columns, a probe\n"
+		 "  NAME_test.lua      its test\n"
+		 "  .luarc.json        settings of lua-language-server\n"
+		 "  .luacheckrc        settings of luacheck\n"
+		 "  " STUBS_FOLDER "/        what they know the API by: as by moonprobe types\n"
+		 "\n"
+		 "A script or test that is there is never overwritten; settings that are there "
+		 "stay.",
+	.more = "  moonprobe new slow_opens",
 	.main = new_main,
 };

@@ -9,40 +9,15 @@
 #include "watch.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char help[] =
-	"usage: moonprobe test [options] [PATH...]\n"
-	"\n"
-	"Runs test files, and all *_test.lua in folders and below (without PATH: here). Each\n"
-	"runs in a worker of its own: no privileges, no kernel, a clock that stands still.\n"
-	"The result is TAP, so prove(1) reads it; of several files each is a subtest.\n"
-	"\n"
-	"      --update    write golden files that differ, instead of failing\n"
-	"      --watch     run again when a test changes, or a file that it loaded\n"
-	"      --coverage  tell which lines of the scripts have not run\n"
-	"      --bench     tell events/s and bytes of garbage per event, of the events fed\n"
-	"  -I DIR          folder searched for scripts, modules, probes, stdlib files before the\n"
-	"                  built-in ones; also MOONPROBE_PATH=DIR:DIR\n"
-	"      --allow WHAT grant tests and scripts more: ffi, debug, os.execute, io.popen,\n"
-	"                  package.loadlib; with commas between\n"
-	"  -h              this help\n"
-	"\n"
-	"Exit status: 0 all passed, 1 something failed, 2 bad input.\n"
-	"\n"
-	"  moonprobe test                             # all below this folder\n"
-	"  moonprobe test --watch watch_test.lua\n"
-	"  prove --exec 'moonprobe test' scripts/*_test.lua\n"
-	"\n"
-	"A test: local test = require 'moonprobe.test'; see stdlib/test.lua, scripts/*_test.lua.\n";
-
 struct tests {
-	struct script_options options; /* of all */
-	char *words[5];		       /* how the files are run; the workers' arguments */
-	bool watching, used_any;       /* any file */
+	struct command_line line;
+	char *words[5]; /* how the files are run; the workers' arguments */
+	bool coverage, bench;
+	bool used_any; /* any file */
 	struct loop *watch_loop;
 	struct watch *watch;
 	/* Of the file that runs: */
@@ -80,7 +55,7 @@ static const struct script_events events = {
 
 static int run_file(struct tests *tests, const char *file)
 {
-	struct script_options options = tests->options;
+	struct script_options options = tests->line.script;
 	struct script *script = NULL;
 	struct script_source source;
 	struct error error;
@@ -139,8 +114,8 @@ static int run_all(struct tests *tests, char *const *paths, int count)
 		test_files_clear(&files);
 		return status;
 	}
-	tests->options.argv = tests->words;
-	tests->words[tests->options.argc++] = "nested";
+	tests->line.script.argv = tests->words;
+	tests->words[tests->line.script.argc++] = "nested";
 	for (int i = 0; i < files.count; i++) {
 		int one;
 
@@ -150,7 +125,7 @@ static int run_all(struct tests *tests, char *const *paths, int count)
 		if (one > status)
 			status = one;
 	}
-	tests->options.argc--;
+	tests->line.script.argc--;
 	printf("1..%d\n", files.count);
 	fflush(stdout);
 	test_files_clear(&files);
@@ -197,91 +172,67 @@ static int run_again_and_again(struct tests *tests, char *const *paths, int coun
 	return STATUS_FAILED;
 }
 
-static int take_options(struct tests *tests, int argc, char **argv)
-{
-	static const struct option long_options[] = {
-		{"update", no_argument, NULL, 'u'},
-		{"watch", no_argument, NULL, 'w'},
-		{"coverage", no_argument, NULL, 'C'},
-		{"bench", no_argument, NULL, 'B'},
-		{"allow", required_argument, NULL, 'A'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	bool coverage = false, bench = false;
-	int letter;
+static const struct command_option
+	option_update = {0, "update", NULL, "write golden files that differ, instead of failing",
+			 offsetof(struct tests, line.script.update)},
+	option_watching = {0, "watch", NULL,
+			   "run again when a test changes, or a file that it loaded",
+			   offsetof(struct tests, line.session.watching)},
+	option_coverage = {0, "coverage", NULL, "tell which lines of the scripts have not run",
+			   offsetof(struct tests, coverage)},
+	option_bench = {0, "bench", NULL,
+			"tell events/s and bytes of garbage per event, of the events fed",
+			offsetof(struct tests, bench)};
 
-	opterr = 0;
-	while ((letter = getopt_long(argc, argv, ":I:h", long_options, NULL)) != -1) {
-		switch (letter) {
-		case 'u':
-			tests->options.update = true;
-			break;
-		case 'w':
-			tests->watching = true;
-			break;
-		case 'C':
-			coverage = true;
-			break;
-		case 'B':
-			bench = true;
-			break;
-		case 'A':
-			tests->options.allow = parse_allow(optarg);
-			break;
-		case 'I':
-			if (search_path_add(&tests->options.path, optarg)) {
-				error_print("-I: more than %d folders", SEARCH_DIRS);
-				return STATUS_USAGE;
-			}
-			break;
-		case 'h':
-			fputs(help, stdout);
-			exit(STATUS_OK);
-		default:
-			error_print("test: %s option %s; moonprobe test --help",
-				    letter == ':' ? "no value for" : "unknown", argv[optind - 1]);
-			return STATUS_USAGE;
-		}
-	}
-	if (coverage && bench) {
-		error_print("test: --coverage needs the compiler off, --bench needs it on");
-		return STATUS_USAGE;
-	}
-	if (tests->options.update)
-		tests->words[tests->options.argc++] = "update";
-	if (coverage)
-		tests->words[tests->options.argc++] = "coverage";
-	if (bench)
-		tests->words[tests->options.argc++] = "bench";
-	tests->options.argv = tests->words;
-	return STATUS_OK;
+/* The options as the workers' arguments. */
+static void put_words(struct tests *tests)
+{
+	struct script_options *options = &tests->line.script;
+
+	options->argv = tests->words;
+	if (options->update)
+		tests->words[options->argc++] = "update";
+	if (tests->coverage)
+		tests->words[options->argc++] = "coverage";
+	if (tests->bench)
+		tests->words[options->argc++] = "bench";
 }
 
-static int test_main(int argc, char **argv)
+static int test_main(struct command_line *line)
 {
 	static char *const here[] = {"."};
-	struct tests tests = {.options = SCRIPT_OPTIONS_PRESET};
-	char *const *paths;
-	int status, count;
+	struct tests *tests = (struct tests *)line;
+	char *const *paths = line->argc ? line->argv : here;
+	int count = line->argc ? line->argc : 1;
 
-	tests.options.check = tests.options.test = true;
-	setup_path(&tests.options.path);
-	status = take_options(&tests, argc, argv);
-	if (!status) {
-		paths = optind < argc ? argv + optind : here;
-		count = optind < argc ? argc - optind : 1;
-		setup_libbpf(false);
-		setenv("TZ", "UTC0", 1); /* times of day are the same everywhere */
-		status = tests.watching ? run_again_and_again(&tests, paths, count)
-					: run_all(&tests, paths, count);
-	}
-	search_path_clear(&tests.options.path);
-	return status;
+	line->script.check = line->script.test = true;
+	if (tests->coverage && tests->bench)
+		return options_mistake(line,
+				       "--coverage needs the compiler off, --bench needs it on");
+	put_words(tests);
+	setenv("TZ", "UTC0", 1); /* times of day are the same everywhere */
+	return line->session.watching ? run_again_and_again(tests, paths, count)
+				      : run_all(tests, paths, count);
 }
 
 const struct subcommand test_subcommand = {
 	.name = "test",
 	.summary = "run the tests of scripts, without privileges or a kernel",
+	.operands = "[PATH...]",
+	.options = {&option_update, &option_watching, &option_coverage, &option_bench,
+		    &option_folder, &option_allow, &option_help},
+	.about = "Runs test files, and all *_test.lua in folders and below (without PATH: here). "
+		 "Each runs in a worker of its own: no privileges, no kernel, a clock that stands "
+		 "still. The result is TAP, so prove(1) reads it; of several files each is a "
+		 "subtest.",
+	.more = "Exit status: 0 all passed, 1 something failed, 2 bad input.\n"
+		"\n"
+		"  moonprobe test                             # all below this folder\n"
+		"  moonprobe test --watch watch_test.lua\n"
+		"  prove --exec 'moonprobe test' scripts/*_test.lua\n"
+		"\n"
+		"A test: local test = require 'moonprobe.test'; see stdlib/test.lua, "
+		"scripts/*_test.lua.",
+	.line_bytes = sizeof(struct tests),
 	.main = test_main,
 };

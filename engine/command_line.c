@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command_line.h"
 
-#include "duration.h"
 #include "privilege.h"
 
 #include <bpf/bpf.h>
@@ -9,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,23 +28,6 @@ void setup_libbpf(bool verbose)
 	libbpf_set_print(libbpf_message);
 	/* Not needed since kernel 5.11, and refused without CAP_SYS_RESOURCE. */
 	libbpf_set_memlock_rlim(0);
-}
-
-void setup_path(struct search_path *path)
-{
-	if (search_path_add(path, secure_getenv("MOONPROBE_PATH")))
-		error_print("MOONPROBE_PATH: more than %d folders; the rest is not used",
-			    SEARCH_DIRS);
-}
-
-bool parse_format(const char *text)
-{
-	if (!strcmp(text, "json"))
-		return true;
-	if (!strcmp(text, "text"))
-		return false;
-	error_print("-f %s: unknown format; text and json are known", text);
-	exit(STATUS_USAGE);
 }
 
 /* Looks at the first bytes: a program or picture given by mistake is told as such. */
@@ -71,39 +52,6 @@ static int check_source(const char *file, struct error *error)
 	if (memchr(start, 0, got) || (got && start[0] == '\033'))
 		return error_set(error, -EINVAL, "%s: is a binary file, not a Lua script", file);
 	return 0;
-}
-
-const char *parse_allow(const char *text)
-{
-	/* What each opens: stdlib/environment.lua. */
-	static const char *const grants[] = {"ffi",	 "debug",	    "os.execute",
-					     "io.popen", "package.loadlib", "stdlib"};
-
-	for (const char *word = text; *word;) {
-		size_t length = strcspn(word, ","), i = 0;
-
-		while (i < 6 && (strlen(grants[i]) != length || strncmp(word, grants[i], length)))
-			i++;
-		if (i == 6) {
-			error_print("--allow %.*s: nothing that can be granted; ffi, debug, "
-				    "os.execute, io.popen and package.loadlib can",
-				    (int)length, word);
-			exit(STATUS_USAGE);
-		}
-		word += length + (word[length] == ',');
-	}
-	return text;
-}
-
-size_t parse_ring(const char *text)
-{
-	size_t bytes;
-
-	if (size_parse(text, &bytes) || bytes < 4096 || bytes > 1u << 30 || bytes & (bytes - 1)) {
-		error_print("--ring %s: not a power of two from 4K to 1G", text);
-		exit(STATUS_USAGE);
-	}
-	return bytes;
 }
 
 static void set_file(struct script_source *source, struct script_options *options)

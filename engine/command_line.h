@@ -5,7 +5,7 @@
 
 #include "asset.h"
 #include "error.h"
-#include "script_options.h"
+#include "options.h"
 
 #include <stdbool.h>
 
@@ -13,12 +13,6 @@
 #define STATUS_OK 0
 #define STATUS_FAILED 1 /* something went wrong while running */
 #define STATUS_USAGE 2	/* bad input: nothing was run */
-
-struct subcommand {
-	const char *name;
-	const char *summary;
-	int (*main)(int argc, char **argv); /* argv[0] is the subcommand */
-};
 
 extern const struct subcommand run_subcommand;
 extern const struct subcommand list_subcommand;
@@ -35,18 +29,8 @@ extern const struct subcommand show_subcommand;
 
 #define VERSION "0.1.0"
 
-/* MOONPROBE_PATH and -I; sets up libbpf's messages (all of them when verbose). */
-void setup_path(struct search_path *path);
+/* Messages of libbpf: none, or all but debugging. */
 void setup_libbpf(bool verbose);
-
-/* "-f text" or "-f json": true when it is json; complains and exits with STATUS_USAGE. */
-bool parse_format(const char *text);
-
-/* "--allow ffi,debug" likewise: the text, when every word of it is a grant. */
-const char *parse_allow(const char *text);
-
-/* "--ring 4M" likewise: bytes. */
-size_t parse_ring(const char *text);
 
 /* Where a script's source was found; the strings its options then point to. */
 struct script_source {

@@ -74,7 +74,7 @@ int main(int argc, char **argv)
 	nearest_start(&near, argv[1]);
 	for (size_t i = 0; i < COUNT; i++) {
 		if (!strcmp(argv[1], subcommands[i]->name))
-			return finish_output(subcommands[i]->main(argc - 1, argv + 1));
+			return finish_output(subcommand_run(subcommands[i], argc - 1, argv + 1));
 		nearest_offer(&near, subcommands[i]->name);
 	}
 	error_print("no command named '%s'%s%s%s; moonprobe --help lists all", argv[1],

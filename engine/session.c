@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -109,17 +110,27 @@ static int redirect(const char *file, struct error *error)
 	return 0;
 }
 
-/* The worker is given it: it may not open files itself. */
-static int open_recording(struct script_options *options, struct error *error)
+/* The worker is given it: it may not open files itself. `made`: the file was not there before. */
+static int open_recording(struct script_options *options, bool *made, struct error *error)
 {
-	int how = options->record ? O_WRONLY | O_CREAT : O_RDONLY;
+	int how = (options->record ? O_WRONLY | O_CREAT : O_RDONLY) | O_CLOEXEC;
+	int fd = options->record ? open(options->recording, how | O_EXCL, 0644) : -1;
 
-	if (!options->recording)
-		return 0;
-	options->recording_fd = open(options->recording, how | O_CLOEXEC, 0644);
+	*made = fd >= 0;
+	options->recording_fd = fd >= 0 ? fd : open(options->recording, how, 0644);
 	return options->recording_fd < 0
 		       ? error_set(error, -errno, "%s: %s", options->recording, strerror(errno))
 		       : 0;
+}
+
+/* A recording that was never begun (a mistake in the script) leaves no file behind. */
+static void close_recording(const struct script_options *options, bool made)
+{
+	struct stat status;
+
+	if (made && !fstat(options->recording_fd, &status) && !status.st_size)
+		unlink(options->recording);
+	close(options->recording_fd);
 }
 
 /* What can be told of a script without the kernel is told. */
@@ -173,44 +184,6 @@ static int prepare(struct session *session, const struct session_options *wanted
 	return err;
 }
 
-bool session_take(int letter, const char *value, struct session_options *wanted,
-		  struct script_options *options)
-{
-	switch (letter) {
-	case 'p':
-		wanted->pid = value;
-		return true;
-	case 'c':
-		wanted->command = value;
-		return true;
-	case 'f':
-		options->json = parse_format(value);
-		return true;
-	case 'I':
-		if (search_path_add(&options->path, value)) {
-			error_print("-I: more than %d folders", SEARCH_DIRS);
-			exit(STATUS_USAGE);
-		}
-		return true;
-	case 'R':
-		options->ring_bytes = parse_ring(value);
-		return true;
-	case 'A':
-		options->allow = parse_allow(value);
-		return true;
-	case 'w':
-		wanted->watching = true;
-		return true;
-	case 'q':
-		options->quiet = true;
-		return true;
-	case 'v':
-		options->verbose = true;
-		return true;
-	}
-	return false;
-}
-
 static bool asks_for_help(const struct script_options *options)
 {
 	for (int i = 0; i < options->argc; i++)
@@ -229,6 +202,7 @@ int session_run(const struct session_options *wanted, const struct script_option
 		.statistics_fd = -1,
 	};
 	struct script_options shared = *options;
+	bool made_recording = false;
 	struct error error;
 	/* Before signals are blocked: opening a FIFO may wait for its reader. */
 	int err = wanted->output ? redirect(wanted->output, &error) : 0, status = STATUS_USAGE;
@@ -249,8 +223,8 @@ int session_run(const struct session_options *wanted, const struct script_option
 		shared.explain = false;
 	} else if (!err) {
 		err = prepare(&session, wanted, &shared, &error);
-		if (!err)
-			err = open_recording(&shared, &error);
+		if (!err && shared.recording)
+			err = open_recording(&shared, &made_recording, &error);
 	}
 	/* Scripts that see everything must not see each other's workers write. */
 	if (!err && count > 1 && !shared.check) {
@@ -278,10 +252,25 @@ int session_run(const struct session_options *wanted, const struct script_option
 	if (shared.own_pids_fd >= 0)
 		close(shared.own_pids_fd);
 	if (shared.recording_fd >= 0)
-		close(shared.recording_fd);
+		close_recording(&shared, made_recording);
 	if (session.statistics_fd >= 0)
 		close(session.statistics_fd);
 	follow_close(session.follow);
 	command_end(&session.command);
 	return status;
+}
+
+int session_of(struct command_line *line)
+{
+	char *name = line->text_name ? line->text_name : "-e";
+
+	if (!line->script.text) {
+		if (!line->argc)
+			return options_mistake(line, "no script given");
+		name = *line->argv++;
+		line->argc--;
+	}
+	line->script.argc = line->argc;
+	line->script.argv = line->argv;
+	return session_run(&line->session, &line->script, &name, 1);
 }

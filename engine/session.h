@@ -6,9 +6,10 @@
 
 #include "script_options.h"
 
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+struct command_line; /* options.h */
 
 struct session_options {
 	const char *pid, *command; /* -p, -c, as given; NULL: not */
@@ -18,22 +19,13 @@ struct session_options {
 	bool silent;		   /* no closing summary, not in JSON either */
 };
 
-/* What `run` and `serve` have in common on their command line. */
-#define SESSION_LETTERS "p:c:f:I:wqv"
-#define SESSION_LONG_OPTIONS                                                                       \
-	{"ring", required_argument, NULL, 'R'}, {"allow", required_argument, NULL, 'A'},           \
-		{"help", no_argument, NULL, 'h'},                                                  \
-	{                                                                                          \
-		NULL, 0, NULL, 0                                                                   \
-	}
-
-/* Takes one of these options; false when `letter` is none. A bad value is told, and exits. */
-bool session_take(int letter, const char *value, struct session_options *wanted,
-		  struct script_options *options);
-
 /* Runs scripts to their end; mistakes are told, the exit status is returned. The command is
  * started when every script handles events. */
 int session_run(const struct session_options *wanted, const struct script_options *options,
 		char *const *names, int count);
+
+/* The same of a command line: of its script.text, or of the script that it names, with the words
+ * behind as the script's own. */
+int session_of(struct command_line *line);
 
 #endif

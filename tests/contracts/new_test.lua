@@ -79,7 +79,7 @@ tap.is(tap.shell(('diff -r %s/.moonprobe %s/deep/er/types'):format(folder, folde
 tap.like(run('types -o /dev/null/x').err, '^moonprobe: /dev/null/x/moonprobe%.lua: ', 'a folder that cannot be')
 tap.is(run('types -o /dev/null/x').status, 1, 'which is a failure')
 mistake('types more', 'takes no arguments', 'an argument')
-mistake('types -o', 'no value for option %-o', 'no folder')
+mistake('types -o', 'option %-o needs a value', 'no folder')
 for _, command in ipairs { 'types', 'new' } do
   local help = run(command .. ' --help')
   tap.ok(help.status == 0 and help.out:find('^usage: moonprobe ' .. command), command .. ' --help', help)

@@ -234,18 +234,20 @@ static int visit(const char *name, void *context)
 
 static void each_name_once_and_sorted(void **state)
 {
+	static const char *const names[] = {"a/zoo/",
+					    "b/zoo/",
+					    "a/zoo/cat.lua",
+					    "b/zoo/cat.lua",
+					    "b/zoo/ant.lua",
+					    "a/zoo/dog.lua",
+					    "a/zoo/.hidden.lua",
+					    "a/zoo/other.txt",
+					    "a/zoo/.lua",
+					    NULL};
 	struct visits visits = {0};
 
 	(void)state;
-	mkdir(scratch_path(folder, "a/zoo"), 0755);
-	mkdir(scratch_path(folder, "b/zoo"), 0755);
-	scratch_write(folder, "a/zoo/cat.lua", "");
-	scratch_write(folder, "b/zoo/cat.lua", "");
-	scratch_write(folder, "b/zoo/ant.lua", "");
-	scratch_write(folder, "a/zoo/dog.lua", "");
-	scratch_write(folder, "a/zoo/.hidden.lua", "");
-	scratch_write(folder, "a/zoo/other.txt", "");
-	scratch_write(folder, "a/zoo/.lua", "");
+	scratch_fill(folder, names);
 	assert_int_equal(asset_each(&path, "zoo/", ".lua", visit, &visits), 0);
 	assert_string_equal(visits.names, "ant cat dog ");
 

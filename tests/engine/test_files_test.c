@@ -10,20 +10,15 @@ static struct error error;
 
 static int setup(void **state)
 {
+	static const char *const names[] = {
+		"b/",	       ".git/",	       "empty/",	  "dir_test.lua/",
+		"z_test.lua",  "a_test.lua",   "a.lua",		  "_test.lua",
+		"a_test.lua~", "b/c_test.lua", ".git/d_test.lua", "empty/e.lua",
+		NULL};
+
 	(void)state;
 	scratch_make(folder);
-	mkdir(scratch_path(folder, "b"), 0755);
-	mkdir(scratch_path(folder, ".git"), 0755);
-	mkdir(scratch_path(folder, "empty"), 0755);
-	mkdir(scratch_path(folder, "dir_test.lua"), 0755);
-	scratch_write(folder, "z_test.lua", "");
-	scratch_write(folder, "a_test.lua", "");
-	scratch_write(folder, "a.lua", "");
-	scratch_write(folder, "_test.lua", "");
-	scratch_write(folder, "a_test.lua~", "");
-	scratch_write(folder, "b/c_test.lua", "");
-	scratch_write(folder, ".git/d_test.lua", "");
-	scratch_write(folder, "empty/e.lua", "");
+	scratch_fill(folder, names);
 	return 0;
 }
 

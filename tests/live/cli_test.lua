@@ -37,6 +37,65 @@ mistake('run -f', 'needs a value', 'option without value')
 mistake('list tcp_conect', "did you mean 'tcp_connect'", 'misspelt probe in list')
 mistake('check', 'no script given', 'check without script')
 
+-- Options: --help names those that are taken, and no others.
+local promised = {
+  run = '-p -c -e --for -f -o -w --ring -I --allow -q -v -h --help',
+  serve = '-p -c -f -w --ring -I --allow -q -v -h --help',
+  list = '-f -I -h --help',
+  check = '--permissions -I --allow -h --help',
+  explain = '-e --measure -p -c -f --ring -I --allow -q -v -h --help',
+  record = '-o --probe -e -p -c --for --ring -f -I --allow -q -v -h --help',
+  replay = '-e --speed --step --inject --seed -f -o -I --allow -q -v -h --help',
+  show = '-f -n -h --help',
+  test = '--update --watch --coverage --bench -I --allow -h --help',
+  new = '-I -h --help',
+  types = '-o -I -h --help',
+  doctor = '-f -h --help',
+}
+local commands, taken_by, names = {}, {}, {}
+for command in tap.moonprobe('--help').out:match('\n(\n.-)\n\n'):gmatch '\n  (%l+) ' do
+  local help, taken, told = tap.moonprobe(command .. ' --help'), {}, {}
+  for left in help.out:gmatch '\n  (%-[^\n]-)  ' do
+    local letter, name = left:match '^%-(%a)', left:match '%-%-(%l+)'
+    local value = left:find ' %S+$' ~= nil and not left:find ', %S+$'
+    for _, option in ipairs { letter and '-' .. letter or '--' .. name, letter and name and '--' .. name } do
+      taken[option], names[option], told[#told + 1] = value and 'value' or 'alone', true, option
+    end
+  end
+  tap.is({ help.status, help.err, table.concat(told, ' ') }, { 0, '', promised[command] }, command .. ' --help: options')
+  tap.like(help.out, '^usage: moonprobe ' .. command .. ' %[options%]', command .. ' --help: usage')
+  tap.is(tap.matching(help.rows, '^' .. ('.'):rep(80)), 0, command .. ' --help: lines shorter than 80')
+  commands[#commands + 1], taken_by[command] = command, taken
+end
+tap.is(#commands, 12, 'every command')
+for letter in ('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'):gmatch '.' do names['-' .. letter] = true end
+for _, command in ipairs(commands) do
+  local words, expected = {}, {}
+  for name in pairs(names) do
+    local takes = taken_by[command][name]
+    -- One that stands alone is taken when what is wrong is the next.
+    words[#words + 1] = takes == 'alone' and name .. ' --none' or name
+    if name == '-h' or name == '--help' then
+      words[#words] = name .. ' >/dev/null'
+    elseif takes == 'value' then
+      expected[#expected + 1] = ('moonprobe: %s: option %s needs a value; moonprobe %s --help'):format(command, name, command)
+    else
+      expected[#expected + 1] = ('moonprobe: %s: unknown option %s; moonprobe %s --help'):format(command,
+        takes and '--none' or name, command)
+    end
+  end
+  for i, word in ipairs(words) do words[i] = ('%s %s %s'):format(tap.binary, command, word) end
+  local said = {}
+  for line in tap.shell(table.concat(words, '; ')).err:gmatch '[^\n]+' do
+    said[#said + 1] = line:gsub('; did you mean %-%-%l+', '')
+  end
+  tap.is(said, expected, command .. ': takes the options of its --help, and no others')
+  mistake(command .. ' --hlep', ('^moonprobe: %s: unknown option %%-%%-hlep; did you mean %%-%%-help; moonprobe %s %%-%%-help\n$')
+    :format(command, command), command .. ': a misspelt option')
+end
+mistake('replay --step=2', 'option %-%-step takes no value', 'a value that is not wanted')
+mistake('run -qz', 'unknown option %-z', 'an unknown letter behind a known one')
+
 -- Mistakes in scripts: file, line, nearest name.
 local function script_mistake(text, pattern, name)
   local path = file('mistake.lua', text)

@@ -176,6 +176,24 @@ tap.is({ stepped('q\\n') }, { 1, 0 }, '--step: one event, then q')
 tap.is({ stepped('\\n2\\nq\\n') }, { 4, 0 }, 'a line is a step, a number so many')
 tap.is({ stepped('\\n') }, { 6, 0 }, 'the end of the input: all the rest')
 
+for _, both in ipairs { '--probe process_exec execsnoop', "--probe process_exec -e 'x = 1'", "-e 'x = 1' --probe process_exec" } do
+  one_line(tap.moonprobe(('record -o %s %s'):format(path 'none.rec', both)), 'a script or %-%-probe, not both', 'both: ' .. both)
+end
+
+-- A mistake leaves what was there: no file, or the recording that was.
+for _, mistaken in ipairs { '--probe proces_exec', "-e 'probe \"proces_exec\"'", "-e 'x ='" } do
+  local command = ('record -o %s %s'):format(path 'none.rec', mistaken)
+  local none = tap.moonprobe(command)
+  tap.is({ none.status, (io.open(path 'none.rec')) }, { 2 }, 'no file: ' .. mistaken)
+  tap.spit(path 'none.rec', 'was there')
+  none = tap.moonprobe(command)
+  tap.is({ none.status, tap.slurp(path 'none.rec') }, { 2, 'was there' }, 'the file is kept: ' .. mistaken)
+  os.remove(path 'none.rec')
+end
+tap.spit(path 'none.rec', '')
+tap.is(tap.moonprobe(('record -o %s --probe proces_exec'):format(path 'none.rec')).status, 2, 'an empty file was there')
+tap.is(tap.slurp(path 'none.rec'), '', 'and is kept')
+
 -- A full disk, and a recorder that is killed.
 local full = tap.moonprobe(('record -o /dev/full -c %s execsnoop'):format(tap.quote(tap.workload .. ' exec 2')))
 tap.ok(full.status == 1 and full.err:find 'cannot be written: No space left', 'a full disk', full)
