@@ -45,20 +45,28 @@ local function field_of_reply(reply)
   return one
 end
 
+-- A test loads scripts again and again, and the host counts messages.
+local answers = {} -- [name of a probe] = { [path] = what the resolver gives }
+
 --- Who knows the types; a test may put its own in this place.
 ---   target(name)        true; or nil and why there is no such target
 ---   member(name, path)  { kind, element_bytes, elements, bytes, type, doc, values }: a field, kinds as those
 ---                       of engine.schema; kind 'struct' or 'pointer': it has members; 'error': message
 typed.resolver = {
   target = function(name)
+    if answers[name] then return true end
     local reply = ask('target', name)
-    if reply[2] == 1 then return true end
-    return nil, reply[3]
+    if reply[2] ~= 1 then return nil, reply[3] end
+    answers[name] = {}
+    return true
   end,
   member = function(name, path)
-    local reply = ask('typed', name, path)
-    if reply[2] == 'error' then return { kind = 'error', message = reply[3] } end
-    return field_of_reply(reply)
+    local known = answers[name] or {}
+    if not known[path] then
+      local reply = ask('typed', name, path)
+      known[path] = reply[2] == 'error' and { kind = 'error', message = reply[3] } or field_of_reply(reply)
+    end
+    return known[path]
   end,
 }
 

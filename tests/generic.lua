@@ -90,6 +90,7 @@ generic.members = {
   ['args.sk.__sk_common.int'] = number('u', 4),
 }
 
+generic.real_resolver = typed.resolver
 typed.resolver = {
   target = function(name)
     generic.asked[#generic.asked + 1] = name

@@ -191,6 +191,33 @@ no_event({ agrs = { fd = 1 } }, "signal:tcp_connect: the script reads no 'agrs.f
   'a struct that is not there')
 tap.is(generic.event(one.schema, { ['args.fd'] = 3 }).args.fd, 3, 'by its whole name')
 
+-- What the host is asked, and answers.
+do
+  local engine, host = require 'moonprobe.engine', require 'moonprobe.host'
+  local send, receive = host.send, engine.receive
+  local asked, replies = {}, {}
+  function host.send(...) asked[#asked + 1] = table.concat({ ... }, ' ') end
+  function engine.receive() return table.remove(replies, 1) end
+  local resolver = generic.real_resolver
+  replies = { { 'target', 0, 'why not' }, { 'ping' }, { 'target', 1 } }
+  tap.is({ resolver.target 'kprobe:x' }, { nil, 'why not' }, 'a target that is not there')
+  tap.is({ resolver.target 'kprobe:x' }, { true }, 'one that is')
+  replies = { { 'typed', 'u', 4, 0, 4, 'u32', 'of it', 0, 'A_ONE', 5, 'A_TWO' }, { 'typed', 'pointer' },
+    { 'typed', 'struct' }, { 'typed', 'error', 'no such member' } }
+  tap.is(resolver.member('kprobe:x', 'args.a'), { kind = 'u', element_bytes = 4, elements = 0, bytes = 4, type = 'u32',
+    doc = 'of it', values = { [0] = 'A_ONE', [5] = 'A_TWO' } }, 'a field')
+  tap.is(resolver.member('kprobe:x', 'args.b').kind, 'pointer', 'a pointer')
+  tap.is(resolver.member('kprobe:x', 'args').kind, 'struct', 'a struct')
+  tap.is(resolver.member('kprobe:x', 'args.c'), { kind = 'error', message = 'no such member' }, 'an error')
+  tap.is({ resolver.target 'kprobe:x', resolver.member('kprobe:x', 'args.b').kind }, { true, 'pointer' }, 'again')
+  local gone, why = pcall(resolver.member, 'kprobe:x', 'args.d')
+  tap.is({ gone, why }, { false, 'the host is gone' }, 'no answer')
+  host.send, engine.receive = send, receive
+  tap.is({ asked, host.receive() }, { { 'target kprobe:x', 'target kprobe:x', 'typed kprobe:x args.a',
+    'typed kprobe:x args.b', 'typed kprobe:x args', 'typed kprobe:x args.c', 'typed kprobe:x args.d' }, { 'ping' } },
+    'each is asked once; other messages are kept')
+end
+
 -- A script under test; another version of it reads other fields.
 do
   local run = require 'moonprobe.testing.run'
