@@ -16,12 +16,14 @@ jit.off(true, true) -- of this file: what runs once is not worth compiling
 
 local DEEPEST = 16 -- members; beyond, a loop follows them
 local MOST_CALLS = 12
+local MOST_PATHS = 64 -- in one register; beyond, a loop makes them
+local MOST_STEPS = 20000 -- beyond, it takes too long: nothing more is told
 
 local chains = { DEEPEST = DEEPEST }
 
 local outer -- the function at hand: closures within see its globals
 
--- What a register may hold: { paths = { [path] = true } } and { known = a Lua value, taken = { [upvalue] = value } }.
+-- What a register may hold: { paths = { [path] = true }, count = 1 } and { known = a Lua value, taken = { [upvalue] = value } }.
 
 local function depth_of(path) return select(2, path:gsub('%.', '')) + 1 end
 
@@ -30,13 +32,13 @@ local function join(a, b)
   if not a then return b end
   local paths, grown = {}, not a.paths and b.paths
   for path in pairs(a.paths or {}) do paths[path] = true end
+  local count = a.paths and a.count or 0
   for path in pairs(b.paths or {}) do
-    if not paths[path] then grown = true end
-    paths[path] = true
+    if not paths[path] and count <= MOST_PATHS then paths[path], grown, count = true, true, count + 1 end
   end
   local known = a.known == b.known and a.known or nil
   if not grown and known == a.known then return a end
-  return { paths = next(paths) and paths or nil, known = known, taken = known and a.taken }
+  return { paths = next(paths) and paths or nil, count = count, known = known, taken = known and a.taken }
 end
 
 --- What tells two sets of arguments apart.
@@ -55,7 +57,8 @@ end
 local follow
 
 --- Where the last pass notes what is read; nil before it.
-local found, seen, escapes, active, depth, results, noted
+local found, seen, escapes, active, depth, results, noted, steps
+local TOO_LONG = {}
 
 local function note(code, one, path, whole)
   if not found then return end
@@ -77,17 +80,19 @@ local function use(code, one, v)
 end
 
 local function member(code, one, v, name)
-  local paths
+  local paths, count = nil, 0
   for path in pairs(v.paths or {}) do
     local longer = path == '' and name or path .. '.' .. name
+    if v.count > MOST_PATHS then longer = path .. ('.' .. name):rep(DEEPEST) end -- too many: told as too deep
     note(code, one, longer, false)
     if depth_of(longer) <= DEEPEST then
-      paths = paths or {}
+      paths, count = paths or {}, count + 1
       paths[longer] = true
     end
+    if v.count > MOST_PATHS then break end
   end
   local known = type(v.known) == 'table' and rawget(v.known, name) or nil
-  return (paths or known ~= nil) and { paths = paths, known = known } or nil
+  return (paths or known ~= nil) and { paths = paths, count = count, known = known } or nil
 end
 
 --- Can it be followed with these arguments?
@@ -147,6 +152,8 @@ local counts = {
 --- What is in the registers behind an instruction, changed in place; what it returns.
 local function step(fn, code, one, state, taken)
   local op, result = one.op, nil
+  steps = steps + 1
+  if steps > MOST_STEPS then error(TOO_LONG, 0) end
   if op == 'MOV' then
     result = state[one.d]
   elseif op == 'TGETS' then
@@ -259,10 +266,13 @@ function chains.of(fn)
   if code.is_vararg then return {}, true end
   if code.params == 0 then return {}, false end
   found, seen, escapes, active, depth, results, noted = {}, {}, false, {}, 0, {}, {}
+  steps = 0
   outer = fn
   local list = found
-  follow(fn, { { paths = { [''] = true } } }, {})
+  local ok, problem = pcall(follow, fn, { { paths = { [''] = true }, count = 1 } }, {})
   found, outer = nil, nil
+  if not ok and problem ~= TOO_LONG then error(problem, 0) end
+  escapes = escapes or not ok
   table.sort(list, function(a, b)
     if a.file ~= b.file then return a.file < b.file end
     if a.line ~= b.line then return a.line < b.line end

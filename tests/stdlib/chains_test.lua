@@ -110,6 +110,20 @@ do
   tap.is(deepest, chains.DEEPEST + 1, 'a list that is followed ends somewhere')
 end
 
+do -- a tree that is followed: two ways at each step
+  local start = require('moonprobe.engine').monotonic()
+  local found = chains.of(function(e)
+    local one = e.args.tree
+    while one.more do one = one.left and one.left.x and one.right or one.left end
+    return one.x
+  end)
+  local took = require('moonprobe.engine').monotonic() - start
+  local deep = 0
+  for _, one in ipairs(found) do deep = math.max(deep, select(2, one.path:gsub('%.', '')) + 1) end
+  tap.ok(deep > chains.DEEPEST, 'a tree that is followed ends somewhere', deep)
+  tap.ok(took < 3e8, 'and takes no time', took)
+end
+
 -- Functions at hand.
 local function port_of(event) return event.args.sk.port end
 local function sk_of(event) return event.args.sk end
