@@ -7,6 +7,7 @@
 --- follow locals, branches, loops, calls of functions that are known, and closures that take the
 --- argument along. `whole`: something is done with the value, other than asking it for a member
 --- or for its truth. The argument itself has the path ''; when that is used as a whole, it escapes.
+--- `guess`: of a closure, which may mean something else.
 
 local bytecode = require 'moonprobe.stage.bytecode'
 local own = require 'moonprobe.own_sources' -- functions of the stdlib are asked for nothing
@@ -23,7 +24,8 @@ local chains = { DEEPEST = DEEPEST }
 
 local outer -- the function at hand: closures within see its globals
 
--- What a register may hold: { paths = { [path] = true }, count = 1 } and { known = a Lua value, taken = { [upvalue] = value } }.
+-- What a register may hold: { paths = { [path] = true }, count = 1 }, and
+-- { known = a Lua value, taken = { [upvalue] = value } }.
 
 local function depth_of(path) return select(2, path:gsub('%.', '')) + 1 end
 
@@ -57,7 +59,7 @@ end
 local follow
 
 --- Where the last pass notes what is read; nil before it.
-local found, seen, escapes, active, depth, results, noted, steps
+local found, seen, escapes, active, depth, results, noted, steps, guessing
 local TOO_LONG = {}
 
 local function note(code, one, path, whole)
@@ -66,10 +68,11 @@ local function note(code, one, path, whole)
     escapes = escapes or whole
     return
   end
-  local key = table.concat({ code.file, one.line, path, tostring(whole) }, ' ')
+  local key = table.concat({ code.file, one.line, path, tostring(whole), guessing > 0 and 'guess' or '' }, ' ')
   if seen[key] then return end
   seen[key] = true
-  found[#found + 1] = { path = path, whole = whole, file = code.file, line = one.line }
+  found[#found + 1] = { path = path, whole = whole, file = code.file, line = one.line,
+    guess = guessing > 0 or nil }
 end
 
 local function use(code, one, v)
@@ -112,29 +115,45 @@ local function call(code, one, state, count)
     any = any or arguments[i]
   end
   local callee = state[one.a]
-  if any and followed(callee) then return follow(callee.known, arguments, callee.taken or {}) end
+  if any and followed(callee) then
+    local guesses = callee.taken and next(callee.taken) and 1 or 0
+    guessing = guessing + guesses
+    local result = follow(callee.known, arguments, callee.taken or {})
+    guessing = guessing - guesses
+    return result
+  end
   use(code, one, callee)
   for i = 1, count do use(code, one, arguments[i]) end
 end
 
---- A closure, and what it takes along of its maker's arguments, by name. What it takes else is not known.
-local function closure(fn, code, one, state)
-  local taken, names, mine = {}, {}, {}
-  if type(fn) == 'function' then
-    for i = 0, 255 do
-      local name = util.funcuvname(fn, i)
-      if not name then break end
-      mine[name] = true
-    end
-    for i = 1, bytecode.of(fn).params do names[debug.getlocal(fn, i) or ''] = i - 1 end
-  end
+--- Names of what a function has from outside, in their order, and as a set.
+local function upvalues(fn)
+  local names = {}
   for i = 0, 255 do
-    local name = util.funcuvname(one.constant, i)
+    local name = util.funcuvname(fn, i)
     if not name then break end
-    if names[name] and not mine[name] then taken[i] = state[names[name]] end
+    names[i], names[name] = name, i
+  end
+  return names
+end
+
+--- A closure, and what it takes along of its maker's variables. Which register an upvalue was is not known
+--- but of arguments, so it may be any; what is told of it is a guess.
+local function closure(fn, code, one, state, outside)
+  local taken, arguments, mine, any = {}, {}, upvalues(fn), nil
+  for i = 1, type(fn) == 'function' and code.params or 0 do arguments[debug.getlocal(fn, i) or ''] = i - 1 end
+  for _, v in pairs(state) do any = v.paths and join(any, { paths = v.paths, count = v.count }) or any end
+  for i, name in pairs(upvalues(one.constant)) do
+    if type(i) == 'number' then
+      local v = any
+      if mine[name] then v = outside[mine[name]] elseif arguments[name] then v = state[arguments[name]] end
+      taken[i] = v
+    end
   end
   if next(taken) and followed { known = one.constant } then
+    guessing = guessing + 1
     use(code, one, follow(one.constant, {}, taken))
+    guessing = guessing - 1
   end
   return { known = one.constant, taken = taken }
 end
@@ -169,7 +188,7 @@ local function step(fn, code, one, state, taken)
     result = { known = rawget(debug.getfenv(at), one.constant) }
   elseif op == 'FNEW' then
     if found then escapes = true end -- as stdlib/reads.lua has it: a closure may ask for anything
-    result = closure(fn, code, one, state)
+    result = closure(fn, code, one, state, taken)
   elseif counts[op] then
     result = call(code, one, state, counts[op](one))
     if op == 'CALLT' or op == 'CALLMT' then
@@ -235,6 +254,7 @@ end
 function follow(fn, arguments, taken)
   local code = bytecode.of(fn)
   local key = code.number .. ' ' .. signature(arguments) .. ' / ' .. signature(taken)
+    .. (guessing > 0 and ' guess' or '')
   if active[key] or (found and noted[key] or not found and results[key]) then return results[key] end
   if found then noted[key] = true end
   active[key], depth = true, depth + 1
@@ -258,7 +278,7 @@ end
 
 --- The members a function reads of its argument.
 ---@param fn function
----@return { path: string, whole: boolean, file: string, line: integer }[]
+---@return { path: string, whole: boolean, file: string, line: integer, guess: boolean|nil }[]
 ---@return boolean escapes the argument is used as a whole: what is done with it is not known
 function chains.of(fn)
   local code = bytecode.of(fn)
@@ -266,7 +286,7 @@ function chains.of(fn)
   if code.is_vararg then return {}, true end
   if code.params == 0 then return {}, false end
   found, seen, escapes, active, depth, results, noted = {}, {}, false, {}, 0, {}, {}
-  steps = 0
+  steps, guessing = 0, 0
   outer = fn
   local list = found
   local ok, problem = pcall(follow, fn, { { paths = { [''] = true }, count = 1 } }, {})

@@ -56,6 +56,13 @@ tap.is(sorted(one.fields), 'args.sk.port', 'a pointer that is asked for its trut
 one = load('each', function(e) return tostring(e) .. e.args.fd end)
 tap.is(sorted(one.fields), 'arg0 arg1 args.fd comm cpu pid stamp tid time_ns',
   'all that is known, of a handler that may read any')
+one = load('each', function(e)
+  local sk = e.args.sk
+  return select(2, pcall(function() return sk.port + sk.next.port end))
+end)
+tap.ok(one.fields['args.sk.port'] and one.fields['args.sk.next.port'], 'what a closure reads of a local')
+tap.is(generic.event(one.schema, { args = { sk = { port = 3, next = { port = 4 } } } }).args.sk.next.port, 4,
+  'is there')
 one = load('each', function(e) return e.time end)
 tap.is(sorted(one.fields), 'time_ns', 'what is made of others')
 
