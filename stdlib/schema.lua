@@ -269,10 +269,26 @@ function schema.of(name)
   end
   local self, message = engine.schema(name, object)
   if not self then return nil, message end
+  if typed.is_family(self) then
+    return nil, ("'%s' is a family of probes: name one, as '%s:TARGET'"):format(name, name)
+  end
   describe(self)
   define(self)
   known[name] = self
   return self
+end
+
+--- Of these names, those that are probes and no families of them. Raises when an object cannot be read.
+---@param names string[]
+---@return string[]
+function schema.plain(names)
+  local plain = {}
+  for _, name in ipairs(names) do
+    if known[name] or not typed.is_family(assert(engine.schema(name, (asset('probes/' .. name .. '.bpf.o'))))) then
+      plain[#plain + 1] = name
+    end
+  end
+  return plain
 end
 
 return schema

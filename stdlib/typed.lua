@@ -87,16 +87,21 @@ local function note_nodes(of, path)
   for at in path:gmatch '()%.' do of.nodes[path:sub(1, at - 1)] = true end
 end
 
+--- Is it a family's schema: does its event end with a room?
+---@param self table as engine.schema gives it
+function typed.is_family(self)
+  local room = self.fields[#self.fields]
+  return room ~= nil and room.name == ROOM and room.kind == 'u' and room.element_bytes == 1 and room.elements > 0
+end
+
 --- Makes a family's schema that of a probe.
 ---@param self table as engine.schema gives it
 ---@return string|nil problem
 function typed.start(self)
-  local room = self.fields[#self.fields]
-  if not room or room.name ~= ROOM or room.kind ~= 'u' or room.element_bytes ~= 1 then
+  if not typed.is_family(self) then
     return ("'%s' is no family of probes: its event has no room"):format(self.name)
   end
-  self.fields[#self.fields] = nil
-  self.typed = { room = room, asked = {}, leaves = {}, nodes = {}, whole = {}, early = {} }
+  self.typed = { room = table.remove(self.fields), asked = {}, leaves = {}, nodes = {}, whole = {}, early = {} }
 end
 
 --- The same for a probe of a recording, whose typed fields have their places.

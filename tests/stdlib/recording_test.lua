@@ -12,7 +12,7 @@ local machine = { architecture = 'x86_64', byte_order = 'little', word_bytes = 8
 
 -- Every probe there is, as it comes from its object.
 local sources = {}
-for i, name in ipairs(engine.assets('probes/', '.bpf.o')) do
+for i, name in ipairs(schema.plain(engine.assets('probes/', '.bpf.o'))) do
   sources[i] = { slot = i - 1, schema = assert(schema.of(name)), knobs = {} }
 end
 sources[1].knobs = { quota = 5, name = 'a b\nc\\d' }

@@ -40,6 +40,9 @@ tap.is({ schema.of 'signal:nowhere' }, { nil, "'signal:nowhere': there is no suc
 tap.is({ schema.of 'process_exit:x' }, { nil, "'process_exit' is no family of probes: its event has no room" },
   'a probe is no family')
 
+tap.is({ schema.of 'signal' }, { nil, "'signal' is a family of probes: name one, as 'signal:TARGET'" }, 'no target')
+tap.is(schema.plain { 'tcp_close', 'signal', 'syscall' }, { 'tcp_close', 'syscall' }, 'a family is no probe')
+
 -- What is captured.
 local one = load('each', function(e) return e.pid, e.args.sk.__sk_common.skc_dport, e.ret end)
 tap.is(sorted(one.fields), 'args.sk.__sk_common.skc_dport pid ret', 'what a handler reads')
