@@ -132,10 +132,15 @@ tap.is({ empty.args.name, empty.args.fd, empty.args.error, empty.args.sk.port, e
   'closed' },
   'zeros')
 
+tap.is(#schema.members(one.schema), #all, 'all of it is described')
+
 -- The same probe in two scripts has other fields.
 local other = load('each', function(e) return e.args.offset end)
 tap.ok(other.schema ~= one.schema and other.schema.struct ~= one.schema.struct, 'each script has its own')
 tap.is(generic.event(other.schema, { args = { offset = 3 } }).args.offset, 3, 'which reads')
+local as_before = load('each', function(e) return e.args.offset end)
+tap.ok(as_before.schema ~= other.schema and as_before.schema.struct == other.schema.struct,
+  'the same fields are the same type')
 local strange = generic.load(function()
   mp.probe('signal:/usr/bin/my tool*:do+it'):each(function(e) return e.args.fd end)
 end)[1]
