@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Chains: which members of its argument a function reads, however deep: e.args.sk.skc_dport.
 ---
----   chains(fn)  -->  { { path = 'args.sk.skc_dport', whole = true, file, line }, ... }, escapes
+---   chains.of(fn)  -->  { { path = 'args.sk.skc_dport', whole = true, file, line }, ... }, escapes
 ---
 --- A forward data-flow over the bytecode: each register holds the set of paths it may have. They
 --- follow locals, branches, loops, calls of functions that are known, and closures that take the

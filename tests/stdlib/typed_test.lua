@@ -274,6 +274,19 @@ local trace_ok, traces = pcall(function()
   return { count > 0, aborted, total }
 end)
 tap.is({ trace_ok, traces }, { true, { true, 0, 80000 } }, 'reading members is compiled')
+do -- keys by their paths, as the worker counts them
+  local source = generic.load(function()
+    mp.probe(NAME):where(function(e) return e.args.sk.mark > 0 end):count { by = 'args.sk.port', name = 'ports' }
+  end)[1]
+  local one_event = generic.event(source.schema, { args = { sk = { port = 80, mark = 1 } } })
+  local pipeline, aborted = require('moonprobe.stream').pipeline(source), 0
+  local function watch(what) if what == 'abort' then aborted = aborted + 1 end end
+  jit.flush()
+  jit.attach(watch, 'trace')
+  for _ = 1, 1000 do pipeline(one_event, 256) end
+  jit.attach(watch)
+  tap.is({ aborted, source.sinks[1].fold.made:rows()[1].value }, { 0, 1000 }, 'counting by a path is compiled')
+end
 do
   local before = collectgarbage 'count'
   collectgarbage 'stop'
