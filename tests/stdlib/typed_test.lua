@@ -37,7 +37,7 @@ tap.is({ schema.of 'kprobs:x' }, { nil,
   "no probe named 'kprobs:x': there is no family 'kprobs'; moonprobe list shows all" },
   'no such family')
 tap.is({ schema.of 'signal:nowhere' }, { nil, "'signal:nowhere': there is no such function" }, 'no such target')
-tap.is({ schema.of 'process_exit:x' }, { nil, "'process_exit' is no family of probes: its event has no room" },
+tap.is({ schema.of 'process_exit:x' }, { nil, "'process_exit' is no family of probes: nothing can follow its name" },
   'a probe is no family')
 
 tap.is({ schema.of 'signal' }, { nil, "'signal' is a family of probes: name one, as 'signal:TARGET'" }, 'no target')
@@ -79,10 +79,10 @@ end)[1]
 local words = {}
 stages.add_fields(words, one)
 local room = 56
-tap.is(words, { 'typed', 'args.count', room, 'late', 'typed', 'args.fd', room + 40, 'early', 'typed', 'args.name',
-  room + 8,
-  'late', 'typed', 'args.short', room + 44, 'late', 'typed', 'args.small', room + 46, 'early', 'field', 'pid' },
-  'what the host is told: the widest first')
+tap.is(words, { 'typed', 'args.count', room + 8, 'late', 'typed', 'args.fd', room, 'early', 'typed', 'args.name',
+  room + 16,
+  'late', 'typed', 'args.short', room + 48, 'late', 'typed', 'args.small', room + 4, 'early', 'field', 'pid' },
+  'what the host is told: early ones first, then the late ones in words of their own, the widest first')
 local late = {}
 for _, field in ipairs(one.schema.fields) do late[field.name] = field.late end
 tap.is({ late['args.fd'], late['args.short'], late['args.name'], late.pid, late.comm }, { false, true, true, false,
