@@ -339,6 +339,14 @@ int binary_types_find(const struct binary *binary, const char *name, struct bina
 	found = binary_offset(binary, name, &offset, &no_symbol);
 	if (found && found != -ENOENT)
 		return error_set(error, found, "%s", no_symbol.text);
+	/* What the compiler has made of a function for its own use: DWARF has the parameters as
+	 * they were declared, but some are gone and the others in other registers. */
+	if (strstr(name, ".isra.") || strstr(name, ".constprop.") || strstr(name, ".part.") ||
+	    strstr(name, ".cold"))
+		return error_set(error, -EOPNOTSUPP,
+				 "%s: the compiler has changed the parameters of %s: they are not "
+				 "known by name",
+				 binary->path, name);
 	search.has_address = !found && !binary_address_of(binary, offset, &search.address);
 	if (search.has_address) {
 		err = find_in_btf(binary, name, types, error);

@@ -36,7 +36,9 @@ struct binary_types {
  * members is endless, whatever was in the file.
  *
  * 0; -ENODATA without debug information; -ENOENT when it does not have the function, or only
- * inlined copies of it; -EFBIG; -EINVAL when it is broken. Free with binary_types_free(). */
+ * inlined copies of it; -EOPNOTSUPP for a copy with other parameters (NAME.isra.0); -ETIMEDOUT
+ * after 5 s of search, -EFBIG for more than 1 GiB; -EINVAL when it is broken. Free with
+ * binary_types_free(). */
 int binary_types_find(const struct binary *binary, const char *name, struct binary_types *types,
 		      struct error *error);
 void binary_types_free(struct binary_types *types);

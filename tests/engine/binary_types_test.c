@@ -210,6 +210,25 @@ static void what_is_not_there(void **state)
 	assert_null(types.btf);
 }
 
+static void copies_with_other_parameters(void **state)
+{
+	struct binary_functions copies;
+	int err;
+
+	(void)state;
+	assert_int_equal(find("types_dwarf-5", "types_all"), 0);
+	binary_types_free(&types);
+	err = binary_match(binary, "types_local.*", &copies, &error);
+	for (size_t i = 0; i < copies.count; i++) {
+		assert_int_equal(binary_types_find(binary, copies.list[i].name, &types, &error),
+				 -EOPNOTSUPP);
+		assert_non_null(strstr(error.text, "has changed the parameters of types_local."));
+	}
+	binary_functions_free(&copies);
+	if (err)
+		SKIP("this compiler makes none");
+}
+
 static void a_local_function_and_an_alias(void **state)
 {
 	(void)state;
@@ -318,6 +337,7 @@ int main(void)
 		cmocka_unit_test_teardown(what_is_in_no_integer_register, teardown),
 		cmocka_unit_test_teardown(parameters_without_end, teardown),
 		cmocka_unit_test_teardown(what_is_not_there, teardown),
+		cmocka_unit_test_teardown(copies_with_other_parameters, teardown),
 		cmocka_unit_test_teardown(a_local_function_and_an_alias, teardown),
 		cmocka_unit_test(broken_btf),
 		cmocka_unit_test(broken_files),

@@ -67,7 +67,7 @@ static inline __attribute__((always_inline)) long types_inlined(long value)
 	return sink;
 }
 
-/* The compiler makes copies with less parameters; this one stands by itself as well. */
+/* Becomes types_local.constprop.0 or .isra.0, without the first parameter. */
 __attribute__((noinline)) static long types_local(long unused, long used)
 {
 	(void)unused;
