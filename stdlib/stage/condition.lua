@@ -6,7 +6,7 @@
 ---   { ask = 'text', field, at, bytes, ends }     bytes at a place of a text, and then its end
 ---   { ask = 'contains', field, bytes }           bytes anywhere in a text
 ---   { ask = 'ends', field, bytes }               the last bytes of a text
----   { ask = 'same', field, other }               two texts
+---   { ask = 'same', field, other }               two texts, or two addresses
 ---   { ask = 'bytes', field, bytes }              all bytes of a field
 ---   { ask = 'networks', field, networks }        an address in one of { bytes, bits }
 ---   { ask = 'member', a, numbers }               an integer in a short sorted list
@@ -274,7 +274,9 @@ function condition.equal(a, b)
   if a.is == 'bool' and b.is == 'bool' then
     return compare('eq', named.raw(a.field), named.raw(b.field), false)
   end
-  if a.is == 'text' and b.is == 'text' then return { ask = 'same', field = a.field, other = b.field } end
+  if a.is == b.is and (a.is == 'text' or a.is == 'address') then -- each address reads in one way
+    return { ask = 'same', field = a.field, other = b.field }
+  end
   if a.is == 'name' and b.is == 'name' and a.field.type == b.field.type then
     return compare('eq', raw(a), raw(b), false)
   end

@@ -88,6 +88,9 @@ return function(e) return e.daddr == '::1' end]] },
   { events = { { daddr = V4 .. '0a7f0001' }, { daddr = V4 .. '0b000001' }, { daddr = ('0'):rep(32) } }, [[
 local inside = network('10.0.0.0/8')
 return function(e) return inside(e.daddr) end]] },
+  { events = { {}, { saddr = V4 .. '0a000001', daddr = V4 .. '0a000001' }, { saddr = V4 .. '0a000001',
+    daddr = V4 .. '0a000002' }, { saddr = ('0'):rep(24) .. '0a000001', daddr = V4 .. '0a000001' } }, [[
+return function(e) return e.saddr == e.daddr end]] },
 
   -- More than a stage has room for.
   { events = { {} }, refused = 'instructions', [[

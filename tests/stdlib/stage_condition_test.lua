@@ -130,7 +130,7 @@ for _, text in ipairs {
   "e.signal == 'SIGKILL'", "e.signal == 'SIGRT40'", "e.signal == '200'", 'not e.signal', "e.syscall == '22'",
   "e.syscall == 'read'",
   "e.saddr == '10.0.0.1'", "e.saddr == '::1'", "e.saddr == '0:0::1'", "e.saddr == 'FE80::1'", "e.saddr == 'nonsense'",
-  "e.saddr == '::'", 'e.saddr == nil', "e.error == e.error", 'e.io == e.io',
+  "e.saddr == '::'", 'e.saddr == nil', 'e.saddr == e.daddr', 'e.daddr ~= e.saddr', "e.error == e.error", 'e.io == e.io',
   'inside(e.saddr)', 'not inside(e.saddr)', 'host(e.saddr)', 'all(e.saddr)', 'odd(e.saddr)',
   'inside(e.saddr) and host(e.daddr)',
   "inside('10.1.1.1') and e.flag", 'inside(nil)', 'inside(5)',
@@ -150,6 +150,7 @@ end
 refused('the order of texts', "e.name < 'abc'")
 refused('comparing these texts', 'e.name == e.error')
 refused('comparing these texts', 'e.name:sub(2) == e.comm')
+refused('comparing these texts', 'e.name == e.saddr')
 refused('comparing arrays', 'e.args == e.ints')
 refused('other than at 1', "e.name:find('abc') == 2")
 refused('only whether there is', "e.name:find('a') == e.name:find('b')")
