@@ -333,6 +333,8 @@ local function try(plan, wanted)
   end
   local value_bytes = 8 * words
   if wanted.note then
+    -- The one cell has no first event: each CPU has a row of it from the beginning.
+    if not fold.keyed then refuse('a note without a key; leave it out, or fold by something') end
     local graph = follow_part(wanted.note)
     local part = graph.leave == 'value' and keys.part(graph)
     if not part or not part.field then refuse('a note that is not a text field') end

@@ -105,4 +105,6 @@ local function value(e) return e.u8, e.u16 end
 return function(p, name) return p:sum(value, { by = 'pid', name = name }) end]] },
   { aggregate = true, layout = 2, events = { { uid = 7, odd = 'abcdefg' }, { uid = 8, odd = 'x' } }, [[
 return function(p, name) return p:max('u32', { by = 'uid', note = 'odd', name = name }) end]] },
+  { aggregate = true, refused = 'a note without a key', events = { { odd = 'x' } }, [[
+return function(p, name) return p:max('u32', { note = 'odd', name = name }) end]] },
 }
