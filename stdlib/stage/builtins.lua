@@ -175,7 +175,8 @@ end
 extreme(math.max, function(a, b) return condition.less('lt', a, b) end)
 extreme(math.min, function(a, b) return condition.less('lt', b, a) end)
 
-for _, name in ipairs { 'band', 'bor', 'bxor', 'bnot', 'lshift', 'rshift', 'arshift', 'tobit' } do
+for _, name in ipairs { 'band', 'bor', 'bxor', 'bnot', 'bswap', 'lshift', 'rshift', 'arshift', 'rol', 'ror',
+  'tobit' } do
   builtins[bit[name]] = function(arguments) return arithmetic.bits(name, arguments) end
 end
 
@@ -189,7 +190,8 @@ end
 
 --- Their arguments behind the first are constant: live numbers are built in.
 builtins.takes_constants = { [string.sub] = true, [string.byte] = true, [string.find] = true,
-  [string.match] = true, [bit.lshift] = true, [bit.rshift] = true, [bit.arshift] = true }
+  [string.match] = true, [bit.lshift] = true, [bit.rshift] = true, [bit.arshift] = true, [bit.rol] = true,
+  [bit.ror] = true }
 
 --- A function made by mp.network(); nil when it is none.
 function builtins.network(fn)

@@ -49,6 +49,8 @@ return function(e) return set[e.time_ns] end]] },
 return function(e) return -7 % e.s32 <= 0 end]] },
   { events = { { pid = 1 } }, open = 1, [[
 return function(e) local unused = nothing return e.pid == 1 end]] },
+  { events = { { u32 = 0x12345678 }, { u32 = 0x80000001 }, { u32 = 0xfedcba98 }, {} }, [[
+return function(e) return bit.bswap(e.u32) == 0x78563412 or bit.rol(e.u32, 1) == 3 or bit.ror(e.u32, 36) < 0 end]] },
   -- The results of a call are arguments of a tail call.
   { events = { { u8 = 3, u16 = 5, s8 = 5 }, { u8 = 5, u16 = 3, s8 = 3 } }, [[
 local function pair(a, b) if a > b then return a, b end return b, a end
