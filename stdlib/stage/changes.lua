@@ -1,12 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
---- Changes: which variables and tables the handlers of a probe's events change.
+--- Changes: which variables and tables the handlers of a script's events change.
 ---
 --- The kernel judges an event when it happens, with values that are at most a turn old. For values
---- that a timer or an option changes this is right. A filter whose values the handler itself
---- changes (`not seen[e.pid]`, `n < 10`) means the events before this one, so it runs where
---- the handler runs.
-
-jit.off(true, true) -- of this file: see assembler.lua
+--- that a timer or an option changes this is right. A filter whose values a handler changes, of
+--- this probe or another (`not seen[e.pid]`, `n < 10`), means the events before this one, so it
+--- runs where the handlers run.
 
 local bytecode = require 'moonprobe.stage.bytecode'
 local own = require 'moonprobe.own_sources' -- the stdlib's functions change nothing of a script's
@@ -53,7 +51,7 @@ local function look(fn, found, seen)
   end
 end
 
---- What the functions of a source change: handlers, keys and values, and filters themselves.
+--- What the functions of sinks change: handlers, keys and values, and filters themselves.
 ---@param sinks { filters: function[], take: function, fold: table|nil }[]
 ---@return { variables: table, globals: table, tables: table } [upvalueid], [name], [table] = 'file:line'
 function changes.of(sinks)

@@ -288,7 +288,7 @@ end
 --- or a filter or fold cannot be emitted, which is noted in `refused`.
 local function attempt(source, alone, refused)
   local self = setmetatable({ schema = source.schema, sinks = source.sinks, maps = {}, sets = {}, filters = {},
-    live = live.new(changes.of(source.sinks)), refused = refused, most = 0,
+    live = live.new(changes.of(source.handlers or source.sinks)), refused = refused, most = 0,
     bits = 0, most_bits = next(alone) and MOST_BITS - 1 or MOST_BITS }, Plan)
   local jobs = {}
   for i, sink in ipairs(source.sinks) do
@@ -328,7 +328,8 @@ end
 
 --- The plan of a source; nil when everything runs in the worker. The jobs tell which function
 --- runs where.
----@param source { schema: table, sinks: table[] } of stream.sources
+---@param source { schema: table, sinks: table[], handlers: table[]|nil } of stream.sources; handlers: the
+---  sinks of all the script's probes, whose functions may change what a filter uses
 ---@return table|nil plan
 ---@return table jobs one for each sink
 function plan.make(source)

@@ -52,6 +52,12 @@ local other = 5
 tap.is(where({ few }, function() other = other + 1 end), 'kernel', 'another variable')
 tap.is(other, 5, 'nothing is run for that')
 
+-- Those of the script's other probes, too.
+local only, theirs = { filters = { new }, take = none }, { filters = {}, take = notes }
+local made, jobs = plan.make { schema = invented.schema, sinks = { only }, handlers = { theirs, only } }
+tap.is(made, nil, 'by a handler of another probe')
+tap.like(jobs[1].refusals[new].reason, '^a table that the handler changes .*' .. line_of(notes, 1), 'which is named')
+
 -- Handlers use the stdlib: that is not looked at.
 local mp = require 'moonprobe'
 local function prints(e) print(e.pid, mp) end
