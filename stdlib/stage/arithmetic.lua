@@ -105,7 +105,7 @@ end
 local function ratio(a, b)
   if b.is ~= 'const' then refuse('division by a value that is not constant; multiply on the other side') end
   local by = b.value
-  if by == 0 then refuse('division by 0') end
+  if by == 0 then refuse('division by 0; by another constant') end
   if by < 0 then a, by = subtract(const(0), a), -by end
   if by == 1 then return a end
   return value.ratio(within(a, -HALF, HALF), by)

@@ -241,7 +241,9 @@ function condition.equal(a, b)
   if a == b and a.is ~= 'element' and a.is ~= 'array' and not value.is_const(a) then return true end
   if value.is_const(a) and value.is_const(b) then
     if rawequal(a.value, b.value) then return true end
-    if has_methods(a.value) or has_methods(b.value) then refuse('comparing these with each other') end
+    if has_methods(a.value) or has_methods(b.value) then
+      refuse('comparing these with each other; do it once, outside of the function')
+    end
     return a.value == b.value
   end
   if value.is_const(a) then a, b = b, a end

@@ -90,7 +90,8 @@ function Plan:filter(fn)
 end
 
 local AFTER = { reason = 'it comes after a filter that runs in the worker; put it first' }
-local MANY = { reason = ('more than %d handlers and aggregates on one probe'):format(MOST_BITS) }
+local MANY = { reason = ('more than %d handlers and aggregates on one probe; others may be in a script of their own')
+  :format(MOST_BITS) }
 
 --- How far a sink's work goes in the kernel.
 function Plan:judge(sink)
@@ -306,9 +307,10 @@ local function attempt(source, alone, refused)
     self.late = emit_late(self, groups, self.early ~= nil)
     if math.max(#(self.early or {}), #self.late) > MOST_INSTRUCTIONS then
       self.emitting = self.largest
-      value.refuse('more than %d instructions on one probe, most of them for this', MOST_INSTRUCTIONS)
+      value.refuse('more than %d instructions on one probe, most of them for this; ask less of texts',
+        MOST_INSTRUCTIONS)
     elseif #self.maps > MOST_MAPS then
-      value.refuse('more than %d maps on one probe', MOST_MAPS)
+      value.refuse('more than %d maps on one probe; fewer aggregates and tables will do', MOST_MAPS)
     end
   end)
   if ok then return self end

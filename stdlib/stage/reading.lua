@@ -27,7 +27,7 @@ local LATER = { stamp = true, slot = true, generation = true, sequence = true }
 --- A field of the event as a value.
 local function read_field(walk, name)
   local schema = walk.schema
-  if LATER[name] then refuse('%s: records are numbered after the filters', name) end
+  if LATER[name] then refuse('%s: records are numbered after the filters; read it in each()', name) end
   local field = type(name) == 'string' and field_of(schema, name)
   if not field then
     local from = type(name) == 'string' and schema.readable[name]
@@ -60,7 +60,7 @@ local function element_of(v, key)
   if not value.is_const(key) then refuse('an array at a place that is not constant; a fixed one will do') end
   local at, field = key.value, v.field
   if type(at) ~= 'number' or at ~= math.floor(at) or at < 1 or at > field.elements then return const(nil) end
-  if field.kind == 'b' then refuse('an array of flags') end
+  if field.kind == 'b' then refuse('an array of flags; ask other fields') end
   return named.raw(field, at - 1)
 end
 

@@ -145,7 +145,9 @@ end
 
 -- What there is no question for.
 local function refused(reason, text)
-  tap.like(translated.refusal(invented.compile(text, outside)), reason, 'refused: ' .. text)
+  local got = translated.refusal(invented.compile(text, outside))
+  tap.like(got, reason, 'refused: ' .. text)
+  tap.like(got, '; ', '  what to write instead')
 end
 refused('the order of texts', "e.name < 'abc'")
 refused('comparing these texts', 'e.name == e.error')

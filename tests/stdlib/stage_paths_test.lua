@@ -198,6 +198,7 @@ local function refused(reason, line, text)
   local got, at = translated.refusal(invented.compile(text, env))
   tap.like(got, reason, 'refused: ' .. reason)
   tap.is(at, line, '  the line')
+  tap.like(got, '; ', '  what to write instead')
 end
 refused('^changing something outside', 2, 'return function(e)\n count = e.pid\n return true end')
 refused('^changing something outside', 2, 'local n = 0 return function(e)\n n = e.pid\n return true, n end')
