@@ -74,6 +74,17 @@ return function(e) return e.file:sub(-3) == '.so' end]] },
     { file = ('x'):rep(63) .. 'a' } }, [[
 return function(e) return e.file:find('aa', 1, true) end]] },
 
+  -- What a look-up gives: false is not nothing.
+  { events = { { comm = 'sh' }, { comm = 'ls' }, { comm = 'cat' }, {} }, [[
+local switch = { sh = true, ls = false }
+return function(e) return switch[e.comm] == nil or (switch[e.comm] or 5) == true end]] },
+  { events = { { comm = 'sh' }, { comm = 'ls' }, { comm = 'cat' } }, [[
+local switch = { sh = true, ls = false }
+return function(e) return (switch[e.comm] and 5) == false end]] },
+  { events = { { dport = 443 }, { dport = 80 }, { dport = 8080 }, { dport = 1 } }, [[
+local names = { [443] = 'https', [80] = 'http', [8080] = 'http' }
+return function(e) return names[e.dport] == 'http' end]] },
+
   -- Names.
   { events = { { error = 2 }, {}, { error = 4095 }, { error = -2 } }, [[
 return function(e) return e.error == 'ENOENT' or e.error == '4095' or e.error == '-2' end]] },
