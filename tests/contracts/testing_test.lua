@@ -211,6 +211,10 @@ ok 3 - DIR/mixed/other_test.lua
 1..3
 ]]):gsub('DIR', folder)) }, "a folder: other runners' files are skipped")
 tap.is(tap.moonprobe(('test %s/mixed/other_test.lua'):format(folder)).status, 1, 'but run when they are named')
+local checked = folder .. '/mixed/a_test.lua'
+tap.is(tap.moonprobe('check ' .. checked).err,
+  ('moonprobe: %s:1: this is a test; moonprobe test %s runs it\n'):format(checked, checked),
+  'check: a test is told as one')
 tap.shell(('mkdir %s/empty'):format(folder))
 tap.like(tap.moonprobe(('test %s/empty'):format(folder)).err, 'empty: no %*_test.lua in it', 'a folder without tests')
 tap.like(tap.moonprobe('test --help').out, '^usage: moonprobe test', '--help')
