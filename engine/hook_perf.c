@@ -65,7 +65,8 @@ static int attach(const struct hook *hook, const char *name, int program_fd,
 	for (int i = 0; i < hook->target->place_count; i++) {
 		const struct target_place *place = &hook->target->places[i];
 		struct perf_event_attr attr = attr_of(place);
-		int err = hook_add_link(links, hook_perf_link(&attr, -1, place->cpu, program_fd, i));
+		int err =
+			hook_add_link(links, hook_perf_link(&attr, -1, place->cpu, program_fd, i));
 
 		if (err)
 			return error_set(error, err, "%s: %s", place->name, strerror(-err));
