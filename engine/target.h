@@ -11,6 +11,7 @@
 #define MOONPROBE_TARGET_H
 
 #include "error.h"
+#include "tracepoint_format.h"
 #include "typed.h"
 
 #include <stdbool.h>
@@ -45,6 +46,7 @@ struct target {
 	struct binary *binary; /* of a user's target, else NULL */
 	char file[32];	       /* a path of it for the kernel, while binary is open */
 	struct typed_source types;
+	struct tracepoint_format format; /* of a tracepoint's record: `types` has names of it */
 };
 
 struct target_setting {
@@ -64,8 +66,8 @@ struct target_kind {
 		    struct error *error);
 };
 
-extern const struct target_kind target_kernel_function, target_raw_tracepoint, target_user_function,
-	target_profile, target_interval;
+extern const struct target_kind target_kernel_function, target_raw_tracepoint, target_tracepoint,
+	target_user_function, target_profile, target_interval;
 
 /* Opens the file of "FILE:REST". */
 int target_open_binary(struct target *target, const struct target_setting *setting,
