@@ -233,6 +233,27 @@ static struct names names_of(const struct binary *binary, size_t section)
 	return names;
 }
 
+/* A better one to show, or to mean, than the other: new before old, public before private, then
+ * the one with less underscores before it (open, not __open64). */
+static int rank(const struct binary_symbol *symbol)
+{
+	int rank = (int)strspn(symbol->name, "_");
+
+	rank += symbol->binding == STB_GLOBAL ? 0 : symbol->binding == STB_WEAK ? 100 : 200;
+	return rank + (symbol->old ? 1000 : 0);
+}
+
+/* Bytes from an address up to the end of its section. Assembler code may have no sizes. */
+static uint64_t rest_of_section(const struct binary *binary, size_t section, uint64_t address)
+{
+	GElf_Shdr header;
+
+	if (!gelf_getshdr(elf_getscn(binary->elf, section), &header) || address < header.sh_addr ||
+	    address - header.sh_addr >= header.sh_size)
+		return 0;
+	return header.sh_size - (address - header.sh_addr);
+}
+
 static int each_of(const struct binary *binary, Elf_Scn *section, Elf_Data *versions,
 		   int (*visit)(void *data, const struct binary_symbol *symbol), void *data)
 {
@@ -261,12 +282,15 @@ static int each_of(const struct binary *binary, Elf_Scn *section, Elf_Data *vers
 		symbol.name = names.text + raw.st_name;
 		symbol.plain = strcspn(symbol.name, "@");
 		symbol.address = raw.st_value;
-		symbol.bytes = raw.st_size;
+		symbol.sized = raw.st_size;
+		symbol.bytes = raw.st_size ? raw.st_size
+					   : rest_of_section(binary, raw.st_shndx, raw.st_value);
 		symbol.binding = GELF_ST_BIND(raw.st_info);
 		symbol.indirect = type == STT_GNU_IFUNC;
 		symbol.old = symbol.name[symbol.plain] && symbol.name[symbol.plain + 1] != '@';
 		if (versions && gelf_getversym(versions, (int)i, &version))
 			symbol.old = version & VERSION_HIDDEN;
+		symbol.rank = rank(&symbol);
 		err = visit(data, &symbol);
 		if (err)
 			return err;
@@ -311,16 +335,6 @@ static bool is_named(const struct binary_symbol *symbol, const char *name)
 	return !strncmp(symbol->name, name, symbol->plain) && !name[symbol->plain];
 }
 
-/* A better one to show, or to mean, than the other: new before old, public before private, then
- * the one with less underscores before it (open, not __open64). */
-static int rank(const struct binary_symbol *symbol)
-{
-	int rank = (int)strspn(symbol->name, "_");
-
-	rank += symbol->binding == STB_GLOBAL ? 0 : symbol->binding == STB_WEAK ? 100 : 200;
-	return rank + (symbol->old ? 1000 : 0);
-}
-
 struct search {
 	const char *name;
 	struct binary_symbol best; /* address 0 and no name: none */
@@ -334,17 +348,15 @@ struct search {
 static int seek(void *data, const struct binary_symbol *symbol)
 {
 	struct search *search = data;
-	int its_rank;
 
 	if (!is_named(symbol, search->name))
 		return 0;
-	its_rank = rank(symbol);
-	if (search->best.name && its_rank == search->rank &&
+	if (search->best.name && symbol->rank == search->rank &&
 	    symbol->address != search->best.address)
 		search->equals++;
-	if (!search->best.name || its_rank < search->rank) {
+	if (!search->best.name || symbol->rank < search->rank) {
 		search->best = *symbol;
-		search->rank = its_rank;
+		search->rank = symbol->rank;
 		search->equals = 0;
 	}
 	return 0;
@@ -511,7 +523,7 @@ static int take(void *data, const struct binary_symbol *symbol)
 		return -ENOMEM;
 	memcpy(matches->text + matches->text_bytes, matches->name, bytes);
 	matches->list[matches->count++] =
-		(struct match){matches->text_bytes, symbol->address, symbol->bytes, rank(symbol)};
+		(struct match){matches->text_bytes, symbol->address, symbol->bytes, symbol->rank};
 	matches->text_bytes += bytes;
 	return 0;
 }

@@ -57,9 +57,11 @@ struct binary_symbol {
 	const char *name; /* may end in a version: readline@@8.0; valid until binary_close() */
 	size_t plain;	  /* length of the name without it */
 	uint64_t address, bytes;
+	bool sized;	 /* else bytes goes up to the end of its section */
 	uint8_t binding; /* STB_GLOBAL, ... */
 	bool indirect;	 /* STT_GNU_IFUNC: chooses the function when it is loaded */
 	bool old;	 /* a version kept for old programs */
+	int rank;	 /* of several names of a place the one with the least is shown */
 };
 
 /* Calls `visit` with each function that is defined here and in an executable segment, .symtab

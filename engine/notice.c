@@ -38,7 +38,7 @@ static const char *why_not_restage(struct version *version)
 	if (version->verifies_slowly)
 		return "the kernel takes too long to verify this script's stages";
 	if (++version->restages > RESTAGES_PER_SECOND)
-		return "stages can be replaced 50 times a second";
+		return "stages can be replaced 600 times a second";
 	return NULL;
 }
 

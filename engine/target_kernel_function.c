@@ -50,7 +50,8 @@ static int find_types(struct target *target, struct error *error)
 	return 0;
 }
 
-static int open(struct target *target, const struct target_setting *setting, struct error *error)
+static int open_return(struct target *target, const struct target_setting *setting,
+		       struct error *error)
 {
 	struct functions functions = {0};
 	struct error why;
@@ -76,7 +77,18 @@ static int open(struct target *target, const struct target_setting *setting, str
 	/* Behind its first instruction the registers hold something else. */
 	if (!err && !target->is_wildcard && !offset)
 		err = find_types(target, &why);
+	target->types.is_raw = true;
 	return err ? error_set(error, err, "probe %s: %s", target->name, why.text) : 0;
 }
 
-const struct target_kind target_kernel_function = {"kernel_function", open};
+static int open_call(struct target *target, const struct target_setting *setting,
+		     struct error *error)
+{
+	int err = open_return(target, setting, error);
+
+	typed_source_of_call(&target->types);
+	return err;
+}
+
+const struct target_kind target_kernel_function = {"kernel_function", open_call};
+const struct target_kind target_kernel_return = {"kernel_return", open_return};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* User functions: FILE:FUNC, FILE:FUNC+0x10, FILE:0x401136, or a wildcard of functions. A file
- * without a slash is looked for where programs are, $PATH, then where libraries are. With a process (-p) it is
- * that process's file, also in a container. */
+ * without a slash is looked for where programs are, $PATH, then where libraries are. With a process
+ * (-p) it is that process's file, also in a container. */
 #include "binary.h"
 #include "functions.h"
 #include "target.h"
@@ -102,7 +102,20 @@ static int add_one(struct target *target, const char *text, struct error *error)
 	return 0;
 }
 
-static int open(struct target *target, const struct target_setting *setting, struct error *error)
+/* Names and types of its arguments, where the file has them; else there are only raw ones. */
+static void find_types(struct target *target, const char *name)
+{
+	struct error ignored;
+
+	if (binary_types_find(target->binary, name, &target->binary_types, &ignored))
+		return;
+	if (typed_function(&target->types, target->binary_types.btf, target->binary_types.function,
+			   &ignored))
+		typed_source_free(&target->types);
+}
+
+static int open_return(struct target *target, const struct target_setting *setting,
+		       struct error *error)
 {
 	const char *text;
 	struct error why;
@@ -112,7 +125,21 @@ static int open(struct target *target, const struct target_setting *setting, str
 		return err;
 	target->is_wildcard = functions_is_wildcard(text);
 	err = target->is_wildcard ? add_match(target, text, &why) : add_one(target, text, &why);
+	if (!err && !target->is_wildcard && !strchr(text, '+') && (*text < '0' || *text > '9'))
+		find_types(target, text);
+	target->types.user = target->types.is_raw = true;
+	snprintf(target->types.name, sizeof(target->types.name), "%s", text);
 	return err ? error_set(error, err, "probe %s: %s", target->name, why.text) : 0;
 }
 
-const struct target_kind target_user_function = {"user_function", open};
+static int open_call(struct target *target, const struct target_setting *setting,
+		     struct error *error)
+{
+	int err = open_return(target, setting, error);
+
+	typed_source_of_call(&target->types);
+	return err;
+}
+
+const struct target_kind target_user_function = {"user_function", open_call};
+const struct target_kind target_user_return = {"user_return", open_return};

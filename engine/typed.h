@@ -29,6 +29,7 @@ struct btf;
 #define TYPED_DEPTH 16	       /* reads of memory, one after the other */
 #define TYPED_TEXT_BYTES 256   /* of an array kept at most: its first ones */
 #define TYPED_STRING_BYTES 64  /* room for what a `char *` points to, its end included */
+#define TYPED_RAW_BYTES 128    /* room for what string.arg0 leads to */
 #define TYPED_INDEX_MAX 0xffff /* of an element where the type says no number */
 
 /* Where a path may begin. */
@@ -53,6 +54,7 @@ struct typed_root {
 struct typed_source {
 	const struct btf *btf; /* the caller's; outlives the source and what is resolved with it */
 	bool user;	       /* what pointers lead to is user memory */
+	bool is_raw;	       /* slots 0 to 6 hold registers: string.arg0 to arg5, string.retval */
 	char name[128];	       /* the function or event, for errors */
 	struct typed_root *roots;
 	int root_count;
@@ -76,6 +78,9 @@ int typed_raw_tracepoint(struct typed_source *source, const struct btf *btf, con
  * tracepoint (trace_event_raw_NAME). A path is PREFIX.MEMBER; prefix "": MEMBER. */
 int typed_struct(struct typed_source *source, const struct btf *btf, uint32_t type, int slot,
 		 const char *prefix, struct error *error);
+
+/* From now on `ret` is refused: a call has not returned yet. */
+void typed_source_of_call(struct typed_source *source);
 
 void typed_source_free(struct typed_source *source); /* all zeros are fine */
 
@@ -132,7 +137,9 @@ struct typed {
 	char path[TYPED_PATH];
 };
 
-/* 0, or -errno and one line: -ENOENT: nothing of that name; -EINVAL: no path for what is there;
+/* Of a raw source also `string.arg0` and so on: text that an argument points to whose type is not
+ * known, or is not told by it.
+ * 0, or -errno and one line: -ENOENT: nothing of that name; -EINVAL: no path for what is there;
  * -EOPNOTSUPP: it is there, but cannot be read; -ENOMEM. */
 int typed_resolve(struct typed **typed, const struct typed_source *source, const char *path,
 		  struct error *error);

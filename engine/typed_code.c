@@ -187,10 +187,30 @@ static void put_load(struct work *work, const struct node *node, uint32_t at, ui
 	put(work, BPF_LDX | BPF_MEM | size_code(bytes), BPF_REG_1, BPF_REG_1, (int)at, 0);
 }
 
-/* Loads from a context are aligned, and the offset of an instruction has 16 bits. */
-static bool is_loaded(const struct typed_access *access, uint32_t at, uint32_t bytes)
+static uint32_t last_at(const struct typed_access *access)
 {
-	return access->is_context && access->steps == 1 && !(at % bytes) && at < INT16_MAX;
+	return access->at[access->steps - 1];
+}
+
+/* Loads from a context are aligned, and the offset of an instruction has 16 bits. */
+static bool can_load(const struct typed_access *access, uint32_t bytes)
+{
+	return access->is_context && access->steps == 1 && !(last_at(access) % bytes) &&
+	       last_at(access) < INT16_MAX;
+}
+
+static bool is_loaded(const struct typed_access *access)
+{
+	return access->read == TYPED_NUMBER && can_load(access, access->bytes);
+}
+
+/* A number of the context. */
+static void put_loaded(struct work *work, const struct typed_want *want, const struct node *node)
+{
+	put_load(work, node, last_at(want->access), want->access->bytes);
+	if (is_turned(want->access))
+		put_turn(work, want->access);
+	put_store(work, want);
 }
 
 /* Text whose place is told by a number `at` behind the node's pointer. */
@@ -200,7 +220,7 @@ static void put_dynamic(struct work *work, const struct typed_want *want, const 
 	const struct typed_access *access = want->access;
 	int word = NONE;
 
-	if (is_loaded(access, at, sizeof(uint32_t))) {
+	if (can_load(access, sizeof(uint32_t))) {
 		put_load(work, node, at, sizeof(uint32_t));
 	} else {
 		word = take_word(work);
@@ -236,39 +256,71 @@ static void put_bits(struct work *work, const struct typed_want *want, const str
 	give_word(work, word);
 }
 
-/* A value that lies behind the node's pointer. */
-static void put_value(struct work *work, const struct typed_want *want, const struct node *node)
+static bool last_is_user(const struct typed_access *access)
 {
-	const struct typed_access *access = want->access;
-	uint32_t at = access->at[access->steps - 1];
-	bool is_user = access->user >> (access->steps - 1) & 1;
+	return access->user >> (access->steps - 1) & 1;
+}
 
-	if (access->read == TYPED_DYNAMIC) {
-		put_dynamic(work, want, node, at);
-		return;
-	}
-	if (is_text(access)) {
-		put_string(work, want, node, at, is_user);
-		return;
-	}
-	if (access->read == TYPED_BITS) {
-		put_bits(work, want, node, at, is_user);
-		return;
-	}
-	if (access->read == TYPED_NUMBER && is_loaded(access, at, access->bytes)) {
-		put_load(work, node, at, access->bytes);
-		if (is_turned(access))
-			put_turn(work, access);
+/* Lies a value right behind another, in the event as in memory? */
+static bool is_behind(const struct work *work, int of, int i)
+{
+	const struct typed_want *first = &work->wants[of], *next = &work->wants[i];
+	const struct typed_access *from = first->access, *to = next->access;
+
+	return work->node_of[of] == work->node_of[i] && to->steps && from->steps &&
+	       !is_loaded(from) && !is_loaded(to) && from->read != TYPED_BITS && !is_text(from) &&
+	       to->read != TYPED_BITS && !is_text(to) && last_is_user(from) == last_is_user(to) &&
+	       last_at(from) + from->bytes == last_at(to) &&
+	       first->offset + from->bytes == next->offset;
+}
+
+/* The value behind, or before. */
+static int find_beside(const struct work *work, int of, bool is_next)
+{
+	for (int i = 0; i < work->want_count; i++)
+		if (is_next ? is_behind(work, of, i) : is_behind(work, i, of))
+			return i;
+	return NONE;
+}
+
+/* Values that lie side by side are read at once: a call costs more than a few bytes. */
+static void put_row(struct work *work, int first, const struct node *node)
+{
+	const struct typed_want *want = &work->wants[first];
+	uint32_t bytes = 0;
+
+	for (int i = first; i != NONE; i = find_beside(work, i, true))
+		bytes += work->wants[i].access->bytes;
+	put_call(work, node, last_at(want->access), EVENT, (int)want->offset, bytes,
+		 reader(last_is_user(want->access)));
+	for (int i = first; i != NONE; i = find_beside(work, i, true)) {
+		want = &work->wants[i];
+		if (!is_turned(want->access))
+			continue;
+		put(work, BPF_LDX | BPF_MEM | size_code(want->access->bytes), BPF_REG_1, EVENT,
+		    (int)want->offset, 0);
+		put_turn(work, want->access);
 		put_store(work, want);
-		return;
 	}
-	put_call(work, node, at, EVENT, (int)want->offset, access->bytes, reader(is_user));
-	if (!is_turned(access))
-		return;
-	put(work, BPF_LDX | BPF_MEM | size_code(access->bytes), BPF_REG_1, EVENT, (int)want->offset,
-	    0);
-	put_turn(work, access);
-	put_store(work, want);
+}
+
+/* A value that lies behind the node's pointer, and those after it. */
+static void put_value(struct work *work, int i, const struct node *node)
+{
+	const struct typed_want *want = &work->wants[i];
+	uint32_t at = last_at(want->access);
+	bool is_user = last_is_user(want->access);
+
+	if (want->access->read == TYPED_DYNAMIC)
+		put_dynamic(work, want, node, at);
+	else if (is_text(want->access))
+		put_string(work, want, node, at, is_user);
+	else if (is_loaded(want->access))
+		put_loaded(work, want, node);
+	else if (want->access->read == TYPED_BITS)
+		put_bits(work, want, node, at, is_user);
+	else if (find_beside(work, i, false) == NONE)
+		put_row(work, i, node);
 }
 
 /* Reads a node's pointer from where its parent leads to. */
@@ -286,7 +338,7 @@ static void put_node(struct work *work, int at)
 
 	for (int i = 0; i < work->want_count; i++)
 		if (work->node_of[i] == at && work->wants[i].access->steps)
-			put_value(work, &work->wants[i], node);
+			put_value(work, i, node);
 	for (int i = node->child; i != NONE; i = work->nodes[i].sibling) {
 		struct node *child = &work->nodes[i];
 
@@ -306,8 +358,7 @@ static void put_node(struct work *work, int at)
 static bool is_pointer_of(const struct typed_access *access, const struct node *node)
 {
 	return access->read == TYPED_NUMBER && access->bytes == 8 && !access->is_big_endian &&
-	       access->at[access->steps - 1] == node->at &&
-	       (access->user >> (access->steps - 1) & 1) == node->is_user;
+	       last_at(access) == node->at && last_is_user(access) == node->is_user;
 }
 
 static int find_node(struct work *work, int parent, uint32_t at, bool is_user)

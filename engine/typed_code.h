@@ -13,11 +13,13 @@
  * It writes nothing but its area of the event, uses r6 and r7 of the registers a function gives
  * back as they were (who calls it does not see it, splice.c saves them), at most
  * TYPED_CODE_STACK bytes below r10, each by a load, a store or the two instructions rN = r10 and
- * rN += offset, and ends in its only exit. It has no loop, no map, and calls four helpers:
- * bpf_probe_read_{kernel,user}{,_str} (v5.5 on; the programs of tracing have them).
+ * rN += offset, and ends in its only exit. It has no loop and no map, and calls
+ * bpf_probe_read_{kernel,user}{,_str} only (v5.5 on; programs that trace have them).
  *
- * What cannot be read is zeros, and everything else is read all the same. Bytes of the area that
- * no value lies on, and those behind the end of a text, are zeros too. */
+ * Values that lie side by side in the event as they do in memory are read at once, so whoever lays
+ * an event out does well to keep the order of members. A value that cannot be read is zeros, as are
+ * those read at once with it; all others are read nevertheless. Bytes of the area that no value
+ * lies on, and those behind the end of a text, are zeros too. */
 #ifndef MOONPROBE_TYPED_CODE_H
 #define MOONPROBE_TYPED_CODE_H
 

@@ -17,7 +17,15 @@ static const char on_stack[] = "is not among the first six arguments, which come
 static const char is_float[] = "is a floating-point number, which cannot be read";
 static const char is_wide[] = "is an integer of more than 64 bits, which cannot be read";
 static const char returned[] = "is a struct returned by value, which cannot be read";
+static const char at_return[] = "is known when it has returned: kretprobe, fexit, uretprobe";
 static const char is_odd[] = "has a type that cannot be passed";
+
+void typed_source_of_call(struct typed_source *source)
+{
+	for (int i = 0; i < source->root_count; i++)
+		if (!strcmp(source->roots[i].name, "ret"))
+			source->roots[i].refused = at_return;
+}
 
 void typed_source_free(struct typed_source *source)
 {

@@ -4,7 +4,7 @@
 #include "return.bpf.h"
 
 GENERIC_PROBE(
-	return, kernel_function, "One event per return of a kernel function, by a trampoline.",
+	return, kernel_return, "One event per return of a kernel function, by a trampoline.",
 	      "Calls that the compiler inlined; functions without types in the kernel's BTF; calls "
 	      "that began before the probe was attached; of a function that calls itself, the "
 	      "outer "

@@ -4,7 +4,7 @@
 #include "return.bpf.h"
 
 GENERIC_PROBE(
-	return, kernel_function, "One event per return of a kernel function.",
+	return, kernel_return, "One event per return of a kernel function.",
 	      "Calls that the compiler inlined; functions that the kernel excludes from tracing; "
 	      "calls that began before the probe was attached; of a function that calls itself, "
 	      "the "

@@ -4,14 +4,32 @@
 #include "return.bpf.h"
 
 GENERIC_PROBE(
-	return, user_function, "One event per return of a function of a program or library.",
+	return, user_return, "One event per return of a function of a program or library.",
 	      "Calls that the compiler inlined; calls that began before the probe was attached; "
 	      "functions left by longjmp(3) or an exception; of a function that calls itself, the "
 	      "outer call. Programs that look at their own return addresses (Go) can crash.");
 PREEMPTIBLE_ROOM(return_event);
 
+SEC("?uprobe.multi")
+CHOICE(1) ONLY_WITH(entry) int on_multi_entry(struct pt_regs *ctx)
+{
+	__u64 slots[SLOTS] = {};
+
+	slots_of_registers(slots, ctx);
+	return begin_call(place_of(ctx), slots);
+}
+
+SEC("?uretprobe.multi")
+CHOICE(1) int on_multi_return(struct pt_regs *ctx)
+{
+	__u64 slots[SLOTS] = {};
+
+	slots[SLOT_RESULT] = PT_REGS_RC(ctx);
+	return report_return(place_of(ctx), slots, false);
+}
+
 SEC("?uprobe")
-CHOICE(1) ONLY_WITH(entry) int on_breakpoint_entry(struct pt_regs *ctx)
+CHOICE(2) ONLY_WITH(entry) int on_breakpoint_entry(struct pt_regs *ctx)
 {
 	__u64 slots[SLOTS] = {};
 
@@ -20,7 +38,7 @@ CHOICE(1) ONLY_WITH(entry) int on_breakpoint_entry(struct pt_regs *ctx)
 }
 
 SEC("?uretprobe")
-CHOICE(1) int on_breakpoint_return(struct pt_regs *ctx)
+CHOICE(2) int on_breakpoint_return(struct pt_regs *ctx)
 {
 	__u64 slots[SLOTS] = {};
 

@@ -107,7 +107,7 @@ static void run_as(bool is_spliced, const uint64_t args[5])
 	memcpy(code + START_COUNT, is_spliced ? stub : made.code,
 	       (count - START_COUNT) * sizeof(*code));
 	if (is_spliced) {
-		const struct splice_part parts[] = {{made.code, made.count}, {NULL, 0}};
+		const struct splice_part parts[SPLICE_STUBS] = {{made.code, made.count}};
 
 		assert_int_equal(splice_make(&splice, code, count, parts), 0);
 	}
@@ -137,6 +137,14 @@ static void run(struct typed_area area, const uint64_t args[5])
 	for (uint32_t i = 0; i < sizeof(event); i++)
 		if (i < area.from || i >= area.to)
 			assert_int_equal(event[i], 0xff);
+}
+
+/* Where times and counters are among the values, no two runs are the same. */
+static void run_once(uint32_t bytes, const uint64_t args[5])
+{
+	if (typed_code_make(&made, wants, want_count, (struct typed_area){0, bytes}, &error))
+		fail_msg("%s", error.text);
+	run_as(true, args);
 }
 
 static uint64_t number_at(uint32_t offset, uint32_t bytes)
@@ -245,6 +253,46 @@ static void the_running_task(void **state)
 	assert_memory_equal(event + 80, comm, strlen(comm));
 	assert_int_equal(number_at(148, 4), getppid());
 	assert_true(event[152] != 0 && event[215] == 0);
+}
+
+/* All there is in a task, and one pointer farther: whatever it is, the kernel takes the code. */
+static void every_member_can_be_wanted(void **state)
+{
+	static const uint64_t args[5];
+	struct typed_source source;
+	const struct btf_type *task;
+	uint32_t at = 0;
+	int values_seen = 0;
+
+	(void)state;
+	NEEDS_KERNEL;
+	source = task_source();
+	task = btf__type_by_id(kernel, source.roots[0].type);
+	for (int i = 0; i < btf_vlen(task); i++) {
+		const char *name = btf__name_by_offset(kernel, btf_members(task)[i].name_off);
+		char path[TYPED_PATH];
+		struct typed *typed;
+
+		snprintf(path, sizeof(path), "task%s.%s", i % 2 ? ".group_leader" : "", name);
+		if (!*name || typed_resolve(&typed, &source, path, &error))
+			continue;
+		if (!typed->access.bytes) {
+			typed_free(typed);
+			continue;
+		}
+		at = (at + typed->access.align - 1) / typed->access.align * typed->access.align;
+		if (want_count == 24 || at + typed->access.bytes > EVENT_BYTES) {
+			run_once(at, args);
+			forget();
+			at = 0;
+		}
+		values[want_count] = typed;
+		wants[want_count++] = (struct typed_want){&typed->access, at};
+		at += typed->access.bytes;
+		values_seen++;
+	}
+	run_once(at, args);
+	assert_true(values_seen > 100);
 }
 
 /* A pointer that is a value as well, and more ways through the same ones than there are words. */
@@ -464,6 +512,38 @@ static void memory_of_this_process(void **state)
 	btf__free(btf);
 }
 
+/* Three neighbours that lie in the event as in memory, and two that do not. */
+static void neighbours_are_read_at_once(void **state)
+{
+	const uint64_t args[5] = {(uintptr_t)&first};
+	struct typed_source source;
+	struct btf *btf;
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	first.port = htons(8080);
+	btf = mine_btf();
+	source = mine_source(btf, true);
+	want(&source, "p.low", 16);
+	want(&source, "p.port", 8);
+	want(&source, "p.mac", 10);
+	run((struct typed_area){8, 20}, args);
+	/* r6, r7; load, add, length, address in two, call; three to turn; r0, exit */
+	assert_int_equal(made.count, 2 + 6 + 3 + 2);
+	assert_int_equal(number_at(8, 2), 8080);
+	assert_memory_equal(event + 10, first.mac, 6);
+	assert_int_equal((int32_t)number_at(16, 4), first.low);
+	typed_code_free(&made);
+	wants[0].offset = 20;
+	run((struct typed_area){8, 24}, args);
+	assert_int_equal(made.count, 2 + 1 + 6 + 3 + 6 + 2);
+	assert_int_equal(number_at(8, 2), 8080);
+	assert_int_equal((int32_t)number_at(20, 4), first.low);
+	assert_true(is_zero(16, 20));
+	btf__free(btf);
+}
+
 /* Nothing is read through them, and all that can be is. */
 static void bad_pointers_give_zeros(void **state)
 {
@@ -620,7 +700,7 @@ static void an_event_on_the_stack(void **state)
 	map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "event", 4, 32, 1, NULL);
 	memcpy(code, start, sizeof(start));
 	code[11].imm = map;
-	const struct splice_part parts[] = {{made.code, made.count}, {NULL, 0}};
+	const struct splice_part parts[SPLICE_STUBS] = {{made.code, made.count}};
 
 	assert_int_equal(splice_make(&splice, code, COUNT_OF(code), parts), 0);
 	fd = load(splice.code, splice.count);
@@ -690,12 +770,20 @@ static void wants_are_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(the_running_task),		EACH(what_is_shared_is_read_once),
-		EACH(the_stack_is_enough),	EACH(no_longer_than_by_hand),
-		EACH(memory_of_this_process),	EACH(bad_pointers_give_zeros),
-		EACH(strings_may_be_the_users), EACH(slots_may_hold_pointers),
-		EACH(an_event_on_the_stack),	EACH(nothing_wanted),
-		EACH(wants_are_checked),	EACH(a_record_says_where_its_text_is),
+		EACH(the_running_task),
+		EACH(every_member_can_be_wanted),
+		EACH(what_is_shared_is_read_once),
+		EACH(the_stack_is_enough),
+		EACH(no_longer_than_by_hand),
+		EACH(memory_of_this_process),
+		EACH(neighbours_are_read_at_once),
+		EACH(bad_pointers_give_zeros),
+		EACH(strings_may_be_the_users),
+		EACH(slots_may_hold_pointers),
+		EACH(an_event_on_the_stack),
+		EACH(nothing_wanted),
+		EACH(wants_are_checked),
+		EACH(a_record_says_where_its_text_is),
 	};
 
 	return cmocka_run_group_tests_name("typed_code", tests, setup, teardown);

@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 
 static struct btf *btf;	   /* made below */
@@ -181,6 +182,7 @@ static void make_btf(void)
 static int setup(void **state)
 {
 	(void)state;
+	libbpf_set_print(NULL);
 	/* Pointers lead to a struct that comes later: the first time shows where it is. */
 	for (int i = 0; i < 2; i++) {
 		btf__free(btf);
@@ -494,6 +496,33 @@ static void roots_can_be_anything(void **state)
 	all_are(&user, golden, COUNT_OF(golden));
 }
 
+/* A module's types are put on top of the kernel's. */
+static void types_of_a_module(void **state)
+{
+	struct btf *module = btf__new_empty_split(btf);
+	int in, proto, id, device;
+	struct typed_source of;
+
+	(void)state;
+	assert_non_null(module);
+	in = btf__add_ptr(module, node);
+	device = btf__add_struct(module, "device", 16);
+	assert_int_equal(btf__add_field(module, "irq", s32, 32, 0), 0);
+	assert_int_equal(btf__add_field(module, "node", in, 64, 0), 0);
+	in = btf__add_ptr(module, device);
+	proto = btf__add_func_proto(module, s32);
+	btf__add_func_param(module, "device", in);
+	id = btf__add_func(module, "device_open", BTF_FUNC_STATIC, proto);
+	assert_int_equal(typed_function(&of, module, id, &error), 0);
+	assert_string_equal(described(&of, "args.device.irq"), "i4 number slot 0 +4");
+	assert_string_equal(described(&of, "args.device.node.next.port"),
+			    "u2 number be slot 0 +8 +0 +8");
+	assert_string_equal(described(&of, "args.device.nod"),
+			    "struct device has no member 'nod'; did you mean 'node'?");
+	typed_source_free(&of);
+	btf__free(module);
+}
+
 /* Types that go round in circles, or lead nowhere. */
 static void damaged_types_are_refused(void **state)
 {
@@ -528,6 +557,70 @@ static void damaged_types_are_refused(void **state)
 	assert_int_equal(typed_resolve(&typed, &record, "far", &error), -EINVAL);
 	assert_string_equal(error.text, "far lies too far from where it begins");
 	typed_source_free(&record);
+}
+
+/* Each bit may be another, as in the BTF of a file nobody vouches for: an answer or an error, and
+ * nothing else (the sanitizers watch). */
+static void any_bytes_are_survived(void **state)
+{
+	enum { ROUNDS = 3000 };
+	static const char *const paths[] = {"count",
+					    "next.next.state",
+					    "name",
+					    "table.2",
+					    "lines.3",
+					    "nodes.2.uid",
+					    "address",
+					    "to",
+					    "d_name",
+					    "argv.2",
+					    "again.2.uid",
+					    "low",
+					    "across",
+					    "mask",
+					    "zzz",
+					    "args.node.count",
+					    "args.node.small",
+					    "args.node.zzz",
+					    "args.pair",
+					    "ret.low"};
+	uint32_t size;
+	const unsigned char *raw = btf__raw_data(btf, &size);
+	unsigned char *changed = malloc(size);
+	int resolved = 0, refused = 0;
+
+	(void)state;
+	srand(1);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct typed_source of;
+		struct btf *odd;
+		int kind = round % 3;
+
+		memcpy(changed, raw, size);
+		for (int i = rand() % 8; i >= 0; i--)
+			changed[24 + rand() % (size - 24)] ^= 1 << rand() % 8;
+		odd = btf__new(changed, size);
+		if (!odd)
+			continue;
+		btf__set_pointer_size(odd, 8);
+		if (kind == 0 ? typed_struct(&of, odd, node, 0, "", &error)
+			      : typed_function(&of, odd, kind == 1 ? function : ops, &error)) {
+			refused++;
+		} else {
+			for (size_t i = 0; i < COUNT_OF(paths); i++) {
+				struct typed *typed;
+				int err = typed_resolve(&typed, &of, paths[i], &error);
+
+				resolved += !err;
+				refused += !!err;
+				typed_free(typed);
+			}
+		}
+		typed_source_free(&of);
+		btf__free(odd);
+	}
+	free(changed);
+	assert_true(resolved > ROUNDS && refused > ROUNDS);
 }
 
 static void function_of_kernel(struct typed_source *of, const char *name)
@@ -614,7 +707,9 @@ int main(void)
 		cmocka_unit_test(records_lie_in_memory),
 		cmocka_unit_test(roots_can_be_records),
 		cmocka_unit_test(roots_can_be_anything),
+		cmocka_unit_test(types_of_a_module),
 		cmocka_unit_test(damaged_types_are_refused),
+		cmocka_unit_test(any_bytes_are_survived),
 		cmocka_unit_test(the_kernels_functions),
 		cmocka_unit_test(the_kernels_tracepoints),
 	};
