@@ -38,6 +38,7 @@ struct hook {
 struct hook_links {
 	int *fds;
 	int count;
+	bool is_slow; /* each takes the kernel a while to detach */
 };
 
 /* Opens tracefs: where it is mounted, else as a mount only we can see. A directory

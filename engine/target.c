@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 static const struct target_kind *const kinds[] = {
-	&target_kernel_function, &target_kernel_return, &target_raw_tracepoint,
-	&target_user_function,	 &target_user_return,	&target_usdt,
-	&target_lsm_hook,	 &target_iterator,	&target_software_event,
-	&target_hardware_event,	 &target_profile,	&target_interval,
+	&target_kernel_function, &target_kernel_return,	 &target_raw_tracepoint, &target_tracepoint,
+	&target_user_function,	 &target_user_return,	 &target_usdt,		 &target_lsm_hook,
+	&target_iterator,	 &target_software_event, &target_hardware_event, &target_profile,
+	&target_interval,
 };
 
 int target_open(struct target **out, const char *kind, const char *name,
@@ -104,6 +104,7 @@ void target_close(struct target *target)
 	}
 	free(target->places);
 	typed_source_free(&target->types);
+	tracepoint_format_free(&target->format);
 	free(target->slots);
 	binary_types_free(&target->binary_types);
 	binary_close(target->binary);
