@@ -27,7 +27,7 @@ static void run(char **arguments)
 	close(fd);
 }
 
-/* The pages are not written back by this process; nobody else should write to PATH. */
+/* A device that nobody has open any more is written back and forgotten. */
 static void run_write(char **arguments)
 {
 	long count = number(arguments[0]), page = sysconf(_SC_PAGESIZE);
@@ -37,6 +37,7 @@ static void run_write(char **arguments)
 	for (long i = 0; i < count; i++)
 		if (pwrite(fd, room, page, i * page) != page)
 			die("pwrite");
+	close(fd);
 }
 
 WORKLOADS({"cached-read", 2, "N PATH", "N pages not in the page cache, and again", run},
