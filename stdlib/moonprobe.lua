@@ -40,6 +40,7 @@ local mp = {
   number = options.number,
   numbers = options.numbers,
   errno = options.errno,
+  signal = options.signal,
   text = options.text,
   choice = options.choice,
   choices = options.choices,
@@ -89,14 +90,16 @@ end
 
 --- Prints in intervals: calls the function at the end of each, and once more at the end of the
 --- run for what is left. `opt.count` intervals end the run; without `opt.interval` there is
---- only the end. `opt.time` puts the time of day before each.
----@param opt { interval: number|nil, count: number|nil, time: boolean|nil } of mp.options
+--- only the end. `opt.time` puts the time of day before each, `opt.clear` first clears the screen if
+--- stdout is a terminal; with `opt.joined` nothing is between them, for one row each.
+---@param opt { interval: number?, count: number?, time: boolean?, clear: boolean?, joined: boolean? } of mp.options
 ---@param print fun() prints, and clears what it printed
 function mp.intervals(opt, print)
   if type(print) ~= 'function' then blame('intervals: needs a function') end
   local printed, ended = 0, false
   local function turn()
-    if printed > 0 and not job.json then output.line('') end
+    if opt.clear then output.clear_screen() end
+    if printed > 0 and not job.json and not opt.joined then output.line('') end
     if opt.time then output.moment(mp.now()) end
     printed = printed + 1
     print()
