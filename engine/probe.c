@@ -30,9 +30,9 @@ struct probe {
 	struct probe_request request; /* name and knobs; the fields are the bodies' */
 	struct probe_setting setting;
 	uint8_t slot;
-	uint8_t generation;	     /* of the newest body */
-	struct schema *schema;	     /* its object keeps the maps */
-	struct target *target;	     /* NULL: it is no generic probe */
+	uint8_t generation;    /* of the newest body */
+	struct schema *schema; /* its object keeps the maps */
+	struct target *target; /* NULL: it is no generic probe */
 	struct typed_fields typed;
 	struct template *template;
 	struct program *programs;
@@ -369,13 +369,23 @@ static int make_rodata(const struct probe *probe, const struct probe_wish *wish,
 	return err;
 }
 
+static struct splice_part slots_of(const struct target *target)
+{
+	return (struct splice_part){target->slots, target->slots_count};
+}
+
 int probe_body(struct probe *probe, const struct probe_wish *wish, struct body **out,
 	       struct error *error)
 {
+	const struct splice_part parts[SPLICE_STUBS] = {
+		[SPLICE_TYPED_EARLY] = probe->typed.early,
+		[SPLICE_TYPED_LATE] = probe->typed.late,
+		[SPLICE_SLOTS] = probe->target ? slots_of(probe->target) : (struct splice_part){0},
+	};
 	struct body_wish inner = {
 		.template = probe->template,
 		.event_bytes = probe->schema->event_bytes,
-		.typed = probe->target ? probe->typed.parts : NULL,
+		.parts = parts,
 		.plan = wish->plan,
 		.others = probe->bodies,
 		.like = wish->like,

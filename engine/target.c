@@ -11,8 +11,8 @@
 
 static const struct target_kind *const kinds[] = {
 	&target_kernel_function, &target_kernel_return, &target_raw_tracepoint,
-	&target_user_function,	 &target_user_return,	&target_profile,
-	&target_interval,
+	&target_user_function,	 &target_user_return,	&target_usdt,
+	&target_profile,	 &target_interval,
 };
 
 int target_open(struct target **out, const char *kind, const char *name,
@@ -70,6 +70,7 @@ void target_close(struct target *target)
 	}
 	free(target->places);
 	typed_source_free(&target->types);
+	free(target->slots);
 	binary_close(target->binary);
 	free(target);
 }

@@ -45,6 +45,9 @@ struct target {
 	struct binary *binary; /* of a user's target, else NULL */
 	char file[32];	       /* a path of it for the kernel, while binary is open */
 	struct typed_source types;
+	struct bpf_insn
+		*slots; /* what fetches its arguments (SPLICE_SLOTS); NULL: the probe knows */
+	int slots_count;
 };
 
 struct target_setting {
@@ -65,7 +68,7 @@ struct target_kind {
 };
 
 extern const struct target_kind target_kernel_function, target_kernel_return, target_raw_tracepoint,
-	target_user_function, target_user_return, target_profile, target_interval;
+	target_user_function, target_user_return, target_usdt, target_profile, target_interval;
 
 /* Opens the file of "FILE:REST". */
 int target_open_binary(struct target *target, const struct target_setting *setting,

@@ -66,8 +66,8 @@ local function want_chains(source, fn, late)
     if self.readable[first] and not self.typed.leaves[first] then
       want(source, first)
     else
-      local problem = want_typed(source, read.path, read.whole, late)
-      if problem then error(('%s:%d: %s'):format(read.file, read.line, problem), 0) end
+      local problem = want_typed(source, read.path, read.whole and not read.guess, late)
+      if problem and not read.guess then error(('%s:%d: %s'):format(read.file, read.line, problem), 0) end
     end
   end
   source.reads_any = source.reads_any or escapes

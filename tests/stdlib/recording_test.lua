@@ -12,7 +12,7 @@ local machine = { architecture = 'x86_64', byte_order = 'little', word_bytes = 8
 
 -- Every probe there is, as it comes from its object.
 local sources = {}
-for i, name in ipairs(engine.assets('probes/', '.bpf.o')) do
+for i, name in ipairs(schema.plain(engine.assets('probes/', '.bpf.o'))) do
   sources[i] = { slot = i - 1, schema = assert(schema.of(name)), knobs = {} }
 end
 sources[1].knobs = { quota = 5, name = 'a b\nc\\d' }
@@ -76,6 +76,47 @@ refused('field comm c', 'field comm s', 'struct that is not known')
 refused('\nabout [^\n]*', '\nnonsense 1', 'not understood')
 refused('\n$', '', 'no end')
 
+-- Generic probes: paths as fields, any characters in their names.
+local generic_head
+do
+  local generic = require 'generic'
+  local mp = require 'moonprobe'
+  local event = require 'moonprobe.testing.event'
+  local made = generic.load(function()
+    mp.probe('signal:/usr/bin/my tool*:do+it.x\\1'):each(function(e)
+      return e.args.fd, e.args.name, e.args.sk.__sk_common.skc_state, e.ret, e.args.sk.next
+    end)
+  end)[1]
+  made.slot = 4
+  local written = recording.head(machine, { made })
+  local again, why = recording.parse_head(written)
+  tap.ok(again, 'a head with a generic probe is read', why)
+  tap.is(differences(made.schema, again.probes[1]), '', 'and is what it was')
+  tap.is(written:match '\nprobe 4 (%S+) ', 'signal:/usr/bin/my\\032tool*:do+it.x\\0921', 'its name is one word')
+  local values = { ret = -1, args = { fd = 3, name = 'x', sk = { next = 7,
+    __sk_common = { skc_state = 'established' } } } }
+  local bytes = event.new(made.schema, values)
+  schema.recorded = function() return again.probes[1] end
+  local replayed = schema.of(again.probes[1].name)
+  schema.recorded = nil
+  local e = ffi.cast(replayed.pointer, bytes)
+  tap.is({ e.ret, e.args.fd, e.args.name, e.args.sk.next, e.args.sk.__sk_common.skc_state, e['args.sk.next'] },
+    { -1, 3, 'x', 7, 'established', 7 }, 'its events read as they were')
+  small, written = written, small
+  refused('field args.fd', 'field args.name.x', 'args.name: a value and a struct')
+  refused('field args.fd', 'field args..fd', 'field: not a name')
+  refused('field args.fd', 'field args.', 'field: not a name')
+  refused('field args.fd', 'field .fd', 'field: not a name')
+  refused('field args.fd', 'field args.f-d', 'field: not a name')
+  refused('field args.fd', 'field a' .. ('.a'):rep(16), 'field: not a name')
+  refused('probe 4 signal:', 'probe 4 sig nal:', 'not a number')
+  refused('probe 4 signal:', 'probe 4 sig\\032nal:', 'probe: not a name')
+  refused('probe 4 signal:', 'probe 4 sig\\000nal:', 'probe: not a name')
+  refused('probe 4 signal:', 'probe 4 :', 'probe: not a name')
+  refused('probe 4 signal:[^ ]*', 'probe 4 signal', 'field: not a name')
+  generic_head, small = small, written
+end
+
 -- Anything may be in it: each is a schema or a line, and a schema can be declared or is refused.
 local seed = 1
 local function random(most)
@@ -100,7 +141,7 @@ end
 
 local bad, parsed, declared = {}, 0, 0
 for i = 1, 3000 do
-  local changed = small
+  local changed = i % 3 == 0 and generic_head or small
   for _ = 1, random(3) do
     local at, what = random(#changed), random(4)
     local middle = what == 1 and '' or what == 2 and string.char(random(256) - 1)
@@ -111,7 +152,8 @@ for i = 1, 3000 do
   if not ok or not one and (type(message) ~= 'string' or message:find '\n') then bad[#bad + 1] = { one, message } end
   if ok and one then
     parsed = parsed + 1
-    if read_all(one.probes[1], 'made_up_' .. i) then declared = declared + 1 end
+    if read_all(one.probes[1],
+      (one.probes[1].name:find ':' and 'made:' or '') .. 'made_up_' .. i) then declared = declared + 1 end
   end
 end
 tap.is(bad, {}, 'a changed head is read or refused')
