@@ -195,6 +195,34 @@ static int check_sizes(const struct binary *binary, Elf *elf, bool *any, struct 
 	return 0;
 }
 
+/* Unpacks it, as libdw would, and ends the strings: libdw 0.188 gives out one that has no end. The
+ * memory is ours (elf_begin() with ELF_C_READ, never mapped). */
+static int end_strings(const struct binary *binary, Elf *elf, struct error *error)
+{
+	Elf_Scn *section = NULL;
+	size_t names;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return 0;
+	while ((section = elf_nextscn(elf, section))) {
+		GElf_Shdr header;
+		const char *name = NULL;
+		Elf_Data *data;
+
+		if (gelf_getshdr(section, &header))
+			name = elf_strptr(elf, names, header.sh_name);
+		if (!name || header.sh_type == SHT_NOBITS || strncmp(name, ".debug", 6))
+			continue;
+		if (header.sh_flags & SHF_COMPRESSED && elf_compress(section, 0, 0) < 0)
+			return error_set(error, -EINVAL, "%s: %s cannot be unpacked", binary->path,
+					 name);
+		data = elf_rawdata(section, NULL);
+		if (data && data->d_buf && data->d_size && strstr(name, "str"))
+			((char *)data->d_buf)[data->d_size - 1] = 0;
+	}
+	return 0;
+}
+
 static uint64_t now_ns(void)
 {
 	struct timespec now;
@@ -365,6 +393,8 @@ int binary_types_find(const struct binary *binary, const char *name, struct bina
 				"%s has no debug information (DWARF or .BTF): types of arguments "
 				"are not known",
 				binary->path);
+	if (!err)
+		err = end_strings(binary, elf, error);
 	if (!err)
 		err = find_in_dwarf(binary, elf, &search, types, error);
 	elf_end(elf);

@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 static const struct hook_kind *const kinds[] = {
-	&hook_tp_btf,	       &hook_raw_tp,	 &hook_tp,	     &hook_fentry, &hook_fexit,
-	&hook_kprobe,	       &hook_kretprobe,	 &hook_kprobe_multi, &hook_uprobe, &hook_uretprobe,
+	&hook_tp_btf,	       &hook_raw_tp,	 &hook_tp,	     &hook_fentry,
+	&hook_fexit,	       &hook_kprobe,	 &hook_kretprobe,    &hook_kprobe_multi,
+	&hook_uprobe,	       &hook_uretprobe,	 &hook_uprobe_multi, &hook_uretprobe_multi,
 	&hook_kretprobe_multi, &hook_perf_event,
 };
 

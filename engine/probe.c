@@ -38,6 +38,7 @@ struct probe {
 	struct program *programs;
 	struct body *bodies;	/* all there are, the newest first */
 	struct body *installed; /* the one in the slots */
+	bool was_staged;	/* or one before it */
 	struct counters counters;
 };
 
@@ -451,6 +452,7 @@ int probe_install(struct probe *probe, struct body *body, uint64_t *took_ns, str
 	*took_ns = body->load_ns + clock_now_ns() - start;
 	body->references++;
 	probe->installed = body;
+	probe->was_staged |= body->is_staged;
 	probe_give_back(probe, before);
 	return before != NULL;
 }
@@ -522,6 +524,7 @@ int probe_totals(const struct probe *probe, struct probe_totals *totals)
 			return -errno;
 		totals->missed += info.recursion_misses;
 	}
+	totals->was_staged = probe->was_staged;
 	return 0;
 }
 

@@ -71,6 +71,7 @@ void target_close(struct target *target)
 	free(target->places);
 	typed_source_free(&target->types);
 	free(target->slots);
+	binary_types_free(&target->binary_types);
 	binary_close(target->binary);
 	free(target);
 }

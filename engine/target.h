@@ -10,6 +10,7 @@
 #ifndef MOONPROBE_TARGET_H
 #define MOONPROBE_TARGET_H
 
+#include "binary_types.h"
 #include "error.h"
 #include "typed.h"
 
@@ -45,6 +46,7 @@ struct target {
 	struct binary *binary; /* of a user's target, else NULL */
 	char file[32];	       /* a path of it for the kernel, while binary is open */
 	struct typed_source types;
+	struct binary_types binary_types; /* what these are of, in a user's binary */
 	struct bpf_insn
 		*slots; /* what fetches its arguments (SPLICE_SLOTS); NULL: the probe knows */
 	int slots_count;
