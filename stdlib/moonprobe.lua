@@ -94,14 +94,18 @@ end
 
 --- Prints in intervals: calls the function at the end of each, and once more at the end of the
 --- run for what is left. `opt.count` intervals end the run; without `opt.interval` there is
---- only the end. `opt.time` puts the time of day before each.
----@param opt { interval: number|nil, count: number|nil, time: boolean|nil } of mp.options
+--- only the end. `opt.time` puts the time of day before each, `opt.clear` clears the terminal.
+---@param opt { interval: number|nil, count: number|nil, time: boolean|nil, clear: boolean|nil } of mp.options
 ---@param print fun() prints, and clears what it printed
 function mp.intervals(opt, print)
   if type(print) ~= 'function' then blame('intervals: needs a function') end
   local printed, ended = 0, false
-  local function turn()
-    if printed > 0 and not job.json then output.line('') end
+  local function turn(is_end)
+    if opt.clear and not is_end and job.terminal then
+      output.clear_screen()
+    elseif printed > 0 and not job.json then
+      output.line('')
+    end
     if opt.time then output.moment(mp.now()) end
     printed = printed + 1
     print()
@@ -114,7 +118,7 @@ function mp.intervals(opt, print)
       if ended then mp.stop() end
     end)
   end
-  mp.finally(function() if not ended then turn() end end)
+  mp.finally(function() if not ended then turn(true) end end)
 end
 
 --- How long the worker lets events gather before it looks again: longer costs less CPU, shorter

@@ -177,6 +177,11 @@ function output.moment(seconds)
   output.line(job.json and json.object({ 'time' }, { seconds }) or output.clock(seconds))
 end
 
+--- Clears the screen, where stdout is a terminal (job.terminal).
+function output.clear_screen()
+  put '\27[H\27[2J'
+end
+
 --- A row without columns: values side by side, or a JSON array.
 ---@param ... any
 function output.row(...)
