@@ -74,7 +74,7 @@ end
 -- Mistakes: one line, before anything is attached.
 for _, case in ipairs {
   { "probe('kprobe:tcp_conect'):count()", "tcp_conect.*tcp_connect", 'a misspelt function' },
-  { "probe('kprobe'):count()", 'kprobe.*colon', 'no target' },
+  { "probe('kprobe'):count()", "as 'kprobe:TARGET'", 'no target' },
   { "probe('kprob:x'):count()", "kprob", 'an unknown family' },
   { "probe('rawtracepoint:sched_process_exec'):each(function(e) return e.args.p.tgdi end)", "did you mean 'tgid'",
     'a misspelt member' },
