@@ -3,7 +3,8 @@
 
 #include <unistd.h>
 
-/* To where the root is: nothing changes, but the kernel asks for CAP_SYS_CHROOT. Not having it is fine. */
+/* To where the root is: nothing changes, but the kernel asks for CAP_SYS_CHROOT. Not having it is
+ * fine. */
 static void run(char **arguments)
 {
 	for (long i = number(arguments[0]); i > 0; i--)
