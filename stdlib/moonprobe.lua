@@ -42,12 +42,17 @@ local mp = {
   errno = options.errno,
   signal = options.signal,
   text = options.text,
+  target = options.target,
+  expression = options.expression,
+  expressions = options.expressions,
   choice = options.choice,
   choices = options.choices,
   argument = options.argument,
+  refuse = options.refuse,
   network = network.new,
   columns = output.columns,
   row = output.row,
+  show = output.text,
   clock = output.clock,
   error_name = fields.error_name,
   signal_name = fields.signal_name,
@@ -97,8 +102,8 @@ end
 function mp.intervals(opt, print)
   if type(print) ~= 'function' then blame('intervals: needs a function') end
   local printed, ended = 0, false
-  local function turn()
-    if opt.clear then output.clear_screen() end
+  local function turn(is_end)
+    if opt.clear and not is_end then output.clear_screen() end
     if printed > 0 and not job.json and not opt.joined then output.line('') end
     if opt.time then output.moment(mp.now()) end
     printed = printed + 1
@@ -112,7 +117,7 @@ function mp.intervals(opt, print)
       if ended then mp.stop() end
     end)
   end
-  mp.finally(function() if not ended then turn() end end)
+  mp.finally(function() if not ended then turn(true) end end)
 end
 
 --- How long the worker lets events gather before it looks again: longer costs less CPU, shorter
