@@ -37,7 +37,7 @@ PROBES   := $(patsubst bpf/%.bpf.c,$(BUILD)/%.bpf.o,$(wildcard bpf/*.bpf.c bpf/p
 LUA      := $(filter-out %_test.lua,$(wildcard stdlib/*.lua stdlib/*/*.lua scripts/*.lua))
 MADE_LUA := $(BUILD)/stdlib/syscalls.lua $(BUILD)/stdlib/vmdef.lua
 TEMPLATES := $(wildcard templates/*)
-SHARED   := bpf/include/record.h bpf/include/plan.h
+SHARED   := bpf/include/record.h bpf/include/plan.h bpf/include/stack.h
 # NAME=FILE: the name an asset has, and where its bytes are.
 ASSETS   := $(foreach file,$(PROBES) $(MADE_LUA),$(file:$(BUILD)/%=%)=$(file)) \
 	$(foreach file,$(LUA) $(TEMPLATES),$(file)=$(file)) \

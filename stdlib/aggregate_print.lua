@@ -4,6 +4,7 @@
 local job = require 'moonprobe.job'
 local json = require 'moonprobe.json'
 local output = require 'moonprobe.output'
+local stack = require 'moonprobe.stack'
 
 local print_of = {}
 
@@ -25,8 +26,11 @@ local function print_text(self, rows)
   for _, row in ipairs(rows) do
     local parts = {}
     for i, part in ipairs(row.parts) do
-      parts[i] = output.text(part)
-      if self.kind.text then parts[i] = (self.names[i] or 'key') .. ' = ' .. parts[i] end
+      if stack.is(part) then
+        for _, line in ipairs(part:lines()) do output.line('  ' .. output.text(line)) end
+      else
+        parts[#parts + 1] = (self.kind.text and (self.names[i] or 'key') .. ' = ' or '') .. output.text(part)
+      end
     end
     if row.note then parts[#parts + 1] = output.text(row.note) end
     local key = table.concat(parts, '  ')
@@ -34,7 +38,7 @@ local function print_text(self, rows)
       if key ~= '' then output.line(key) end
       output.line(self.kind.text(row.cell, self.label or self.field or 'value', self.options))
     else
-      output.line(key == '' and output.text(row.value)
+      output.line(key == '' and #row.parts == 0 and output.text(row.value)
         or ('%-40s %12s'):format(key, output.text(row.value)))
     end
   end

@@ -8,6 +8,7 @@
 local ffi = require 'ffi'
 local bit = require 'bit'
 local engine = require 'moonprobe.engine'
+local stack = require 'moonprobe.stack'
 
 local fields = {}
 
@@ -100,6 +101,8 @@ local by_type = {
   syscall_number = function(raw) return syscall_names[raw] end,
   device_number = function(raw) return device_names[raw] end,
   ip_address = function(raw) return address(raw.bytes) end,
+  kernel_stack = function(raw) return stack.of('kernel', tonumber(raw)) end,
+  user_stack = function(raw) return stack.of('user', tonumber(raw)) end,
 }
 
 --- What they give, as LuaCATS says it.
@@ -109,6 +112,8 @@ local named_types = {
   syscall_number = 'string',
   device_number = 'string',
   ip_address = 'string',
+  kernel_stack = 'moonprobe.Stack',
+  user_stack = 'moonprobe.Stack',
 }
 
 --- IO_READ, IO_WRITE -> 'read', 'write': the shared start up to its last underscore goes. Names that are
@@ -258,6 +263,9 @@ end
 fields.unsigned_value, fields.signed_value = unsigned_value, signed_value
 --- Does a type's value read as something else than a number?
 fields.is_converted = function(type_name) return by_type[type_name] ~= nil end
+--- Of a stack's type: whose it is.
+---@return 'kernel'|'user'|nil
+fields.stack_kind = function(type_name) return type_name:match '^(%l+)_stack$' end
 --- The text of an address of 16 bytes.
 ---@param bytes string
 ---@return string

@@ -13,5 +13,5 @@ CHOICE(1) int on_breakpoint(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_registers(slots, ctx);
-	return report_entry(place_of(ctx), slots);
+	return report_entry(ctx, place_of(ctx), slots);
 }
