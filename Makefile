@@ -164,7 +164,7 @@ $(BUILD)/workload/%.o: tests/workload/%.c Makefile
 # What the tests of binaries look into: position independent or not, with symbols or without.
 TARGETS_AT := $(BUILD)/tests/targets
 TARGETS := $(TARGETS_AT)/program $(TARGETS_AT)/program_fixed $(TARGETS_AT)/program_stripped \
-	$(TARGETS_AT)/library_stripped.so
+	$(TARGETS_AT)/library_stripped.so $(TARGETS_AT)/chain
 TARGET_CFLAGS := -O2 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wl,-rpath,'$$ORIGIN'
 
 $(TARGETS_AT)/library.so: tests/targets/library.c tests/targets/library.map
@@ -179,6 +179,12 @@ $(TARGETS_AT)/program: tests/targets/program.c $(TARGETS_AT)/library.so
 $(TARGETS_AT)/program_fixed: tests/targets/program.c $(TARGETS_AT)/library.so
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -no-pie -fno-pie -o $@ $^
+
+# With frame pointers: what the kernel walks a process's stack by.
+$(TARGETS_AT)/chain: tests/targets/chain.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fno-omit-frame-pointer -pie -fPIE -o $@ $<
 
 # binutils' strip, as distributions use it: llvm-strip takes the notes of USDT away as well.
 $(TARGETS_AT)/program_stripped: $(TARGETS_AT)/program

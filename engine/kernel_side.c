@@ -82,7 +82,8 @@ struct probe *kernel_side_find(struct kernel_side *side, const struct probe_requ
 		return NULL;
 	}
 	if (probe_request_has_stacks(request)) {
-		if (stacks_capture(side->stacks, side->stack_entries, error))
+		if (stacks_capture(side->stacks, side->stack_entries,
+				   probe_request_has_field(request, "ustack"), error))
 			return NULL;
 		side->setting.stacks = *stacks_maps(side->stacks);
 	}

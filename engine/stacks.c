@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "loop.h"
+#include "mappings.h"
 #include "symbols.h"
 
 #include <bpf/bpf.h>
@@ -21,6 +22,7 @@ struct stacks {
 	struct ring_buffer *news;
 	struct loop_source source;
 	struct symbols *symbols;
+	struct mappings *mappings; /* NULL: no process's stacks are captured, or not to be had */
 	uint64_t kernel_read_ns;
 };
 
@@ -57,11 +59,13 @@ void stacks_close(struct stacks *stacks)
 		close(maps->owners_fd);
 	if (maps->news_fd >= 0)
 		close(maps->news_fd);
+	mappings_close(stacks->mappings);
 	symbols_close(stacks->symbols);
 	free(stacks);
 }
 
-/* A process that is new, or has another program now: its maps are read. Address 0 is in none. */
+/* A process that is new, or has another program now: its maps are read, unless they are known.
+ * Address 0 is in none. */
 static int on_process(void *context, void *data, size_t bytes)
 {
 	struct stacks *stacks = context;
@@ -71,7 +75,9 @@ static int on_process(void *context, void *data, size_t bytes)
 	if (bytes < sizeof(pid))
 		return 0;
 	memcpy(&pid, data, sizeof(pid));
-	symbols_forget(stacks->symbols, pid);
+	mappings_follow(stacks->mappings);
+	if (!stacks->mappings) /* else we know of its execve(2) */
+		symbols_forget(stacks->symbols, pid);
 	symbols_resolve(stacks->symbols, pid, 0, &symbol);
 	return 0;
 }
@@ -83,11 +89,20 @@ static void on_news(struct loop_source *source)
 	ring_buffer__consume(stacks->news);
 }
 
-int stacks_capture(struct stacks *stacks, uint32_t entries, struct error *error)
+/* Without them processes that end soon have no names. */
+static void follow_mappings(struct stacks *stacks)
+{
+	if (!stacks->mappings && mappings_open(&stacks->mappings, stacks->loop, stacks->symbols))
+		stacks->mappings = NULL;
+}
+
+int stacks_capture(struct stacks *stacks, uint32_t entries, bool of_processes, struct error *error)
 {
 	struct stack_maps *maps = &stacks->maps;
 	int err;
 
+	if (of_processes)
+		follow_mappings(stacks);
 	if (stacks->news)
 		return 0;
 	if (!entries)
@@ -121,7 +136,7 @@ const struct stack_maps *stacks_maps(const struct stacks *stacks)
 	return &stacks->maps;
 }
 
-int stacks_resolve(struct stacks *stacks, pid_t pid, uint64_t address, struct symbol *symbol)
+static int resolve(struct stacks *stacks, pid_t pid, uint64_t address, struct symbol *symbol)
 {
 	uint64_t now = clock_now_ns();
 	int err = symbols_resolve(stacks->symbols, pid, address, symbol);
@@ -135,6 +150,12 @@ int stacks_resolve(struct stacks *stacks, pid_t pid, uint64_t address, struct sy
 	stacks->kernel_read_ns = now;
 	symbols_forget(stacks->symbols, SYMBOLS_KERNEL);
 	return symbols_resolve(stacks->symbols, SYMBOLS_KERNEL, address, symbol);
+}
+
+int stacks_resolve(struct stacks *stacks, pid_t pid, uint64_t address, struct symbol *symbol)
+{
+	mappings_follow(stacks->mappings);
+	return resolve(stacks, pid, address, symbol);
 }
 
 int stacks_find(struct stacks *stacks, const char *name, uint64_t *addresses, size_t room)
@@ -164,6 +185,7 @@ int stacks_read(struct stacks *stacks, uint64_t number, bool of_kernel, struct s
 
 	if (stacks->maps.traces_fd < 0 || !id || id >= STACK_LOST)
 		return -ENOENT;
+	mappings_follow(stacks->mappings);
 	id--;
 	memset(stack, 0, sizeof(*stack));
 	if (bpf_map_lookup_elem(stacks->maps.traces_fd, &id, stack->addresses))
@@ -185,7 +207,7 @@ int stacks_read(struct stacks *stacks, uint64_t number, bool of_kernel, struct s
 int stacks_name(struct stacks *stacks, const struct stack *stack, int frame, struct symbol *symbol)
 {
 	uint64_t back = frame > 0;
-	int err = stacks_resolve(stacks, stack->pid, stack->addresses[frame] - back, symbol);
+	int err = resolve(stacks, stack->pid, stack->addresses[frame] - back, symbol);
 
 	symbol->offset += back;
 	return err;

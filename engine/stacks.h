@@ -2,8 +2,8 @@
 /* Stacks: what the probes of a script have captured, and the names of the addresses in it.
  *
  *   kernel side: number -> addresses (bpf/include/stack.bpf.h)  --stacks_read()-->  frames
- *   a process's first stack --> stack_news --> its maps are read: it may have ended when
- *                                              somebody wants to see the stack
+ *   processes map code --> mappings.h --> symbols.h: one may have ended when its stack is shown
+ *   a process's first stack --> stack_news --> its maps are read, if it is older than the script
  *
  * The maps are made when the first probe captures stacks, and live as long as the script. Names
  * are symbols.h's. */
@@ -40,7 +40,7 @@ int stacks_open(struct stacks **stacks, struct loop *loop);
 void stacks_close(struct stacks *stacks); /* NULL is fine */
 
 /* Makes the maps, when there are none. `entries` 0: STACKS_ENTRIES. */
-int stacks_capture(struct stacks *stacks, uint32_t entries, struct error *error);
+int stacks_capture(struct stacks *stacks, uint32_t entries, bool of_processes, struct error *error);
 const struct stack_maps *stacks_maps(const struct stacks *stacks);
 
 /* Reads what a number stands for. The frames of a kernel stack that belong to the probe itself are

@@ -41,11 +41,11 @@ local reasons = { EEXIST = 'another one has its place, raise --stacks', ENOMEM =
 
 local function reason_of(number)
   local id = number % END
-  if id == 0 then return 'was not captured' end
+  if id == 0 then return 'stack not captured' end
   if id < LOST then return nil end
   local name = engine.errno_name(END - id) or tostring(END - id)
-  if name == 'EFAULT' then return 'none' end -- a thread of the kernel, or nothing to be walked
-  return 'lost: ' .. (reasons[name] or name)
+  if name == 'EFAULT' then return 'no stack' end -- a thread of the kernel, or nothing to be walked
+  return 'stack lost: ' .. (reasons[name] or name)
 end
 
 --- The stack that a number stands for.
@@ -211,7 +211,7 @@ end
 function Stack:lines()
   local lines = {}
   for i, frame in ipairs(self:frames()) do lines[i] = text_of(frame) end
-  if #lines == 0 then lines[1] = ('[stack %s]'):format(self.lost or 'without names') end
+  if #lines == 0 then lines[1] = ('[%s]'):format(self.lost or 'stack without names') end
   return lines
 end
 
@@ -224,7 +224,7 @@ function Stack:folded()
     local name = frame.name ~= '' and frame.name or frame.file ~= '' and '[' .. frame.file .. ']' or '[unknown]'
     names[#frames + 1 - i] = name:gsub(';', ':')
   end
-  return #names > 0 and table.concat(names, ';') or ('[stack %s]'):format(self.lost or 'without names')
+  return #names > 0 and table.concat(names, ';') or ('[%s]'):format(self.lost or 'stack without names')
 end
 
 function Stack:__tostring() return table.concat(self:lines(), '\n') end
