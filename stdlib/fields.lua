@@ -288,6 +288,7 @@ fields.device_name = function(number) return device_names[number] end
 
 --- From now on names of numbers are those of another machine: what is not remembered has none.
 function fields.forget_names()
+  stack.forget()
   for _, names in pairs { device_names, syscall_names } do
     for number in pairs(names) do names[number] = nil end
   end
@@ -295,9 +296,17 @@ function fields.forget_names()
   getmetatable(syscall_names).__index = function(_, number) return tostring(number) end
 end
 
----@param kind 'device'|'syscall'
+--- Kinds that are not known, of a later version, are passed over.
+---@param kind 'device'|'syscall'|'kernelstack'|'userstack'
 function fields.remember(kind, number, name)
-  if kind == 'device' then device_names[number] = name elseif kind == 'syscall' then syscall_names[number] = name end
+  local of_stack = kind:match '^(%l+)stack$'
+  if kind == 'device' then
+    device_names[number] = name
+  elseif kind == 'syscall' then
+    syscall_names[number] = name
+  elseif of_stack == 'kernel' or of_stack == 'user' then
+    stack.unpack(of_stack, number, name)
+  end
 end
 
 return fields

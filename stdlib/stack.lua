@@ -19,6 +19,8 @@ local END, LOST = 0x1000000, 0xfff001
 
 local BATCH = 200 -- stacks in a question
 local MOST_NAMED = 20000 -- stacks whose names are kept
+local FIRST_INVENTED = 0xe00000 -- where no recording has any
+local MOST_FRAMES = 127
 local QUESTIONS, ANSWERS = 200, 2000 -- a second: half of what the host allows
 
 --- How the kernel, or a process, came to where an event happened. Equal stacks are equal (==).
@@ -173,6 +175,38 @@ function stack.name(list)
   end
 end
 
+--- Its frames as one text, for a recording; nil when there is nothing to be known.
+---@return string|nil
+---@package
+function Stack:packed()
+  local parts = {}
+  for i, frame in ipairs(self:frames()) do parts[i] = frame.name .. '\2' .. frame.where .. '\2' .. frame.file end
+  return #parts > 0 and table.concat(parts, '\1') or nil
+end
+
+--- Takes the frames of a recorded stack. Raises when they are none.
+---@param kind 'kernel'|'user'
+---@param number number
+---@param text string of packed()
+---@package
+function stack.unpack(kind, number, text)
+  local frames = {}
+  for part in (text .. '\1'):gmatch '(.-)\1' do
+    local name, where, file = part:match '^(.-)\2(.-)\2(.*)$'
+    if not name or #frames == MOST_FRAMES then error('a stack that is not understood', 0) end
+    frames[#frames + 1] = { name = clean(name), where = clean(where), file = clean(file) }
+  end
+  named[kind][number] = frames
+end
+
+--- From now on stacks are those of a recording, and nobody is asked.
+---@package
+function stack.forget()
+  named, named_count = { kernel = {}, user = {} }, 0
+  stack.resolver = function() return {} end
+  stack.is_recorded = true
+end
+
 --- A stack that a test makes up: of these functions, the innermost first.
 ---@param kind 'kernel'|'user'
 ---@param names string[]
@@ -180,7 +214,7 @@ end
 ---@package
 function stack.invent(kind, names)
   local key = table.concat(names, '\0')
-  stack.invented = stack.invented or { kernel = {}, user = {}, count = 0 }
+  stack.invented = stack.invented or { kernel = {}, user = {}, count = FIRST_INVENTED }
   local known = stack.invented[kind]
   if not known[key] then
     stack.invented.count = stack.invented.count + 1
@@ -250,6 +284,7 @@ local function remembered(question, make)
 end
 
 local function name_of(address, pid)
+  if stack.is_recorded then return { problem = 'names are not recorded' } end
   local bits = ffi.cast('uint64_t', address)
   local in_kernel = bits >= 0x8000000000000000ULL
   if not in_kernel and not pid then return { problem = 'an address of a process: whose?' } end
@@ -262,6 +297,7 @@ local function name_of(address, pid)
 end
 
 local function addresses_of(name)
+  if stack.is_recorded then return { problem = 'names are not recorded' } end
   return remembered('=' .. name, function()
     local reply, list = host.ask('find', name), {}
     for i = 2, #reply do list[i - 1] = assert(loadstring('return ' .. reply[i] .. 'ULL'))() end
