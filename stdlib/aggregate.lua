@@ -185,8 +185,14 @@ local function key_parts(self, key)
   return parts
 end
 
+local function text_of(row)
+  local texts = {}
+  for i, part in ipairs(row.parts) do texts[i] = tostring(part) end
+  return table.concat(texts, SEPARATOR)
+end
+
 --- Stacks are folded by number: those that read alike are one row. Their names are asked for at once.
-local function read_stacks(self, rows)
+local function read_stacks(self, rows, read)
   local stacks, by_text, kept = {}, {}, {}
   for _, row in ipairs(rows) do
     for _, part in ipairs(row.parts) do if stack.is(part) then stacks[#stacks + 1] = part end end
@@ -194,9 +200,7 @@ local function read_stacks(self, rows)
   if #stacks == 0 then return rows end
   stack.name(stacks)
   for _, row in ipairs(rows) do
-    local texts = {}
-    for i, part in ipairs(row.parts) do texts[i] = tostring(part) end
-    local text = table.concat(texts, SEPARATOR)
+    local text = read(row)
     local other = by_text[text]
     if other then
       other.cell = self.kind.merge(other.cell, row.cell)
@@ -208,7 +212,7 @@ local function read_stacks(self, rows)
   return kept
 end
 
-local function rows_of(self, from, limit)
+local function rows_of(self, from, limit, read)
   local rows, options = {}, self.options
   local value, rank = self.kind.value, self.kind.rank or self.kind.value
   for key, cell in pairs(from.cells) do
@@ -216,7 +220,7 @@ local function rows_of(self, from, limit)
     if #parts == 1 then key = parts[1] end
     rows[#rows + 1] = { key = key, parts = parts, note = from.notes[key], cell = cell }
   end
-  rows = read_stacks(self, rows)
+  rows = read_stacks(self, rows, read or text_of)
   for _, row in ipairs(rows) do row.value, row.rank = value(row.cell, options), rank(row.cell, options) end
   table.sort(rows, function(a, b)
     if a.rank ~= b.rank then return a.rank > b.rank end
@@ -246,6 +250,15 @@ end
 function Aggregate:print(limit)
   local from = look(self)
   print_of.rows(self, rows_of(self, from, limit))
+  print_of.overflow(self, from)
+end
+
+--- Prints a line for each key, as flamegraph.pl reads them: the parts that are no stacks, then stacks with
+--- the outermost function first (that of the process called the kernel's), ';' between, and the value.
+---@param limit integer|nil
+function Aggregate:print_folded(limit)
+  local from = look(self)
+  print_of.folded(self, rows_of(self, from, limit, print_of.folded_key))
   print_of.overflow(self, from)
 end
 

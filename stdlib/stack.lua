@@ -14,6 +14,9 @@ local host = require 'moonprobe.host'
 
 local stack = {}
 
+--- `lost` of what has none: of the kernel while a process ran, of a process in a thread of the kernel.
+stack.NONE = 'no stack'
+
 -- As bpf/include/stack.h has them.
 local END, LOST = 0x1000000, 0xfff001
 
@@ -21,6 +24,7 @@ local BATCH = 200 -- stacks in a question
 local MOST_NAMED = 20000 -- stacks whose names are kept
 local FIRST_INVENTED = 0xe00000 -- where no recording has any
 local MOST_FRAMES = 127
+local EFAULT = 14
 local QUESTIONS, ANSWERS = 200, 2000 -- a second: half of what the host allows
 
 --- How the kernel, or a process, came to where an event happened. Equal stacks are equal (==).
@@ -45,8 +49,8 @@ local function reason_of(number)
   local id = number % END
   if id == 0 then return 'stack not captured' end
   if id < LOST then return nil end
+  if END - id == EFAULT then return stack.NONE end
   local name = engine.errno_name(END - id) or tostring(END - id)
-  if name == 'EFAULT' then return 'no stack' end -- a thread of the kernel, or nothing to be walked
   return 'stack lost: ' .. (reasons[name] or name)
 end
 
@@ -207,12 +211,13 @@ function stack.forget()
   stack.is_recorded = true
 end
 
---- A stack that a test makes up: of these functions, the innermost first.
+--- A stack that a test makes up: of these functions, the innermost first; of none: there is no stack.
 ---@param kind 'kernel'|'user'
 ---@param names string[]
 ---@return number
 ---@package
 function stack.invent(kind, names)
+  if #names == 0 then return END - EFAULT end
   local key = table.concat(names, '\0')
   stack.invented = stack.invented or { kernel = {}, user = {}, count = FIRST_INVENTED }
   local known = stack.invented[kind]
@@ -226,9 +231,12 @@ function stack.invent(kind, names)
   return known[key]
 end
 
+--- [vdso] has its brackets from the kernel.
+local function bare(file) return (file:gsub('^%[(.*)%]$', '%1')) end
+
 local function text_of(frame)
   local place = frame.name ~= '' and frame.name .. frame.where or '[unknown] ' .. frame.where
-  return frame.file ~= '' and ('%s [%s]'):format(place, (frame.file:gsub('^%[(.*)%]$', '%1'))) or place
+  return frame.file ~= '' and ('%s [%s]'):format(place, bare(frame.file)) or place
 end
 
 --- Its frames, the innermost first. None when there is no stack: `lost` says why.
@@ -255,7 +263,7 @@ end
 function Stack:folded()
   local names, frames = {}, self:frames()
   for i, frame in ipairs(frames) do
-    local name = frame.name ~= '' and frame.name or frame.file ~= '' and '[' .. frame.file .. ']' or '[unknown]'
+    local name = frame.name ~= '' and frame.name or frame.file ~= '' and '[' .. bare(frame.file) .. ']' or '[unknown]'
     names[#frames + 1 - i] = name:gsub(';', ':')
   end
   return #names > 0 and table.concat(names, ';') or ('[%s]'):format(self.lost or 'stack without names')
