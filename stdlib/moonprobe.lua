@@ -11,6 +11,7 @@
 ---   mp.finally(fn)               runs when the script ends
 ---   mp.gather { busy, quiet }    promptness against CPU time
 ---   mp.state(name, table)        survives a reload
+---   mp.resolve(address or name)  the kernel's functions: 'vfs_read+21' of an address, and back
 ---   mp.completeness()            what was lost, by the kernel's counters
 ---   mp.stop()                    ends the run
 ---
@@ -25,6 +26,7 @@ local job = require 'moonprobe.job'
 local network = require 'moonprobe.network'
 local options = require 'moonprobe.options'
 local output = require 'moonprobe.output'
+local stack = require 'moonprobe.stack'
 local state = require 'moonprobe.state'
 local stream = require 'moonprobe.stream'
 local timers = require 'moonprobe.timers'
@@ -53,6 +55,7 @@ local mp = {
   columns = output.columns,
   row = output.row,
   show = output.text,
+  resolve = stack.resolve,
   clock = output.clock,
   error_name = fields.error_name,
   signal_name = fields.signal_name,

@@ -60,6 +60,8 @@ record tcpconnect 'tcp 5 , tcp6 2 , tcp-refused 3' "probe 'tcp_connect'"
 record tcplife 'tcp 5 1000 , tcp6 3 100' "probe 'tcp_close'"
 record tcpstates 'tcp 3 1000 , tcp6 2'
 record runqlat 'switch 23' "probe 'sched_latency'"
+record stackcount 'exec 7' "probe 'rawtracepoint:sched_process_exec' probe 'profile:99'"
+record profile 'spin 300' "probe 'profile:49' probe 'profile:99'"
 # The file is there before; a file system may still add writes of its own.
 build/tests/workload direct-write 7 4096 build/tests/direct
 record biolatency 'direct-write 7 4096 build/tests/direct' "probe 'block_io'"
