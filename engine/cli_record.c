@@ -20,7 +20,7 @@ static int take_probe(struct command_line *line, const char *name)
 	int length;
 
 	for (const char *at = name; *at; at++)
-		if (!isalnum((unsigned char)*at) && *at != '_')
+		if (iscntrl((unsigned char)*at) || *at == '\'' || *at == '\\')
 			return error_set(&line->error, -EINVAL, "no probe is called so");
 	length = snprintf(record->text + record->length, left,
 			  "require 'moonprobe'.probe '%s':each(function() end)\n", name);
@@ -31,7 +31,7 @@ static int take_probe(struct command_line *line, const char *name)
 }
 
 static const struct command_option option_probe = {
-	0, "probe", "NAME", "this probe, with its preset knobs; may be given again",
+	0, "probe", "NAME...", "these probes, with their preset knobs",
 	.take = take_probe};
 static const struct command_option option_recording = {
 	'o', NULL, "FILE", "the recording; what was there is replaced",
@@ -42,8 +42,14 @@ static int record_main(struct command_line *line)
 	const struct record *record = (struct record *)line;
 
 	line->script.record = true;
-	if (record->length && (line->argc || line->script.text))
+	if (record->length && line->script.text)
 		return options_mistake(line, "a script or --probe, not both");
+	/* All names behind the first are probes, too. */
+	for (; record->length && line->argc; line->argc--, line->argv++)
+		if (**line->argv == '-' || take_probe(line, *line->argv))
+			return options_mistake(line, "--probe %s: %s", *line->argv,
+					       **line->argv == '-' ? "options come before the names"
+								   : line->error.text);
 	if (!record->length && !line->argc && !line->script.text)
 		return options_mistake(line, "no script given, and no --probe");
 	if (!line->script.recording)
@@ -73,7 +79,7 @@ const struct subcommand record_subcommand = {
 	.more = "The file has in it what was traced: names of files, arguments, addresses.\n"
 		"\n"
 		"  moonprobe record -o build.rec -c 'make -j4' execsnoop\n"
-		"  moonprobe record -o net.rec --for 10s --probe tcp_connect --probe tcp_close",
+		"  moonprobe record -o net.rec --for 10s --probe tcp_connect tcp_close",
 	.line_bytes = sizeof(struct record),
 	.ring_bytes = 4 * RING_BYTES, /* a disk may let us wait */
 	.main = record_main,
