@@ -19,7 +19,7 @@ static const struct hook_kind *const kinds[] = {
 	&hook_tp_btf,	       &hook_raw_tp,	 &hook_tp,	     &hook_fentry,
 	&hook_fexit,	       &hook_kprobe,	 &hook_kretprobe,    &hook_kprobe_multi,
 	&hook_uprobe,	       &hook_uretprobe,	 &hook_uprobe_multi, &hook_uretprobe_multi,
-	&hook_kretprobe_multi, &hook_perf_event,
+	&hook_kretprobe_multi, &hook_perf_event, &hook_lsm,	     &hook_iter,
 };
 
 /* The kind of a section, and what is behind its slash. */

@@ -74,7 +74,8 @@ struct target_kind {
 extern const struct target_kind target_kernel_function, target_raw_tracepoint, target_tracepoint,
 	target_user_function, target_profile, target_interval;
 extern const struct target_kind target_kernel_function, target_kernel_return, target_raw_tracepoint,
-	target_user_function, target_user_return, target_usdt, target_profile, target_interval;
+	target_user_function, target_user_return, target_usdt, target_lsm_hook, target_iterator,
+	target_software_event, target_hardware_event, target_profile, target_interval;
 
 /* Opens the file of "FILE:REST". */
 int target_open_binary(struct target *target, const struct target_setting *setting,
@@ -82,5 +83,8 @@ int target_open_binary(struct target *target, const struct target_setting *setti
 
 /* Adds a place; the strings are copied. NULL: no memory. */
 struct target_place *target_add_place(struct target *target, const char *name, const char *symbol);
+
+/* Adds a place like this for each CPU that is there. 0 or -errno with the reason. */
+int target_add_cpus(struct target *target, const struct target_place *like, struct error *error);
 
 #endif
