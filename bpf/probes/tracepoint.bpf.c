@@ -18,7 +18,8 @@ struct tracepoint_event {
 };
 GENERIC_PROBE(tracepoint, tracepoint, "One event per hit of a tracepoint.",
 	      "What is between two tracepoints; hits while another program of a tracepoint or a "
-	      "kprobe runs on that CPU. Of system calls: those of 32-bit programs.");
+	      "kprobe runs on that CPU. Of system calls: those of 32-bit programs, and on older "
+	      "kernels kstack.");
 /* (The kernel runs one program of this kind at a time on a CPU: bpf_prog_active.) */
 ROOM(tracepoint_event);
 
