@@ -5,6 +5,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,12 +105,16 @@ static int by_number(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-/* Closes all descriptors but those of the links, and ends: the kernel closes these then. */
-static void end_holding(struct hook_links *links)
+/* Closes all descriptors but those of the links and, when nobody holds the other end of the pipe
+ * any more, ends: the kernel closes the links then. */
+static void end_holding(struct hook_links *links, int pipe)
 {
 	unsigned int from = 0;
+	char byte;
 
 	qsort(links->fds, links->count, sizeof(*links->fds), by_number);
+	while (read(pipe, &byte, 1) < 0 && errno == EINTR)
+		continue;
 	for (int i = 0; i < links->count; i++) {
 		unsigned int fd = links->fds[i];
 
@@ -121,31 +126,45 @@ static void end_holding(struct hook_links *links)
 	_exit(0);
 }
 
+static void close_links(struct hook_links *links)
+{
+	for (int i = 0; i < links->count; i++)
+		close(links->fds[i]);
+}
+
 /* Detaches hundreds of tracepoints while nobody waits: 26 s for all system calls. A process that
- * nobody has to wait for takes the links along. Their programs do nothing meanwhile: the array
- * their dispatchers look into is emptied when we close it. */
+ * nobody has to wait for takes the links along, and is the last to close them. Their programs do
+ * nothing meanwhile: the array their dispatchers look into is emptied when we close it. */
 static void detach_later(struct hook_links *links)
 {
-	pid_t child = fork();
+	int ends[2];
+	pid_t child;
 
-	if (child < 0)
-		return; /* it takes long, then */
+	if (pipe2(ends, O_CLOEXEC)) {
+		close_links(links); /* it takes long, then */
+		return;
+	}
+	child = fork();
 	if (!child) {
 		setsid(); /* what ends us must not wait for it */
 		if (fork())
 			_exit(0);
-		end_holding(links);
+		close(ends[1]);
+		end_holding(links, ends[0]);
 	}
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		continue;
+	close_links(links);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 void hook_detach(struct hook_links *links)
 {
 	if (links->is_slow && links->count > FEW)
 		detach_later(links);
-	for (int i = 0; i < links->count; i++)
-		close(links->fds[i]);
+	else
+		close_links(links);
 	free(links->fds);
 	*links = (struct hook_links){0};
 }

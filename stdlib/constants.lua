@@ -14,10 +14,8 @@ local constants = { flags = {}, names = {} }
 local function flags(list, field)
   local bits = {}
   for name, number in list:gmatch '(%S+)%s+(%S+)' do bits[#bits + 1] = { name, tonumber(number) } end
-  return { bits = bits, mask = field and field.mask or 0, values = field and field.values or {}, none = field and nil or '0' }
+  return { bits = bits, mask = field and field.mask or 0, values = field and field.values or {} }
 end
-
-local descriptor = 'O_NONBLOCK 0x800 O_CLOEXEC 0x80000'
 
 constants.flags.flags_open = flags(([[
   O_CREAT 0x40 O_EXCL 0x80 O_NOCTTY 0x100 O_TRUNC 0x200 O_APPEND 0x400 O_NONBLOCK 0x800 O_SYNC 0x101000 O_DSYNC 0x1000
@@ -27,7 +25,7 @@ constants.flags.flags_open = flags(([[
     arm and '0x4000' or '0x10000', arm and '0x8000' or '0x20000'),
   { mask = 3, values = { [0] = 'O_RDONLY', 'O_WRONLY', 'O_RDWR' } })
 
-constants.flags.flags_descriptor = flags(descriptor)
+constants.flags.flags_descriptor = flags 'O_NONBLOCK 0x800 O_CLOEXEC 0x80000'
 
 constants.flags.flags_access = flags('R_OK 4 W_OK 2 X_OK 1')
 constants.flags.flags_access.none = 'F_OK'
@@ -36,13 +34,15 @@ constants.flags.flags_at = flags [[
   AT_SYMLINK_NOFOLLOW 0x100 AT_REMOVEDIR 0x200 AT_SYMLINK_FOLLOW 0x400 AT_NO_AUTOMOUNT 0x800 AT_EMPTY_PATH 0x1000
   AT_STATX_FORCE_SYNC 0x2000 AT_STATX_DONT_SYNC 0x4000]]
 
-constants.flags.flags_prot = flags 'PROT_READ 1 PROT_WRITE 2 PROT_EXEC 4 PROT_GROWSDOWN 0x1000000 PROT_GROWSUP 0x2000000'
+constants.flags.flags_prot = flags [[
+  PROT_READ 1 PROT_WRITE 2 PROT_EXEC 4 PROT_GROWSDOWN 0x1000000 PROT_GROWSUP 0x2000000]]
 constants.flags.flags_prot.none = 'PROT_NONE'
 
 constants.flags.flags_mmap = flags([[
   MAP_FIXED 0x10 MAP_ANONYMOUS 0x20 ]] .. (arm and '' or 'MAP_32BIT 0x40 ') .. [[
-  MAP_GROWSDOWN 0x100 MAP_DENYWRITE 0x800 MAP_EXECUTABLE 0x1000 MAP_LOCKED 0x2000 MAP_NORESERVE 0x4000 MAP_POPULATE 0x8000
-  MAP_NONBLOCK 0x10000 MAP_STACK 0x20000 MAP_HUGETLB 0x40000 MAP_SYNC 0x80000 MAP_FIXED_NOREPLACE 0x100000]],
+  MAP_GROWSDOWN 0x100 MAP_DENYWRITE 0x800 MAP_EXECUTABLE 0x1000 MAP_LOCKED 0x2000 MAP_NORESERVE 0x4000
+  MAP_POPULATE 0x8000 MAP_NONBLOCK 0x10000
+  MAP_STACK 0x20000 MAP_HUGETLB 0x40000 MAP_SYNC 0x80000 MAP_FIXED_NOREPLACE 0x100000]],
   { mask = 0xf, values = { 'MAP_SHARED', 'MAP_PRIVATE', 'MAP_SHARED_VALIDATE', [0] = false, [8] = 'MAP_DROPPABLE' } })
 
 -- The lowest byte of clone's flags is the signal its end sends.
@@ -67,8 +67,8 @@ constants.flags.flags_socket = flags('SOCK_NONBLOCK 0x800 SOCK_CLOEXEC 0x80000',
 
 constants.flags.flags_message = flags [[
   MSG_OOB 1 MSG_PEEK 2 MSG_DONTROUTE 4 MSG_CTRUNC 8 MSG_TRUNC 0x20 MSG_DONTWAIT 0x40 MSG_EOR 0x80 MSG_WAITALL 0x100
-  MSG_CONFIRM 0x800 MSG_ERRQUEUE 0x2000 MSG_NOSIGNAL 0x4000 MSG_MORE 0x8000 MSG_WAITFORONE 0x10000 MSG_ZEROCOPY 0x4000000
-  MSG_FASTOPEN 0x20000000 MSG_CMSG_CLOEXEC 0x40000000]]
+  MSG_CONFIRM 0x800 MSG_ERRQUEUE 0x2000 MSG_NOSIGNAL 0x4000 MSG_MORE 0x8000 MSG_WAITFORONE 0x10000
+  MSG_ZEROCOPY 0x4000000 MSG_FASTOPEN 0x20000000 MSG_CMSG_CLOEXEC 0x40000000]]
 
 constants.flags.flags_futex = flags('FUTEX_PRIVATE_FLAG 0x80 FUTEX_CLOCK_REALTIME 0x100', { mask = 0x7f, values = {
   [0] = 'FUTEX_WAIT', 'FUTEX_WAKE', 'FUTEX_FD', 'FUTEX_REQUEUE', 'FUTEX_CMP_REQUEUE', 'FUTEX_WAKE_OP', 'FUTEX_LOCK_PI',

@@ -3,19 +3,23 @@
  * the fields of their records as tracefs describes them: e.args.prev_comm. System calls are among
  * them, with their arguments by name: "tracepoint:syscalls:sys_enter_openat".
  *
- * The record is made for perf, so this costs more than "rawtracepoint:", which has the arguments
- * that the record is made of. It is the program's context: typed code reads it from slot 0. */
+ * The record is made for perf; "rawtracepoint:" has the arguments that it is made of. The record is
+ * the program's context: typed code reads it from slot 0. */
 #include "room.bpf.h"
+#include "stack.bpf.h"
 
 struct tracepoint_event {
 	struct event_context context;
 	place_number place FIELD("which tracepoint, when there are many");
 	__u32 uid FIELD("real user id");
+	kernel_stack kstack FIELD("how the kernel came there");
+	user_stack ustack FIELD("how the process came there");
 	__u8 typed[TYPED_ROOM] FIELD("what is read of its record");
 };
 GENERIC_PROBE(tracepoint, tracepoint, "One event per hit of a tracepoint.",
 	      "What is between two tracepoints; hits while another program of a tracepoint or a "
-	      "kprobe runs on that CPU. Of system calls: those of 32-bit programs.");
+	      "kprobe runs on that CPU. Of system calls: those of 32-bit programs, and on older "
+	      "kernels kstack.");
 /* (The kernel runs one program of this kind at a time on a CPU: bpf_prog_active.) */
 ROOM(tracepoint_event);
 
@@ -35,6 +39,10 @@ static __always_inline void fill(struct tracepoint_event *event, void *ctx)
 	if (!stage_early(event))
 		return;
 	late_of_current(&event->context, 0);
+	if (want_kstack)
+		event->kstack = kernel_stack_here(ctx);
+	if (want_ustack)
+		event->ustack = user_stack_here(ctx, event->context.pid);
 	typed_late(event, slots);
 	event_send(&event->context.header, offsetof(struct tracepoint_event, typed) + typed_bytes,
 		   stage_late(event));

@@ -159,8 +159,9 @@ local function check_source(name, target)
     local event = source:match '\nGENERIC_PROBE%(%s*(%l+), [%l_]+,%s+"'
       or source:match '\nUNTYPED_PROBE%(%s*(%l+), [%l_]+,%s+"'
     tap.ok(event, name .. ': what it is about, and the kind of its target')
-    tap.like(tap.slurp(('bpf/include/%s.bpf.h'):format(event)),
-      '\nstruct ' .. tostring(event) .. '_event {\n\tstruct event_context context;', name .. ': the event it shares')
+    tap.like(source .. tap.slurp(('bpf/include/%s.bpf.h'):format(event)),
+      '\nstruct ' .. tostring(event) .. '_event {\n\tstruct event_context context;',
+      name .. ': its event, or one it shares')
   else
     tap.like(source, '\nstruct ' .. name .. '_event {\n\tstruct event_context context;',
       name .. ': its event is named after the file')

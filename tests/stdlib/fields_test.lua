@@ -202,6 +202,29 @@ for i = 1, 10100 do -- more than the cache of texts holds
 end
 ip({ 0, 0, 0, 0, 0, 0, 0, 1 }, '::1', 'right after very many others')
 
+-- What the arguments of system calls are made of.
+local function argument(kind, bytes, type_name, cases)
+  local event, read = field(number(kind, bytes, type_name))
+  for raw, expected in pairs(cases) do
+    event._n = raw
+    tap.is(read(), expected, ('%s: %s'):format(type_name, expected))
+  end
+end
+argument('i', 4, 'flags_open', { [0] = 'O_RDONLY', [0x80000] = 'O_RDONLY|O_CLOEXEC', [0x242] = 'O_RDWR|O_CREAT|O_TRUNC',
+  [0x101001] = 'O_WRONLY|O_SYNC', [0x1001] = 'O_WRONLY|O_DSYNC', [3] = '0x3', [0x40000000] = 'O_RDONLY|0x40000000' })
+argument('i', 4, 'flags_descriptor', { [0] = '0', [0x80800] = 'O_NONBLOCK|O_CLOEXEC', [-2 ^ 31] = '0x80000000' })
+argument('i', 4, 'flags_access', { [0] = 'F_OK', [5] = 'R_OK|X_OK' })
+argument('u', 8, 'flags_prot', { [0] = 'PROT_NONE',
+  [3] = 'PROT_READ|PROT_WRITE', [2 ^ 32 + 1] = 'PROT_READ|0x100000000' })
+argument('u', 8, 'flags_mmap', { [0x22] = 'MAP_PRIVATE|MAP_ANONYMOUS', [0] = '0', [0x20] = 'MAP_ANONYMOUS' })
+argument('u', 8, 'flags_clone', { [0x11] = 'SIGCHLD', [0x80000100] = 'CLONE_VM|CLONE_IO', [0] = '0' })
+argument('i', 4, 'flags_socket', { [0x80001] = 'SOCK_STREAM|SOCK_CLOEXEC', [9] = '0x9' })
+argument('i', 4, 'flags_futex', { [0x81] = 'FUTEX_WAKE|FUTEX_PRIVATE_FLAG' })
+argument('u', 2, 'mode_octal', { [420] = '0644', [0] = '0000', [0x81a4] = '0100644', [2048 + 493] = '04755' })
+argument('u', 4, 'name_whence', { [0] = 'SEEK_SET', [2] = 'SEEK_END', [77] = '77' })
+argument('i', 4, 'name_family', { [2] = 'AF_INET', [-1] = '-1' })
+argument('u', 4, 'name_fcntl', { [3] = 'F_GETFL', [1030] = 'F_DUPFD_CLOEXEC' })
+
 tap.raises(function() fields.of({ name = 'x', kind = 's', type = 'unknown', bytes = 4 }, print) end,
   'field x: no reader for struct unknown', 'a struct nobody can read')
 tap.done()

@@ -79,4 +79,11 @@ end
 for _, text in ipairs { '010.0.0.1', '0::1', 'FE80::1', '1:0:0:0:0:0:0:1', '::ffff:a00:1', 'x', '' } do
   tap.is(named.address_bytes(text), nil, ("no address reads as '%s'"):format(text))
 end
+
+-- Numbers of arguments with one name each.
+local family = { kind = 'i', element_bytes = 4, elements = 0, type = 'name_family' }
+tap.ok(named.is(family) and not named.may_be_nil(family), 'a family of addresses has a name')
+tap.is(named.numbers(family, 'AF_INET'), { 2 }, 'AF_INET is 2')
+tap.is(named.numbers(family, '99'), { 99 }, 'one without a name is its digits')
+tap.is(named.numbers(family, '2'), {}, 'one with a name is not')
 tap.done()
