@@ -9,6 +9,7 @@ local ffi = require 'ffi'
 local bit = require 'bit'
 local constants = require 'moonprobe.constants'
 local engine = require 'moonprobe.engine'
+local stack = require 'moonprobe.stack'
 
 local fields = {}
 
@@ -141,6 +142,8 @@ local by_type = {
   syscall_number = function(raw) return syscall_names[raw] end,
   device_number = function(raw) return device_names[raw] end,
   ip_address = function(raw) return address(raw.bytes) end,
+  kernel_stack = function(raw) return stack.of('kernel', tonumber(raw)) end,
+  user_stack = function(raw) return stack.of('user', tonumber(raw)) end,
 }
 
 --- What they give, as LuaCATS says it.
@@ -150,6 +153,8 @@ local named_types = {
   syscall_number = 'string',
   device_number = 'string',
   ip_address = 'string',
+  kernel_stack = 'moonprobe.Stack',
+  user_stack = 'moonprobe.Stack',
 }
 
 -- Those of the arguments of system calls. (Some have 64 bits.)
@@ -310,6 +315,9 @@ end
 fields.unsigned_value, fields.signed_value = unsigned_value, signed_value
 --- Does a type's value read as something else than a number?
 fields.is_converted = function(type_name) return by_type[type_name] ~= nil end
+--- Of a stack's type: whose it is.
+---@return 'kernel'|'user'|nil
+fields.stack_kind = function(type_name) return type_name:match '^(%l+)_stack$' end
 --- The text of an address of 16 bytes.
 ---@param bytes string
 ---@return string
@@ -337,6 +345,7 @@ fields.device_name = function(number) return device_names[number] end
 
 --- From now on names of numbers are those of another machine: what is not remembered has none.
 function fields.forget_names()
+  stack.forget()
   for _, names in pairs { device_names, syscall_names } do
     for number in pairs(names) do names[number] = nil end
   end
@@ -344,9 +353,17 @@ function fields.forget_names()
   getmetatable(syscall_names).__index = function(_, number) return tostring(number) end
 end
 
----@param kind 'device'|'syscall'
+--- Kinds that are not known, of a later version, are passed over.
+---@param kind 'device'|'syscall'|'kernelstack'|'userstack'
 function fields.remember(kind, number, name)
-  if kind == 'device' then device_names[number] = name elseif kind == 'syscall' then syscall_names[number] = name end
+  local of_stack = kind:match '^(%l+)stack$'
+  if kind == 'device' then
+    device_names[number] = name
+  elseif kind == 'syscall' then
+    syscall_names[number] = name
+  elseif of_stack == 'kernel' or of_stack == 'user' then
+    stack.unpack(of_stack, number, name)
+  end
 end
 
 return fields

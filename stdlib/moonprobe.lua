@@ -11,6 +11,7 @@
 ---   mp.finally(fn)               runs when the script ends
 ---   mp.gather { busy, quiet }    promptness against CPU time
 ---   mp.state(name, table)        survives a reload
+---   mp.resolve(address or name)  the kernel's functions: 'vfs_read+21' of an address, and back
 ---   mp.completeness()            what was lost, by the kernel's counters
 ---   mp.stop()                    ends the run
 ---
@@ -25,6 +26,7 @@ local job = require 'moonprobe.job'
 local network = require 'moonprobe.network'
 local options = require 'moonprobe.options'
 local output = require 'moonprobe.output'
+local stack = require 'moonprobe.stack'
 local state = require 'moonprobe.state'
 local stream = require 'moonprobe.stream'
 local timers = require 'moonprobe.timers'
@@ -42,12 +44,18 @@ local mp = {
   errno = options.errno,
   signal = options.signal,
   text = options.text,
+  target = options.target,
+  expression = options.expression,
+  expressions = options.expressions,
   choice = options.choice,
   choices = options.choices,
   argument = options.argument,
+  refuse = options.refuse,
   network = network.new,
   columns = output.columns,
   row = output.row,
+  show = output.text,
+  resolve = stack.resolve,
   clock = output.clock,
   error_name = fields.error_name,
   signal_name = fields.signal_name,
@@ -97,8 +105,8 @@ end
 function mp.intervals(opt, print)
   if type(print) ~= 'function' then blame('intervals: needs a function') end
   local printed, ended = 0, false
-  local function turn()
-    if opt.clear then output.clear_screen() end
+  local function turn(is_end)
+    if opt.clear and not is_end then output.clear_screen() end
     if printed > 0 and not job.json and not opt.joined then output.line('') end
     if opt.time then output.moment(mp.now()) end
     printed = printed + 1
@@ -112,7 +120,7 @@ function mp.intervals(opt, print)
       if ended then mp.stop() end
     end)
   end
-  mp.finally(function() if not ended then turn() end end)
+  mp.finally(function() if not ended then turn(true) end end)
 end
 
 --- How long the worker lets events gather before it looks again: longer costs less CPU, shorter

@@ -12,6 +12,6 @@ CHOICE(1) int on_question(unsigned long long *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_trampoline(slots, ctx);
-	report_entry(0, slots);
+	report_entry(ctx, 0, slots);
 	return 0;
 }

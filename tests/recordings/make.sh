@@ -21,11 +21,16 @@ strangers() {
 		grep -Ev ':"(workload|moonprobe[^"]*|swapper[^"]*)"$' || true
 }
 
-# record NAME WORKLOAD PROBES: another attempt when somebody came in between.
+# record NAME WORKLOAD [PROBES]: another attempt when somebody came in between. Without PROBES what
+# the tool itself reads, of probes whose types are the kernel's.
 record() {
 	case $names in "  " | *" $1 "*) ;; *) return 0 ;; esac
 	for attempt in 1 2 3 4 5 6 7 8 9 10; do
-		./moonprobe record -q -o "$to/$1.rec" -c "workload $2" -e "$3"
+		if [ $# -gt 2 ]; then
+			./moonprobe record -q -o "$to/$1.rec" -c "workload $2" -e "$3"
+		else
+			./moonprobe record -q -o "$to/$1.rec" -c "workload $2" "$1" >/dev/null
+		fi
 		[ -n "$(strangers "$to/$1.rec")" ] || break
 		[ "$attempt" -lt 10 ] || { echo "$1: $(strangers "$to/$1.rec")" >&2; exit 1; }
 	done
@@ -53,7 +58,10 @@ record syscount 'syscall 23 , open-missing 3' \
 	"probe('syscall', { failed_only = 0 }) probe('syscall', { failed_only = 1 })"
 record tcpconnect 'tcp 5 , tcp6 2 , tcp-refused 3' "probe 'tcp_connect'"
 record tcplife 'tcp 5 1000 , tcp6 3 100' "probe 'tcp_close'"
+record tcpstates 'tcp 3 1000 , tcp6 2'
 record runqlat 'switch 23' "probe 'sched_latency'"
+record stackcount 'exec 7' "probe 'rawtracepoint:sched_process_exec' probe 'profile:99'"
+record profile 'spin 300' "probe 'profile:49' probe 'profile:99'"
 # The file is there before; a file system may still add writes of its own.
 build/tests/workload direct-write 7 4096 build/tests/direct
 record biolatency 'direct-write 7 4096 build/tests/direct' "probe 'block_io'"
