@@ -12,8 +12,8 @@
 --- from four functions of the kernel: every access less those that mark a buffer dirty are
 --- reads; pages added to the cache less those that writes add are misses.
 ---
---- Overhead: hooks that count in the kernel, 0.1 us for each page that is touched: 1% of
---- reading from the cache.
+--- Overhead: a hook for each page that is touched; it counts in the kernel and sends nothing.
+--- Small reads from the cache feel it most.
 --- Cannot see: exact numbers (pages may be touched several times, or added ahead of what is asked);
 --- memory-mapped files once a page is mapped; file systems in memory. Needs kprobes.
 

@@ -10,7 +10,7 @@
 --- when the call only asked whether it could. What the kernel sends is said to come from the
 --- process that ran: for SIGCHLD the child, for SIGSEGV the target itself.
 ---
---- Overhead: hooks in calls that nobody makes often, 1 us each, and an event for each.
+--- Overhead: hooks in calls that nobody makes often: 2 us each with its row, 0.3 us with -x.
 --- Cannot see: pidfd_send_signal(2); what the target does with it; calls of 32-bit programs.
 
 local mp = require 'moonprobe'

@@ -50,9 +50,10 @@ local function columns()
 end
 
 mp.intervals(opt, function()
-  local row = columns()
+  local row, calls_of = columns(), {}
+  for _, one in ipairs(counts:rows()) do calls_of[one.key] = one.value end
   for _, one in ipairs((times or counts):rows(opt.top)) do
-    local count = counts.cells[one.key]
+    local count = calls_of[one.key]
     if opt.process then row(one.key, one.note, count, one.value) else row(one.key, count, one.value) end
   end
   counts:print_overflow()

@@ -38,6 +38,12 @@ test.case('intervals', function()
   test.golden('intervals', timed:text())
 end)
 
+test.case('what comes after COUNT', function()
+  local timed = feed(test.load('syscount', { '1', '1', '-L' })):advance '1s'
+  timed:clear()
+  test.is(feed(timed):finish():text(), '', 'is not printed')
+end)
+
 test.like(feed(test.load('syscount', {}, { json = true })):finish():text(), '^{"syscall":"read","count":3}\n', 'JSON')
 
 test.case('a recording', function() -- workload syscall 23 , open-missing 3

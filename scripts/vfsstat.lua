@@ -7,7 +7,8 @@
 ---
 --- These are calls of vfs_read() and so on, but for FSYNC: fsync(2) and fdatasync(2).
 ---
---- Overhead: hooks that count in the kernel, 0.1 us for each call: little, beside any of them.
+--- Overhead: a hook for each of these calls; it counts in the kernel and sends nothing. Small
+--- reads and writes feel it most.
 --- Cannot see: io_uring and aio, memory-mapped files, readv(2) and splice(2), which go around
 --- vfs_read(). A file that open(2) creates is only opened: CREATE is mknod(2)'s and that of
 --- network file servers. Needs kprobes.

@@ -87,6 +87,31 @@ tap.is(count(rows, { operation = 'write', bytes = '1000', name = name, result = 
 rows = events('file_io', { 'operation', 'bytes', 'name' }, 'read 23 1000 ' .. scratch)
 tap.is(count(rows, { operation = 'read', bytes = '1000', name = name }), 23, 'file_io: 23 reads')
 
+rows = events('file_stat', { 'call', 'path', 'result', 'dirfd', 'flags', 'uid' }, 'stat 23 ' .. scratch)
+tap.is(count(rows, { call = 'fstatat', path = scratch, result = '0', dirfd = '-100', flags = '256', uid = '0' }), 23,
+  'file_stat: 23 times fstatat with its flags')
+tap.is(count(rows, { call = 'statfs', path = scratch, dirfd = '-100', flags = '0' }), 23, 'file_stat: 23 times statfs')
+rows = events('file_stat', { 'result' }, 'stat 3 /dev/null , stat-missing 23', 'failed_only = 1')
+tap.is(rows, (function()
+  local wanted = {}
+  for i = 1, 23 do wanted[i] = { result = '-2' } end
+  return wanted
+end)(), 'file_stat: failed_only shows 23 times ENOENT')
+local longest = ('/'):rep(255 - #scratch) .. scratch
+rows = events('file_stat', { 'path' }, ('stat 1 %s , stat 1 /%s'):format(longest, longest))
+tap.is(count(rows, { path = longest }), #rows / 2, 'file_stat: a path that just fits')
+tap.is(count(rows, { path = '/' .. longest:sub(1, -2) }), #rows / 2, 'file_stat: one that does not')
+
+rows = events('file_sync', { 'call', 'name', 'bytes', 'flags', 'result' }, 'sync 5 ' .. scratch)
+tap.is(count(rows, { call = 'sync_file_range', name = name, bytes = '4096', flags = '2', result = '0' }), 5,
+  'file_sync: 5 times sync_file_range with its arguments')
+tap.is(#(events('file_sync', { 'call' }, 'sync-wrong 5', 'min_ns = 1000000000')), 0, 'file_sync: min_ns')
+
+rows = events('mount_call', { 'call', 'type', 'target', 'flags', 'data', 'result' }, 'mount 5 /tmp')
+tap.is(count(rows, { call = 'mount', type = 'tmpfs', target = '/tmp', flags = '6', data = 'size=64k', result = '0' }), 5,
+  'mount_call: 5 mounts')
+tap.is(count(rows, { call = 'umount', type = '', target = '/tmp', flags = '2', result = '0' }), 5, 'mount_call: 5 unmounts')
+
 -- System calls.
 rows = events('syscall', { 'number', 'result', 'latency_ns' }, 'syscall 1000')
 tap.is(count(rows, { number = 'getppid' }), 1000, 'syscall: 1000 getppid by name')
@@ -152,6 +177,13 @@ tap.ok(count(rows, { preempted = 'false' }) >= 5, 'sched_latency: five wake-ups'
 -- Signals and memory.
 rows = events('signal', { 'number', 'outcome', 'target_comm' }, 'signal 23')
 tap.is(count(rows, { number = 'SIGUSR1', target_comm = 'workload' }), 23, 'signal: 23 SIGUSR1')
+rows = events('signal_send', { 'call', 'number', 'target', 'target_tid', 'pid', 'result' }, 'kill 5')
+local own = rows[1] and rows[1].pid
+tap.is(count(rows, { call = 'kill', number = 'nil', target = own, target_tid = '0', result = '0' }), 5,
+  'signal_send: 5 times kill')
+tap.is(count(rows, { call = 'tgkill', target = own, target_tid = own }), 5, 'signal_send: 5 times tgkill')
+tap.is(count(events('signal_send', { 'result' }, 'kill 3 , kill-missing 5', 'failed_only = 1'), { result = '-3' }), 5,
+  'signal_send: failed_only shows 5 times ESRCH')
 local before = #(events('page_fault', { 'access' }, 'fault 0'))
 rows = events('page_fault', { 'access' }, 'fault 500')
 tap.ok(math.abs(#rows - before - 500) <= 16, 'page_fault: 500 fresh pages',

@@ -58,6 +58,17 @@ tap.is(printed(function() mp.row(nil) end), '-\n', 'a row with nothing in it')
 tap.is(printed(function() mp.row('a\27b', nil) end), 'a\\x1bb  -\n', 'a nil at the end is there')
 tap.is(printed(function() mp.print('a', 1) end), 'a  1\n', 'print is a row')
 tap.is(printed(function() output.line('as it is\27') end), 'as it is\27\n', 'a line is not touched')
+
+-- The screen, if there is one.
+local is_terminal = engine.is_terminal
+engine.is_terminal = function(fd) return fd == 1 end
+tap.is(printed(output.clear_screen), '\27[H\27[2J', 'a terminal is cleared')
+job.json = true
+tap.is(printed(output.clear_screen), '', 'not for JSON')
+job.json = false
+engine.is_terminal = function() return false end
+tap.is(printed(output.clear_screen), '', 'what is no terminal is not')
+engine.is_terminal = is_terminal
 job.json = true
 tap.is(printed(function() mp.row(1, 'two', nil, 4.25, true) end), '[1,"two",null,4.25,true]\n', 'a JSON row')
 tap.is(printed(function() mp.row() end), '[]\n', 'an empty JSON row')
