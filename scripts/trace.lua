@@ -12,10 +12,10 @@
 --- e.ret and e.latency_ns; e.pid, e.tid, e.comm, e.uid, e.cpu; e.place, the function. The format is
 --- that of Lua's string.format; %s shows anything.
 ---
---- Overhead: one event per hit, 1 us, and 5 us to print it; 2 us more of a user function. A filter
---- that `moonprobe explain` shows as translated runs in the kernel: what it rejects costs 0.1 us.
+--- Overhead: one event per hit, and 10 us for its row; 2 to 10 us more of a user function. A filter
+--- that `moonprobe explain` shows as translated runs in the kernel: what it rejects costs 0.2 us.
 --- Cannot see: calls that the compiler inlined; functions that the kernel excludes from tracing;
---- what comes while the ring is full (the summary says how many were lost).
+--- what comes while the ring is full, past 100,000 a second (the summary says how many were lost).
 
 local mp = require 'moonprobe'
 

@@ -21,5 +21,6 @@ tap.like(lines[1], '^TIME +UID +PID +COMM +CAP +NAME +AUDIT$', 'text: heading')
 tap.is(tap.matching(lines, '^%d%d:%d%d:%d%d +0 +%d+ +workload +18 +CAP_SYS_CHROOT +1$'), 3, 'text: rows')
 lines = tool.text('chroot 3', '-x')
 tap.like(lines[1], '^TIME +UID +PID +TID +COMM +CAP +NAME +AUDIT +INSETID$', '-x: heading')
+tool.examples()
 
 tool.finish()

@@ -32,5 +32,6 @@ tap.like(lines[1], '^TIME +TIME%(s%) +CPU +PID +TID +COMM +FUNC +MESSAGE$', '-Tt
 tap.is(tap.matching(lines, '^%d%d:%d%d:%d%d +%d+%.%d+ +%d+ +%d+ +%d+ +workload +vfs_read +3 of 10 bytes$'), 3,
   '-f: a format')
 os.remove(path)
+tool.examples()
 
 tool.finish()
