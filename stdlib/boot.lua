@@ -11,7 +11,6 @@
 local engine = ...
 
 local ffi = require 'ffi'
-ffi.cdef 'int isatty(int fd);'
 
 --- Modules. `moonprobe.NAME` is stdlib/NAME.lua, from a folder on the search path when one
 --- has it, else embedded. The user's own lie beside the script, or on the path; they are loaded
@@ -89,8 +88,6 @@ local job = {
   test = start[5] == 7, -- the file is a test, and the arguments say how it is run
   quiet = start[6] == 1,
   verbose = start[7] == 1,
-  -- Stdout is a terminal, which a tool may clear.
-  terminal = start[5] == 0 and start[4] ~= 'json' and ffi.C.isatty(1) == 1,
   ring_bytes = start[9],
   cpus = start[10],
   allowed = {}, -- [what the user granted] = true

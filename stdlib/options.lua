@@ -101,6 +101,17 @@ options.errno = valued('errno', 'an error like ENOENT or 2', function(text)
   for number = 1, 133 do if engine.errno_name(number) == text then return number end end
   return tonumber(text)
 end)
+--- --name SIGTERM, --name TERM or --name 15. The value is the number.
+---@param preset string|nil
+---@param doc string for --help
+---@param letter string|nil
+---@return moonprobe.Option
+options.signal = valued('signal', 'a signal like SIGTERM or 15', function(text)
+  local name = text:upper():gsub('^SIG', '')
+  for number = 1, 64 do if engine.signal_name(number) == name then return number end end
+  local number = tonumber(text)
+  return number and number >= 1 and number <= 64 and number or nil
+end)
 --- --name TEXT
 ---@param preset string|nil
 ---@param doc string for --help

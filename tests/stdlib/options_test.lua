@@ -27,6 +27,7 @@ local function declared()
     every = mp.interval(nil, 'how often', 'i'),
     ports = mp.numbers(nil, 'which'),
     error = mp.errno(nil, 'which error'),
+    signal = mp.signal(nil, 'which signal'),
     states = mp.choices({ 'a', 'b', 'c' }, 'which states'),
   }
 end
@@ -71,6 +72,9 @@ gives('ports', { [80] = true, [443] = true }, 'numbers', '--ports', '80,443')
 gives('ports', { [80] = true }, 'one of them', '--ports=80')
 gives('error', 2, 'an error by name', '--error', 'ENOENT')
 gives('error', 13, 'an error by number', '--error', '13')
+gives('signal', 9, 'a signal by name', '--signal', 'SIGKILL')
+gives('signal', 9, 'a signal without SIG', '--signal', 'kill')
+gives('signal', 34, 'a signal by number', '--signal', '34')
 gives('states', { a = true, c = true }, 'choices', '--states', 'a,c')
 local both = parse(declared(), '-xo', '3s')
 tap.is({ both.failed, both.over }, { true, 3e9 }, 'letters together')
