@@ -57,7 +57,7 @@ end
 local function event_of(parts)
   if not values then return parts[1] end
   local words = {}
-  for i, text in ipairs(values.texts) do words[i] = ('%s = %s'):format(text, tostring(parts[i])) end
+  for i, text in ipairs(values.texts) do words[i] = ('%s = %s'):format(text, (tostring(parts[i]):gsub('\n', ' < '))) end
   return table.concat(words, ', ')
 end
 
