@@ -10,7 +10,6 @@
 
 local engine = ...
 
-local ffi = require 'ffi'
 
 --- Modules. `moonprobe.NAME` is stdlib/NAME.lua, from a folder on the search path when one
 --- has it, else embedded. The user's own lie beside the script, or on the path; they are loaded
