@@ -12,8 +12,9 @@
 --- e.ret and e.latency_ns; e.pid, e.tid, e.comm, e.uid, e.cpu; e.place, the function. Without -e,
 --- -C counts calls by function.
 ---
---- Overhead: what `moonprobe explain` shows as translated is counted in the kernel: 0.2 to 0.5 us
---- per call, 2 us of a user function. Other expressions cost an event per call, 1 us and more.
+--- Overhead: what `moonprobe explain` shows as translated is counted in the kernel: 0.2 to 0.4 us
+--- per call, 2 to 10 us more of a user function. Other expressions cost an event per call, 1 us and
+--- more; past some hundred thousand a second some are lost (the summary says how many).
 --- Cannot see: calls that the compiler inlined; functions that the kernel excludes from tracing;
 --- more than 10000 different values (the rest is told as not counted).
 
@@ -56,7 +57,7 @@ end
 local function event_of(parts)
   if not values then return parts[1] end
   local words = {}
-  for i, text in ipairs(values.texts) do words[i] = ('%s = %s'):format(text, tostring(parts[i])) end
+  for i, text in ipairs(values.texts) do words[i] = ('%s = %s'):format(text, (tostring(parts[i]):gsub('\n', ' < '))) end
   return table.concat(words, ', ')
 end
 

@@ -29,9 +29,11 @@ local NOAUDIT, INSETID = 2, 4
 local opt = mp.options {
   verbose = mp.flag('v', 'also checks that the audit does not see'),
   extra = mp.flag('x', 'show the thread, and whether it is for a change of user ids'),
-  unique = mp.flag('u', 'each capability once for each process'),
+  kernel_stack = mp.flag('K', 'show how the kernel came to ask'),
+  user_stack = mp.flag('U', 'show how the program came there'),
+  unique = mp.flag('each capability once for each process'),
   name = mp.text(nil, 'only this capability, as CAP_SYS_ADMIN or its number', 'n'),
-  uid = mp.number(nil, 'only this user id', 'U'),
+  uid = mp.number(nil, 'only this user id', 'u'),
 }
 
 local wanted = tonumber(opt.name)
@@ -51,6 +53,8 @@ local row = mp.columns {
   { 'name', width = -20 },
   { 'audit', width = -6, format = function(audit) return audit and '1' or '0' end },
   { 'insetid', width = -7, shown = opt.extra, format = function(insetid) return insetid and '1' or '0' end },
+  { 'kstack', shown = false },
+  { 'ustack', shown = false },
 }
 
 -- What was shown: of so many processes at most, then it begins anew.
@@ -65,13 +69,24 @@ local function is_new(pid, cap)
   return true
 end
 
+local function print_stack(stack)
+  if stack and not mp.json then print('    ' .. tostring(stack):gsub('\n', '\n    ')) end
+end
+
+-- What is not asked for is not captured.
+local function nothing() end
+local kstack_of = opt.kernel_stack and function(e) return e.kstack end or nothing
+local ustack_of = opt.user_stack and function(e) return e.ustack end or nothing
+
 local checks = mp.probe 'kprobe:cap_capable'
 if not opt.verbose then checks = checks:where(function(e) return bit.band(e.args.opts, NOAUDIT) == 0 end) end
 checks:when(wanted, function(e) return e.args.cap == wanted end)
   :when(opt.uid, function(e) return e.uid == opt.uid end)
   :each(function(e)
-    local cap, opts = e.args.cap, e.args.opts
+    local cap, opts, kstack, ustack = e.args.cap, e.args.opts, kstack_of(e), ustack_of(e)
     if opt.unique and not is_new(e.pid, cap) then return end
     row(e.time, e.uid, e.pid, e.tid, e.comm, cap, names[cap] and 'CAP_' .. names[cap], bit.band(opts, NOAUDIT) == 0,
-      bit.band(opts, INSETID) ~= 0)
+      bit.band(opts, INSETID) ~= 0, kstack, ustack)
+    print_stack(kstack)
+    print_stack(ustack)
   end)

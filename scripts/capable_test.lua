@@ -26,7 +26,7 @@ test.is(caps '--unique', { 21, 7, 63 }, '--unique: once')
 test.is(caps('-n', 'CAP_SETUID'), { 7 }, '-n: by name')
 test.is(caps('-n', 'sys_admin'), { 21, 21 }, '-n: a shorter one')
 test.is(caps('-n', '63'), { 63 }, '-n: by number')
-test.is(caps('-U', '0'), { 7, 21 }, '-U: this user')
+test.is(caps('-u', '0'), { 7, 21 }, '-u: this user')
 test.raises(function() test.load('capable', { '-n', 'sysadmin' }) end, "name 'sysadmin': there is no such capability")
 test.like(feed(test.load('capable', {}, { json = true })):lines()[1],
   '^{"time":946684801,"uid":1000,"pid":7,"tid":71,"comm":"mount","cap":21,"name":"CAP_SYS_ADMIN","audit":true,', 'JSON')

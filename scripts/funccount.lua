@@ -6,9 +6,10 @@
 ---   moonprobe run -p 181 funccount 'libc:mallo*'  a library's, by one process
 ---   moonprobe run funccount -d 10 't:block:*'     tracepoints; and kretprobe:, usdt:, ...
 ---
---- Overhead: all is counted in the kernel: 0.1 us per call where it has kprobe.multi or a
---- trampoline, 0.3 us with breakpoints; 2 us for each call of a user function. Wildcards over
---- thousands of functions, or hot ones, slow the machine down: try -d 1 first.
+--- Overhead: all is counted in the kernel: 0.2 us per call of one function (a trampoline), about
+--- twice that with a wildcard (kprobe.multi), more with breakpoints where the kernel has neither;
+--- 2 to 10 us per call of a user function. Wildcards over thousands of functions, or hot ones, slow
+--- the machine down: try -d 1 first.
 --- Cannot see: calls that the compiler inlined; functions that the kernel excludes from tracing;
 --- calls while the probe runs on the same CPU, as from interrupts (the summary counts them).
 

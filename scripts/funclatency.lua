@@ -8,8 +8,9 @@
 ---
 --- The bar of [4, 8) is for calls of 4 to below 8 units, as bpftrace draws it.
 ---
---- Overhead: hooks at call and return, counted in the kernel: 0.3 us per call where it has
---- trampolines or kprobe.multi, 1 us with breakpoints; 3 us for each call of a user function.
+--- Overhead: hooks at call and return, counted in the kernel: 0.4 us per call of one function
+--- (a trampoline), about twice that with a wildcard (kprobe.multi); 5 to 20 us per call of a user
+--- function, which its times have in them.
 --- Cannot see: calls that the compiler inlined; calls that have not returned; of a function that
 --- calls itself, the outer call; time in it includes what it called, slept and waited for.
 

@@ -33,7 +33,11 @@ test.case('messages', function()
   test.is(of('-e', 'mp.error_name(-e.retval), nil'), { 'EPERM -', '- -', '-1 -' }, '-e: mp is there, nil is shown')
   local run = feed(test.load('trace', { 'r:vfs_read', '-e', 'e.retval' }, { json = true }))
   test.is(run:lines()[1], '{"time":946684801,"seconds":1,"cpu":1,"pid":7,"tid":71,"comm":"cat","func":"vfs_read",'
-    .. '"message":"-1","values":[-1]}', 'JSON')
+    .. '"message":"-1","values":[-1],"kstack":null,"ustack":null}', 'JSON')
+end)
+
+test.case('stacks', function()
+  test.is(next(test.load('trace', { 'r:vfs_read', '-KU' }):probes()), 'kretprobe:vfs_read', 'are read when asked for')
 end)
 
 test.case('filters', function()

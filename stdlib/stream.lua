@@ -288,6 +288,9 @@ local function check_options(kind, options)
   if keys ~= nil and not (type(keys) == 'number' and keys >= 1 and keys <= MOST_KEYS and keys == math.floor(keys)) then
     blame(('%s: max_keys: an integer from 1 to %d'):format(kind.name, MOST_KEYS))
   end
+  if options.key_names ~= nil and type(options.key_names) ~= 'table' then
+    blame(('%s: key_names: needs a list'):format(kind.name))
+  end
   local problem = kind.check and kind.check(options)
   if problem then blame(('%s: %s'):format(kind.name, problem)) end
 end

@@ -22,6 +22,22 @@ return function(name, tap)
     os.exit(tap.failed > 0 and 1 or 0)
   end
 
+  --- The examples of --help name probes that this kernel has, and fields that these have.
+  ---@param except string|nil a pattern
+  function tool.examples(except)
+    local help, count = tap.moonprobe('run ' .. name .. ' --help'), 0
+    for _, line in ipairs(help.rows) do
+      local command = line:match('^  moonprobe run .-%f[%w]' .. name .. ' (.*)$')
+      if command and not (except and command:find(except)) then
+        command = command:gsub('  .*', '')
+        local result = tap.moonprobe(('explain %s %s'):format(name, command))
+        tap.ok(result.status == 0 and result.err == '', 'example: ' .. command, result)
+        count = count + 1
+      end
+    end
+    tap.ok(count > 0, 'examples')
+  end
+
   --- Only the workload is traced.
   ---@param workload string its arguments
   ---@param options string|nil of the tool

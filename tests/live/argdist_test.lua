@@ -33,5 +33,6 @@ local lines = tool.text('read 23 10 ' .. path, '-C vfs_read')
 tap.like(lines[1], '^ +COUNT EVENT$', 'text: heading')
 tap.like(lines[2], '^ +23 vfs_read$', 'text: calls by function')
 os.remove(path)
+tool.examples()
 
 tool.finish()

@@ -36,5 +36,9 @@ tap.is(#tool.json('read 23 3 ' .. path, "-t 1 'vfs_*'"), 1, '-t: so many')
 rows = tool.json('read 23 3 ' .. path, "-w 'e.arg2 == 3' 'vfs_rea*'")
 tap.is(rows, { { func = 'vfs_read', count = 23 } }, '-w: a filter')
 os.remove(path)
+rows = tool.json('syscall 23 , open 3 /dev/null', "'t:syscalls:sys_enter_open*'")
+tap.is(rows, { { func = 'sys_enter_openat', count = 3 } }, 'tracepoints by a wildcard')
+
+tool.examples()
 
 tool.finish()

@@ -32,5 +32,6 @@ tap.is({ #rows, rows[1] and rows[1].value.count, rows[1] and rows[1].label }, { 
 lines = tool.text('read 23 3 ' .. path, '-T vfs_read')
 tap.like(lines[1], '^%d%d:%d%d:%d%d$', '-T: the time')
 os.remove(path)
+tool.examples()
 
 tool.finish()

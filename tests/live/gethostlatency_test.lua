@@ -36,4 +36,5 @@ else
 end
 os.remove(script)
 
+tool.examples()
 tool.finish()

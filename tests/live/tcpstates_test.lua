@@ -38,4 +38,5 @@ lines = tool.text('tcp 1', '-s')
 tap.is(lines[1], 'SKADDR,C-PID,C-COMM,LADDR,LPORT,RADDR,RPORT,OLDSTATE,NEWSTATE,MS', '-s: heading')
 tap.like(lines[2], '^%x+,%d+,workload,127%.0%.0%.1,%d+,0%.0%.0%.0,0,CLOSE,LISTEN,$', '-s: row')
 
+tool.examples()
 tool.finish()

@@ -41,5 +41,6 @@ tap.is(tap.matching(lines, '^%d+ +workload +127%.0%.0%.1:%d+ +127%.0%.0%.1:%d+ +
 local longest = 0
 for _, line in ipairs(lines) do longest = math.max(longest, #line) end
 tap.ok(longest < 80, 'text: lines below 80 columns', lines)
+tool.examples()
 
 tool.finish()

@@ -31,6 +31,12 @@ lines = tool.text('read 3 10 ' .. path, "-TtC r:vfs_read -f '%d of %s bytes' -e 
 tap.like(lines[1], '^TIME +TIME%(s%) +CPU +PID +TID +COMM +FUNC +MESSAGE$', '-TtC: columns')
 tap.is(tap.matching(lines, '^%d%d:%d%d:%d%d +%d+%.%d+ +%d+ +%d+ +%d+ +workload +vfs_read +3 of 10 bytes$'), 3,
   '-f: a format')
+lines = tool.text('read 3 10 ' .. path, '-K vfs_read')
+tap.ok(tap.matching(lines, '^%d+ +%d+ +workload +vfs_read$') == 3 and tap.matching(lines, '^    vfs_read%+%d+$') == 3
+  and tap.matching(lines, '^    entry_SYSCALL_64') <= 3, '-K: how the kernel came there', lines)
+rows = tool.json('read 3 10 ' .. path, '-KM 1 vfs_read')
+tap.ok(type(rows[1].kstack) == 'table' and #rows[1].kstack > 2, '-K: as JSON', rows)
 os.remove(path)
+tool.examples()
 
 tool.finish()

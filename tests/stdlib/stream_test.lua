@@ -111,8 +111,10 @@ at(here(), function() one:sum('latency_ns', { bye = 'pid' }) end, "sum: no optio
   'a misspelt option')
 at(here(), function() one:count { max_key = 5 } end, "count: no option 'max_key'; did you mean 'max_keys'%?",
   'one of count')
-at(here(), function() one:sum('latency_ns', { 'pid' }) end, "sum: no option '1'; it has by, full, kernel, key_names, label",
-  'a list for options')
+at(here(), function() one:sum('latency_ns', { 'pid' }) end,
+  "sum: no option '1'; it has by, full, kernel, key_names, label", 'a list for options')
+at(here(), function() one:count { by = 'pid', key_names = 'process' } end, 'count: key_names: needs a list',
+  'names of keys that are no list')
 at(here(), function() one:count { full = 'oldest' } end, "count: full: 'refuse' or 'lru'", 'another way to be full')
 for _, wrong in ipairs { 0, -1, 1.5, 2 ^ 21, '10', 0 / 0 } do
   at(here(), function() one:count { max_keys = wrong } end, 'count: max_keys: an integer from 1 to 1048576',
