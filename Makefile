@@ -21,7 +21,7 @@ TRIPLET := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 # Static where it saves start-up time and pins LuaJIT's bytecode; the rest is shared.
 LUAJIT_CFLAGS = $(shell pkg-config --cflags luajit)
-LIBS = -Wl,-Bstatic -lbpf -lluajit-5.1 -lzstd -Wl,-Bdynamic -lseccomp -lelf -lz -lm -ldl
+LIBS = -Wl,-Bstatic -lbpf -lluajit-5.1 -lzstd -ldw -Wl,-Bdynamic -lseccomp -lelf -lz -lm -ldl
 WARN = -Wall -Wextra -Wmissing-prototypes -Wno-missing-field-initializers
 CFLAGS ?= -O2 -g
 ENGINE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -fvisibility=hidden -fno-omit-frame-pointer $(WARN) \
@@ -164,7 +164,8 @@ $(BUILD)/workload/%.o: tests/workload/%.c Makefile
 # What the tests of binaries look into: position independent or not, with symbols or without.
 TARGETS_AT := $(BUILD)/tests/targets
 TARGETS := $(TARGETS_AT)/program $(TARGETS_AT)/program_fixed $(TARGETS_AT)/program_stripped \
-	$(TARGETS_AT)/library_stripped.so $(TARGETS_AT)/chain
+	$(TARGETS_AT)/library_stripped.so $(TARGETS_AT)/chain \
+	$(addprefix $(TARGETS_AT)/types_,dwarf-5 dwarf-4 dwarf-2 z btf 0)
 TARGET_CFLAGS := -O2 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wl,-rpath,'$$ORIGIN'
 
 $(TARGETS_AT)/library.so: tests/targets/library.c tests/targets/library.map
@@ -179,6 +180,12 @@ $(TARGETS_AT)/program: tests/targets/program.c $(TARGETS_AT)/library.so
 $(TARGETS_AT)/program_fixed: tests/targets/program.c $(TARGETS_AT)/library.so
 	$(call say,CC,$@)
 	$(Q)$(CC) $(TARGET_CFLAGS) -no-pie -fno-pie -o $@ $^
+
+# With the debug information that -gNAME makes; of 0, none.
+$(TARGETS_AT)/types_%: tests/targets/types.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -g,$(TARGET_CFLAGS)) $(if $(filter z,$*),-g) -g$* -o $@ $<
 
 # With frame pointers: what the kernel walks a process's stack by.
 $(TARGETS_AT)/chain: tests/targets/chain.c

@@ -29,6 +29,7 @@ static const struct bpf_insn trivial[SPLICE_STUBS][2] = {
 	[SPLICE_TYPED_EARLY] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K},
 				{.code = BPF_JMP | BPF_EXIT}},
 	[SPLICE_TYPED_LATE] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K}, {.code = BPF_JMP | BPF_EXIT}},
+	[SPLICE_SLOTS] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K}, {.code = BPF_JMP | BPF_EXIT}},
 };
 
 /* A body being made. */
@@ -292,9 +293,9 @@ int body_load(struct body **out, const struct body_wish *wish, struct error *err
 		return error_set(error, -ENOMEM, "no memory");
 	for (int stub = 0; stub < SPLICE_STUBS; stub++)
 		making.parts[stub] = (struct splice_part){trivial[stub], 2};
-	for (int late = 0; wish->typed && late < 2; late++)
-		if (wish->typed[late].count)
-			making.parts[SPLICE_TYPED_EARLY + late] = wish->typed[late];
+	for (int stub = 0; wish->parts && stub < SPLICE_STUBS; stub++)
+		if (wish->parts[stub].count)
+			making.parts[stub] = wish->parts[stub];
 	if (wish->plan)
 		err = make_maps(&making, error);
 	for (int stage = 0; wish->plan && !err && stage < PLAN_STAGES; stage++) {

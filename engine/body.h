@@ -42,7 +42,7 @@ struct body_wish {
 	const unsigned char *rodata; /* in place of the template's */
 	uint32_t generation_at;	     /* where in it the generation lies */
 	uint32_t event_bytes;
-	const struct splice_part *typed; /* two, early and late, of a generic probe; NULL: none */
+	const struct splice_part *parts; /* of SPLICE_STUBS: what the engine has made; or NULL */
 	const struct plan *plan;	 /* NULL: everything passes, nothing is decided */
 	const struct body *others; /* of the same probe: maps with names, and programs that would
 				    * be the same, are taken from there */

@@ -3,6 +3,7 @@
 #include "command_line.h"
 #include "hook.h"
 #include "json.h"
+#include "list_target.h"
 #include "schema.h"
 
 #include <errno.h>
@@ -62,8 +63,11 @@ static void type_of(const struct schema_field *field, char *type, size_t size)
 static void print_text(const struct schema *schema, const struct error *why, bool full)
 {
 	if (!full) {
-		printf("%-16s %s%s%s%s\n", schema->name, schema->about, *why->text ? " [" : "",
-		       why->text, *why->text ? "]" : "");
+		char name[sizeof(schema->name) + 4];
+
+		snprintf(name, sizeof(name), "%s%s", schema->name, schema->target ? ":..." : "");
+		printf("%-16s %s%s%s%s\n", name, schema->about, *why->text ? " [" : "", why->text,
+		       *why->text ? "]" : "");
 		return;
 	}
 	printf("%s\n  %s\n  Cannot see: %s\n  Attaches here: %s%s\n", schema->name, schema->about,
@@ -105,6 +109,8 @@ static void print_json(const struct schema *schema, const struct error *why)
 	json_member("probe", schema->name, true);
 	json_member("about", schema->about, false);
 	json_member("blind", schema->blind, false);
+	if (schema->target)
+		json_member("target", schema->target, false);
 	printf(",\"attaches\":%s", *why->text ? "false" : "true");
 	if (*why->text)
 		json_member("why_not", why->text, false);
@@ -180,12 +186,19 @@ static int list_main(struct command_line *line)
 {
 	const struct search_path *path = &line->script.path;
 	struct list list = {.path = path};
+	struct error error;
 	char near[64];
 
 	if (line->argc > 1)
 		return options_mistake(line, "one pattern at most; quote it: 'tcp_*'");
 	list.pattern = *line->argv;
 	list.json = line->script.json;
+	if (list.pattern && strchr(list.pattern, ':')) {
+		if (!list_target(path, list.pattern, list.json, &error))
+			return STATUS_OK;
+		error_print("list: %s", error.text);
+		return STATUS_USAGE;
+	}
 	asset_each(path, "probes/", ".bpf.o", show, &list);
 	if (!list.shown && list.pattern) {
 		asset_nearest(path, "probes/", ".bpf.o", list.pattern, near, sizeof(near));
@@ -201,10 +214,15 @@ const struct subcommand list_subcommand = {
 	.summary = "show the probes, their fields and knobs",
 	.operands = "[PATTERN]",
 	.options = {&option_format, &option_folder, &option_help},
-	.about = "Lists the probes and whether this kernel can attach them. With a PATTERN (tcp_*, "
-		 "or a part of a name) also their fields and knobs, and what they cannot see.",
+	.about =
+		"Lists the probes and whether this kernel can attach them. With a PATTERN (tcp_*, "
+		"or a part of a name) also their fields and knobs, and what they cannot see. Of a "
+		"generic probe, with a colon and what it is attached to: all that matches, and the "
+		"arguments of one.",
 	.more = "  moonprobe list\n"
 		"  moonprobe list process_exec\n"
-		"  moonprobe list -f json 'tcp_*'",
+		"  moonprobe list -f json 'tcp_*'\n"
+		"  moonprobe list 'kprobe:tcp_*'\n"
+		"  moonprobe list rawtracepoint:sched_switch",
 	.main = list_main,
 };

@@ -89,8 +89,11 @@ void declaration_take_plan(struct declaration *one, struct message *message)
 
 bool declaration_parse(struct declaration *one, struct message *message)
 {
-	if (!message_copy_text(message, one->request.name, sizeof(one->request.name)))
-		return false;
+	const char *name = one->request.name;
+
+	if (!message_copy_text(message, one->request.name, sizeof(one->request.name)) ||
+	    name[strcspn(name, ":/.")] == '/' || name[strcspn(name, ":/.")] == '.')
+		return false; /* what is before a colon becomes part of a file name */
 	declaration_take_plan(one, message);
 	return parse_request(message, &one->request);
 }

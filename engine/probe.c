@@ -38,6 +38,7 @@ struct probe {
 	struct program *programs;
 	struct body *bodies;	/* all there are, the newest first */
 	struct body *installed; /* the one in the slots */
+	bool was_staged;	/* or one before it */
 	struct counters counters;
 };
 
@@ -390,13 +391,23 @@ static int make_rodata(const struct probe *probe, const struct probe_wish *wish,
 	return err;
 }
 
+static struct splice_part slots_of(const struct target *target)
+{
+	return (struct splice_part){target->slots, target->slots_count};
+}
+
 int probe_body(struct probe *probe, const struct probe_wish *wish, struct body **out,
 	       struct error *error)
 {
+	const struct splice_part parts[SPLICE_STUBS] = {
+		[SPLICE_TYPED_EARLY] = probe->typed.early,
+		[SPLICE_TYPED_LATE] = probe->typed.late,
+		[SPLICE_SLOTS] = probe->target ? slots_of(probe->target) : (struct splice_part){0},
+	};
 	struct body_wish inner = {
 		.template = probe->template,
 		.event_bytes = probe->schema->event_bytes,
-		.typed = probe->target ? probe->typed.parts : NULL,
+		.parts = parts,
 		.plan = wish->plan,
 		.others = probe->bodies,
 		.like = wish->like,
@@ -462,6 +473,7 @@ int probe_install(struct probe *probe, struct body *body, uint64_t *took_ns, str
 	*took_ns = body->load_ns + clock_now_ns() - start;
 	body->references++;
 	probe->installed = body;
+	probe->was_staged |= body->is_staged;
 	probe_give_back(probe, before);
 	return before != NULL;
 }
@@ -533,6 +545,7 @@ int probe_totals(const struct probe *probe, struct probe_totals *totals)
 			return -errno;
 		totals->missed += info.recursion_misses;
 	}
+	totals->was_staged = probe->was_staged;
 	return 0;
 }
 

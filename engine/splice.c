@@ -53,6 +53,7 @@ static bool starts_stage(const struct bpf_insn *insn, int stub)
 		[SPLICE_LATE] = STAGE_LATE_MAGIC,
 		[SPLICE_TYPED_EARLY] = TYPED_EARLY_MAGIC,
 		[SPLICE_TYPED_LATE] = TYPED_LATE_MAGIC,
+		[SPLICE_SLOTS] = SLOTS_MAGIC,
 	};
 
 	return insn->code == (BPF_ALU64 | BPF_MOV | BPF_K) && insn->dst_reg == BPF_REG_0 &&

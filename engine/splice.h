@@ -25,6 +25,7 @@ enum splice_stub {
 	SPLICE_LATE = PLAN_LATE,
 	SPLICE_TYPED_EARLY = PLAN_STAGES, /* the engine's own code (typed_code.h); slots in r2 */
 	SPLICE_TYPED_LATE,
+	SPLICE_SLOTS, /* of a target; context in r1, slots in r2 */
 	SPLICE_STUBS,
 };
 

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #define SYMBOL_TABLE_MOST (128u << 20) /* bytes; what is more is left out */
-#define SYMBOL_FAR (1u << 20)	       /* no function without a size is longer */
 
 struct symbol_entry {
 	uint64_t address;

@@ -15,14 +15,10 @@
 #define PROCESSES 1024
 #define FOLDERS 64 /* of these processes have a descriptor open */
 #define FILES 256
-#define FUNCTION_MOST                                                                              \
-	(1u << 20) /* bytes of one in the kernel: what is farther is something else                \
-		    */
+#define FUNCTION_MOST (1u << 20) /* bytes of one in the kernel; farther is something else */
 #define MAPS_MOST 65536
 #define TEXT_MOST (1u << 20)
-#define AGAIN_NS                                                                                   \
-	50000000 /* maps are not read more often than this because of unknown addresses            \
-		  */
+#define AGAIN_NS 50000000 /* unknown addresses do not have maps read more often */
 
 /* A file's functions, by the addresses its linker gave. */
 struct file {

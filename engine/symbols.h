@@ -28,7 +28,8 @@ struct symbols;
 
 struct symbol {
 	const char *name; /* "" when only the file is known */
-	uint64_t offset;  /* bytes from the symbol, or without a name from the file's address 0 */
+	uint64_t offset;  /* from the symbol; without a name, its address in the file's own count,
+			   * or where in the file when that cannot be read */
 	const char *file; /* path as the process sees it, "[vdso]", a module, "" in the kernel */
 };
 

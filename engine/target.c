@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 static const struct target_kind *const kinds[] = {
-	&target_kernel_function, &target_kernel_return, &target_raw_tracepoint,
-	&target_user_function,	 &target_user_return,	&target_profile,
+	&target_kernel_function, &target_kernel_return,	 &target_raw_tracepoint, &target_tracepoint,
+	&target_user_function,	 &target_user_return,	 &target_usdt,		 &target_lsm_hook,
+	&target_iterator,	 &target_software_event, &target_hardware_event, &target_profile,
 	&target_interval,
 };
 
@@ -60,6 +61,39 @@ struct target_place *target_add_place(struct target *target, const char *name, c
 	return one->name && one->symbol ? one : NULL;
 }
 
+static int add_cpu(struct target *target, const struct target_place *like, int cpu)
+{
+	char name[16];
+	struct target_place *place;
+
+	snprintf(name, sizeof(name), "CPU %d", cpu);
+	place = target_add_place(target, name, "");
+	if (!place)
+		return -ENOMEM;
+	place->perf_type = like->perf_type;
+	place->perf_config = like->perf_config;
+	place->period = like->period;
+	place->by_frequency = like->by_frequency;
+	place->cpu = cpu;
+	return 0;
+}
+
+int target_add_cpus(struct target *target, const struct target_place *like, struct error *error)
+{
+	FILE *online = fopen("/sys/devices/system/cpu/online", "re");
+	int first, last, got, err = 0;
+
+	if (!online)
+		return error_set(error, -errno, "probe %s: which CPUs there are cannot be read",
+				 target->name);
+	/* "0-3,5" */
+	while (!err && (got = fscanf(online, "%d-%d%*[,\n]", &first, &last)) > 0)
+		for (int cpu = first; !err && cpu <= (got == 2 ? last : first); cpu++)
+			err = add_cpu(target, like, cpu);
+	fclose(online);
+	return err ? error_set(error, err, "probe %s: no memory", target->name) : 0;
+}
+
 void target_close(struct target *target)
 {
 	if (!target)
@@ -70,6 +104,9 @@ void target_close(struct target *target)
 	}
 	free(target->places);
 	typed_source_free(&target->types);
+	tracepoint_format_free(&target->format);
+	free(target->slots);
+	binary_types_free(&target->binary_types);
 	binary_close(target->binary);
 	free(target);
 }

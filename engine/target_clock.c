@@ -6,55 +6,28 @@
 
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define HZ_MAX 100000 /* kernel.perf_event_max_sample_rate is 100,000 at first */
-
-static struct target_place *add_clock(struct target *target, int cpu)
-{
-	char name[16];
-	struct target_place *place;
-
-	snprintf(name, sizeof(name), "CPU %d", cpu);
-	place = target_add_place(target, name, "");
-	if (!place)
-		return NULL;
-	place->perf_type = PERF_TYPE_SOFTWARE;
-	place->perf_config = PERF_COUNT_SW_CPU_CLOCK;
-	place->cpu = cpu;
-	return place;
-}
 
 static int open_profile(struct target *target, const struct target_setting *setting,
 			struct error *error)
 {
 	char *end;
 	unsigned long hz = strtoul(target->text, &end, 10);
-	int first, last, got;
-	FILE *online;
+	const struct target_place like = {
+		.perf_type = PERF_TYPE_SOFTWARE,
+		.perf_config = PERF_COUNT_SW_CPU_CLOCK,
+		.period = hz,
+		.by_frequency = true,
+	};
 
 	(void)setting;
 	if (*end || !hz || hz > HZ_MAX)
 		return error_set(error, -EINVAL,
 				 "probe %s: samples a second, 1 to %d, as profile:99", target->name,
 				 HZ_MAX);
-	online = fopen("/sys/devices/system/cpu/online", "re");
-	if (!online)
-		return error_set(error, -errno, "probe %s: which CPUs there are cannot be read",
-				 target->name);
-	/* "0-3,5" */
-	while ((got = fscanf(online, "%d-%d%*[,\n]", &first, &last)) > 0)
-		for (int cpu = first; cpu <= (got == 2 ? last : first); cpu++) {
-			struct target_place *place = add_clock(target, cpu);
-
-			if (place) {
-				place->period = hz;
-				place->by_frequency = true;
-			}
-		}
-	fclose(online);
-	return 0;
+	return target_add_cpus(target, &like, error);
 }
 
 static int open_interval(struct target *target, const struct target_setting *setting,
@@ -67,9 +40,12 @@ static int open_interval(struct target *target, const struct target_setting *set
 	if (duration_parse(target->text, &ns) || ns < 10000)
 		return error_set(error, -EINVAL,
 				 "probe %s: a time of at least 10us, as interval:1s", target->name);
-	place = add_clock(target, 0);
+	place = target_add_place(target, "CPU 0", "");
 	if (!place)
 		return error_set(error, -ENOMEM, "probe %s: no memory", target->name);
+	place->perf_type = PERF_TYPE_SOFTWARE;
+	place->perf_config = PERF_COUNT_SW_CPU_CLOCK;
+	place->cpu = 0;
 	place->period = ns;
 	return 0;
 }

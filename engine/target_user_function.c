@@ -102,6 +102,18 @@ static int add_one(struct target *target, const char *text, struct error *error)
 	return 0;
 }
 
+/* Names and types of its arguments, where the file has them; else there are only raw ones. */
+static void find_types(struct target *target, const char *name)
+{
+	struct error ignored;
+
+	if (binary_types_find(target->binary, name, &target->binary_types, &ignored))
+		return;
+	if (typed_function(&target->types, target->binary_types.btf, target->binary_types.function,
+			   &ignored))
+		typed_source_free(&target->types);
+}
+
 static int open_return(struct target *target, const struct target_setting *setting,
 		       struct error *error)
 {
@@ -112,9 +124,11 @@ static int open_return(struct target *target, const struct target_setting *setti
 	if (err)
 		return err;
 	target->is_wildcard = functions_is_wildcard(text);
+	err = target->is_wildcard ? add_match(target, text, &why) : add_one(target, text, &why);
+	if (!err && !target->is_wildcard && !strchr(text, '+') && (*text < '0' || *text > '9'))
+		find_types(target, text);
 	target->types.user = target->types.is_raw = true;
 	snprintf(target->types.name, sizeof(target->types.name), "%s", text);
-	err = target->is_wildcard ? add_match(target, text, &why) : add_one(target, text, &why);
 	return err ? error_set(error, err, "probe %s: %s", target->name, why.text) : 0;
 }
 

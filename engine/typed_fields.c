@@ -80,8 +80,10 @@ int typed_fields_make(struct typed_fields *fields, const struct probe_request *r
 		if (half->area.to - room->offset > fields->bytes)
 			fields->bytes = half->area.to - room->offset;
 	}
-	for (int late = 0; late < 2 && !err; late++)
-		err = make_part(&fields->parts[late], &halves[late], &why);
+	if (!err)
+		err = make_part(&fields->early, &halves[0], &why);
+	if (!err)
+		err = make_part(&fields->late, &halves[1], &why);
 	for (int i = 0; i < request->typed_count; i++)
 		typed_free(resolved[i]);
 	return err ? error_set(error, err, "probe %s: %s", request->name, why.text) : 0;
@@ -89,7 +91,7 @@ int typed_fields_make(struct typed_fields *fields, const struct probe_request *r
 
 void typed_fields_free(struct typed_fields *fields)
 {
-	for (int late = 0; late < 2; late++)
-		free((void *)fields->parts[late].code);
+	free((void *)fields->early.code);
+	free((void *)fields->late.code);
 	*fields = (struct typed_fields){0};
 }

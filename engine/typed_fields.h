@@ -18,8 +18,8 @@ struct schema_field;
 struct target;
 
 struct typed_fields {
-	struct splice_part parts[2]; /* early, late; without code when nothing is read */
-	uint32_t bytes;		     /* of the room that is in use */
+	struct splice_part early, late; /* without code when nothing is read */
+	uint32_t bytes;			/* of the room that is in use */
 };
 
 /* `room` is the field of the event they lie in; NULL: it has none. 0 or -errno with the reason. */

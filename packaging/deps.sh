@@ -4,7 +4,7 @@
 # Asks nothing. Does nothing when all is there. Where it cannot install, it names the packages.
 set -eu
 
-build='gcc make clang llvm pkg-config libbpf-dev libseccomp-dev libelf-dev zlib1g-dev libzstd-dev libluajit-5.1-dev'
+build='gcc make clang llvm pkg-config libbpf-dev libseccomp-dev libelf-dev libdw-dev zlib1g-dev libzstd-dev libluajit-5.1-dev'
 test='luajit libcmocka-dev perl procps systemtap-sdt-dev'
 check='clang-format cppcheck lua-check'
 kernels='qemu-system-x86 busybox-static dash cpio kmod xz-utils linux-image-cloud-amd64 linux-image-6.12-cloud-amd64'
@@ -30,9 +30,10 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
 		deps: $program is missing, and this is not Debian. Install the packages by hand:
 		  Debian, Ubuntu:$wanted
 		  Fedora: gcc make clang llvm pkgconf libbpf-devel libbpf-static libseccomp-devel elfutils-libelf-devel
+		          elfutils-devel elfutils-devel-static
 		          zlib-devel luajit luajit-devel libcmocka-devel perl-Test-Harness
 		          systemtap-sdt-devel
-		  Arch:   gcc make clang llvm pkgconf libbpf libseccomp libelf zlib luajit cmocka perl
+		  Arch:   gcc make clang llvm pkgconf libbpf libseccomp elfutils zlib luajit cmocka perl
 		END
 		exit 1
 	done

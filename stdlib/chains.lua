@@ -1,12 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Chains: which members of its argument a function reads, however deep: e.args.sk.skc_dport.
 ---
----   chains(fn)  -->  { { path = 'args.sk.skc_dport', whole = true, file, line }, ... }, escapes
+---   chains.of(fn)  -->  { { path = 'args.sk.skc_dport', whole = true, file, line }, ... }, escapes
 ---
 --- A forward data-flow over the bytecode: each register holds the set of paths it may have. They
 --- follow locals, branches, loops, calls of functions that are known, and closures that take the
 --- argument along. `whole`: something is done with the value, other than asking it for a member
 --- or for its truth. The argument itself has the path ''; when that is used as a whole, it escapes.
+--- `guess`: of a closure, which may mean something else.
 
 local bytecode = require 'moonprobe.stage.bytecode'
 local own = require 'moonprobe.own_sources' -- functions of the stdlib are asked for nothing
@@ -16,12 +17,15 @@ jit.off(true, true) -- of this file: what runs once is not worth compiling
 
 local DEEPEST = 16 -- members; beyond, a loop follows them
 local MOST_CALLS = 12
+local MOST_PATHS = 64 -- in one register; beyond, a loop makes them
+local MOST_STEPS = 20000 -- beyond, it takes too long: nothing more is told
 
 local chains = { DEEPEST = DEEPEST }
 
 local outer -- the function at hand: closures within see its globals
 
--- What a register may hold: { paths = { [path] = true } } and { known = a Lua value, taken = { [upvalue] = value } }.
+-- What a register may hold: { paths = { [path] = true }, count = 1 }, and
+-- { known = a Lua value, taken = { [upvalue] = value } }.
 
 local function depth_of(path) return select(2, path:gsub('%.', '')) + 1 end
 
@@ -30,13 +34,13 @@ local function join(a, b)
   if not a then return b end
   local paths, grown = {}, not a.paths and b.paths
   for path in pairs(a.paths or {}) do paths[path] = true end
+  local count = a.paths and a.count or 0
   for path in pairs(b.paths or {}) do
-    if not paths[path] then grown = true end
-    paths[path] = true
+    if not paths[path] and count <= MOST_PATHS then paths[path], grown, count = true, true, count + 1 end
   end
   local known = a.known == b.known and a.known or nil
   if not grown and known == a.known then return a end
-  return { paths = next(paths) and paths or nil, known = known, taken = known and a.taken }
+  return { paths = next(paths) and paths or nil, count = count, known = known, taken = known and a.taken }
 end
 
 --- What tells two sets of arguments apart.
@@ -55,7 +59,8 @@ end
 local follow
 
 --- Where the last pass notes what is read; nil before it.
-local found, seen, escapes, active, depth, results, noted
+local found, seen, escapes, active, depth, results, noted, steps, guessing
+local TOO_LONG = {}
 
 local function note(code, one, path, whole)
   if not found then return end
@@ -63,10 +68,11 @@ local function note(code, one, path, whole)
     escapes = escapes or whole
     return
   end
-  local key = table.concat({ code.file, one.line, path, tostring(whole) }, ' ')
+  local key = table.concat({ code.file, one.line, path, tostring(whole), guessing > 0 and 'guess' or '' }, ' ')
   if seen[key] then return end
   seen[key] = true
-  found[#found + 1] = { path = path, whole = whole, file = code.file, line = one.line }
+  found[#found + 1] = { path = path, whole = whole, file = code.file, line = one.line,
+    guess = guessing > 0 or nil }
 end
 
 local function use(code, one, v)
@@ -77,17 +83,19 @@ local function use(code, one, v)
 end
 
 local function member(code, one, v, name)
-  local paths
+  local paths, count = nil, 0
   for path in pairs(v.paths or {}) do
     local longer = path == '' and name or path .. '.' .. name
+    if v.count > MOST_PATHS then longer = path .. ('.' .. name):rep(DEEPEST) end -- too many: told as too deep
     note(code, one, longer, false)
     if depth_of(longer) <= DEEPEST then
-      paths = paths or {}
+      paths, count = paths or {}, count + 1
       paths[longer] = true
     end
+    if v.count > MOST_PATHS then break end
   end
   local known = type(v.known) == 'table' and rawget(v.known, name) or nil
-  return (paths or known ~= nil) and { paths = paths, known = known } or nil
+  return (paths or known ~= nil) and { paths = paths, count = count, known = known } or nil
 end
 
 --- Can it be followed with these arguments?
@@ -107,29 +115,45 @@ local function call(code, one, state, count)
     any = any or arguments[i]
   end
   local callee = state[one.a]
-  if any and followed(callee) then return follow(callee.known, arguments, callee.taken or {}) end
+  if any and followed(callee) then
+    local guesses = callee.taken and next(callee.taken) and 1 or 0
+    guessing = guessing + guesses
+    local result = follow(callee.known, arguments, callee.taken or {})
+    guessing = guessing - guesses
+    return result
+  end
   use(code, one, callee)
   for i = 1, count do use(code, one, arguments[i]) end
 end
 
---- A closure, and what it takes along of its maker's arguments, by name. What it takes else is not known.
-local function closure(fn, code, one, state)
-  local taken, names, mine = {}, {}, {}
-  if type(fn) == 'function' then
-    for i = 0, 255 do
-      local name = util.funcuvname(fn, i)
-      if not name then break end
-      mine[name] = true
-    end
-    for i = 1, bytecode.of(fn).params do names[debug.getlocal(fn, i) or ''] = i - 1 end
-  end
+--- Names of what a function has from outside, in their order, and as a set.
+local function upvalues(fn)
+  local names = {}
   for i = 0, 255 do
-    local name = util.funcuvname(one.constant, i)
+    local name = util.funcuvname(fn, i)
     if not name then break end
-    if names[name] and not mine[name] then taken[i] = state[names[name]] end
+    names[i], names[name] = name, i
+  end
+  return names
+end
+
+--- A closure, and what it takes along of its maker's variables. Which register an upvalue was is not known
+--- but of arguments, so it may be any; what is told of it is a guess.
+local function closure(fn, code, one, state, outside)
+  local taken, arguments, mine, any = {}, {}, upvalues(fn), nil
+  for i = 1, type(fn) == 'function' and code.params or 0 do arguments[debug.getlocal(fn, i) or ''] = i - 1 end
+  for _, v in pairs(state) do any = v.paths and join(any, { paths = v.paths, count = v.count }) or any end
+  for i, name in pairs(upvalues(one.constant)) do
+    if type(i) == 'number' then
+      local v = any
+      if mine[name] then v = outside[mine[name]] elseif arguments[name] then v = state[arguments[name]] end
+      taken[i] = v
+    end
   end
   if next(taken) and followed { known = one.constant } then
+    guessing = guessing + 1
     use(code, one, follow(one.constant, {}, taken))
+    guessing = guessing - 1
   end
   return { known = one.constant, taken = taken }
 end
@@ -147,6 +171,8 @@ local counts = {
 --- What is in the registers behind an instruction, changed in place; what it returns.
 local function step(fn, code, one, state, taken)
   local op, result = one.op, nil
+  steps = steps + 1
+  if steps > MOST_STEPS then error(TOO_LONG, 0) end
   if op == 'MOV' then
     result = state[one.d]
   elseif op == 'TGETS' then
@@ -162,7 +188,7 @@ local function step(fn, code, one, state, taken)
     result = { known = rawget(debug.getfenv(at), one.constant) }
   elseif op == 'FNEW' then
     if found then escapes = true end -- as stdlib/reads.lua has it: a closure may ask for anything
-    result = closure(fn, code, one, state)
+    result = closure(fn, code, one, state, taken)
   elseif counts[op] then
     result = call(code, one, state, counts[op](one))
     if op == 'CALLT' or op == 'CALLMT' then
@@ -228,6 +254,7 @@ end
 function follow(fn, arguments, taken)
   local code = bytecode.of(fn)
   local key = code.number .. ' ' .. signature(arguments) .. ' / ' .. signature(taken)
+    .. (guessing > 0 and ' guess' or '')
   if active[key] or (found and noted[key] or not found and results[key]) then return results[key] end
   if found then noted[key] = true end
   active[key], depth = true, depth + 1
@@ -251,7 +278,7 @@ end
 
 --- The members a function reads of its argument.
 ---@param fn function
----@return { path: string, whole: boolean, file: string, line: integer }[]
+---@return { path: string, whole: boolean, file: string, line: integer, guess: boolean|nil }[]
 ---@return boolean escapes the argument is used as a whole: what is done with it is not known
 function chains.of(fn)
   local code = bytecode.of(fn)
@@ -259,10 +286,13 @@ function chains.of(fn)
   if code.is_vararg then return {}, true end
   if code.params == 0 then return {}, false end
   found, seen, escapes, active, depth, results, noted = {}, {}, false, {}, 0, {}, {}
+  steps, guessing = 0, 0
   outer = fn
   local list = found
-  follow(fn, { { paths = { [''] = true } } }, {})
+  local ok, problem = pcall(follow, fn, { { paths = { [''] = true }, count = 1 } }, {})
   found, outer = nil, nil
+  if not ok and problem ~= TOO_LONG then error(problem, 0) end
+  escapes = escapes or not ok
   table.sort(list, function(a, b)
     if a.file ~= b.file then return a.file < b.file end
     if a.line ~= b.line then return a.line < b.line end

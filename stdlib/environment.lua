@@ -59,6 +59,16 @@ local function compile(source, name, mode, env)
   return setfenv(chunk, env or globals)
 end
 
+--- The same for what the stdlib is given as text: a function that sees the user's globals, and mp.
+---@param text string
+---@param name string of the chunk
+---@return function|nil
+---@return string? message
+function environment.compile(text, name)
+  rawset(globals, 'mp', require 'moonprobe')
+  return compile(text, name)
+end
+
 local function read_file(name)
   local file, message = io.open(name, 'rb')
   if not file then return nil, message end
@@ -83,6 +93,7 @@ local function user_require(name)
   end
   local chunk, message = require('moonprobe.user_module')(name)
   if not chunk and job.allowed['package.loadlib'] then return require(name) end
+  if not chunk and name == 'moonprobe.test' then blame("this is a test; moonprobe test %s runs it", job.file) end
   if not chunk then blame("module '%s' not found: %s", name, message) end
   loaded[name] = true
   local value = setfenv(chunk, globals)(name)

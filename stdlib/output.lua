@@ -180,6 +180,11 @@ function output.moment(seconds)
   output.line(job.json and json.object({ 'time' }, { seconds }) or output.clock(seconds))
 end
 
+--- Clears the terminal that stdout is; nothing when it is none, or rows are JSON.
+function output.clear_screen()
+  if not job.json and engine.is_terminal(STDOUT) then put('\27[H\27[2J') end
+end
+
 --- A row without columns: values side by side, or a JSON array.
 ---@param ... any
 function output.row(...)

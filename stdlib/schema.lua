@@ -59,7 +59,6 @@ schema.recorded = nil
 local function names_of(self)
   local names = {}
   for name in pairs(self.readable) do names[#names + 1] = name end
-  if self.typed then names[#names + 1] = 'args' end
   table.sort(names)
   return names
 end
@@ -100,9 +99,11 @@ end
 ---@param name any
 ---@return string
 function schema.unknown_field(self, name)
-  local near = type(name) == 'string' and nearest(name, names_of(self))
+  local names = names_of(self)
+  if self.typed then table.insert(names, 1, 'args') end
+  local near = type(name) == 'string' and nearest(name, names)
   return ("%s has no field '%s'%s"):format(self.name, tostring(name),
-    near and ("; did you mean '%s'?"):format(near) or '; it has ' .. table.concat(names_of(self), ', '))
+    near and ("; did you mean '%s'?"):format(near) or '; it has ' .. table.concat(names, ', '))
 end
 
 --- Says what a script may read: self.readable. Typed fields come to it when they are read.
@@ -213,12 +214,34 @@ local function define(self)
   self.pointer = ffi.typeof('const ' .. struct .. ' *') -- a store would end the worker
 end
 
+--- All that a generic probe's struct is made of.
+local function signature(self)
+  local words = { self.name }
+  for _, field in ipairs(self.fields) do
+    words[#words + 1] = table.concat({ field.name, field.kind, field.offset, field.bytes, field.elements,
+      field.type }, ' ')
+  end
+  local nodes = {}
+  for path in pairs(self.typed.nodes) do nodes[#nodes + 1] = path end
+  table.sort(nodes)
+  return table.concat(words, '\n') .. '\n' .. table.concat(nodes, ' ')
+end
+
+local finished = {} -- [signature] = schema: types stay for ever, and a test loads scripts again and again
+
 --- Makes the event of a generic probe: all that is read of it is known now.
 ---@param self table a schema; nothing happens to one that is defined
 function schema.finish(self)
   if self.pointer then return end
   typed.lay_out(self)
-  define(self)
+  local key = signature(self)
+  local same = finished[key]
+  if same then
+    self.struct, self.pointer = same.struct, same.pointer
+  else
+    define(self)
+    finished[key] = self
+  end
 end
 
 local function family_schema(name, family)
@@ -271,10 +294,26 @@ function schema.of(name)
   end
   local self, message = engine.schema(name, object)
   if not self then return nil, message end
+  if typed.is_family(self) then
+    return nil, ("'%s' is a family of probes: name one, as '%s:TARGET'"):format(name, name)
+  end
   describe(self)
   define(self)
   known[name] = self
   return self
+end
+
+--- Of these names, those that are probes and no families of them. Raises when an object cannot be read.
+---@param names string[]
+---@return string[]
+function schema.plain(names)
+  local plain = {}
+  for _, name in ipairs(names) do
+    if known[name] or not typed.is_family(assert(engine.schema(name, (asset('probes/' .. name .. '.bpf.o'))))) then
+      plain[#plain + 1] = name
+    end
+  end
+  return plain
 end
 
 return schema

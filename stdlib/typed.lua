@@ -36,6 +36,9 @@ local function field_of_reply(reply)
   return one
 end
 
+-- A test loads scripts again and again, and the host counts messages.
+local answers = {} -- [name of a probe] = { [path] = what the resolver gives }
+
 --- Who knows the types; a test may put its own in this place.
 ---   target(name)        true; or nil and why there is no such target
 ---   places(name)        what the places it is attached to are called, in their order
@@ -43,9 +46,11 @@ end
 ---                       of engine.schema; kind 'struct' or 'pointer': it has members; 'error': message
 typed.resolver = {
   target = function(name)
+    if answers[name] then return true end
     local reply = ask('target', name)
-    if reply[2] == 1 then return true end
-    return nil, reply[3]
+    if reply[2] ~= 1 then return nil, reply[3] end
+    answers[name] = {}
+    return true
   end,
   places = function(name)
     local places = {}
@@ -56,9 +61,12 @@ typed.resolver = {
     return places
   end,
   member = function(name, path)
-    local reply = ask('typed', name, path)
-    if reply[2] == 'error' then return { kind = 'error', message = reply[3] } end
-    return field_of_reply(reply)
+    local known = answers[name] or {}
+    if not known[path] then
+      local reply = ask('typed', name, path)
+      known[path] = reply[2] == 'error' and { kind = 'error', message = reply[3] } or field_of_reply(reply)
+    end
+    return known[path]
   end,
 }
 
@@ -89,12 +97,18 @@ local function note_nodes(of, path)
   for at in path:gmatch '()%.' do of.nodes[path:sub(1, at - 1)] = true end
 end
 
+--- Is it a family's schema: does its name go on?
+---@param self table as engine.schema gives it
+function typed.is_family(self) return self.target ~= nil end
+
 --- Makes a family's schema that of a probe.
 ---@param self table as engine.schema gives it
 ---@return string|nil problem
 function typed.start(self)
   local room = self.fields[#self.fields]
-  if not self.target then return ("'%s' is no family of probes: nothing can follow its name"):format(self.name) end
+  if not typed.is_family(self) then
+    return ("'%s' is no family of probes: nothing can follow its name"):format(self.name)
+  end
   if room.name == ROOM and room.kind == 'u' and room.element_bytes == 1 then
     self.fields[#self.fields] = nil
   else

@@ -36,9 +36,15 @@ function folds.of(make)
   local probe = folds.probe()
   names = names + 1
   make(probe, 'fold ' .. names)
-  local source = probe.source
+  return folds.from { schema = invented.schema, sinks = probe.source.sinks }
+end
+
+--- Plans a source of a script.
+---@param source { schema: table, sinks: table[] }
+---@return table
+function folds.from(source)
   local self = setmetatable({ sinks = source.sinks }, Fold)
-  self.plan, self.jobs = plan.make { schema = invented.schema, sinks = source.sinks }
+  self.plan, self.jobs = plan.make(source)
   self.stage = self.plan and machine.load(self.plan)
   self.fold, self.sink = self.jobs[1].fold, source.sinks[1]
   return self

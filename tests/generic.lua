@@ -37,7 +37,7 @@ local function family()
   add('arg0', 'u', 8)
   add('arg1', 'u', 8)
   add('typed', 'u', 1, { elements = ROOM })
-  return { name = generic.FAMILY, about = 'A function of nobody.', blind = '', fields = made, knobs = {}, programs = {},
+  return { name = generic.FAMILY, target = 'nobodys', about = 'A function of nobody.', blind = '', fields = made, knobs = {}, programs = {},
     bytes = bytes }
 end
 local real_schema = engine.schema
@@ -90,6 +90,7 @@ generic.members = {
   ['args.sk.__sk_common.int'] = number('u', 4),
 }
 
+generic.real_resolver = typed.resolver
 typed.resolver = {
   target = function(name)
     generic.asked[#generic.asked + 1] = name

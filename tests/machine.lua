@@ -50,7 +50,8 @@ end
 
 ---@param plan { maps: table[], early: table|nil, late: table|nil } lists of instructions, or bytes
 function machine.load(plan)
-  local self = setmetatable({ maps = {}, regions = {}, stages = {} }, Machine)
+  local self = setmetatable({ maps = {}, regions = {}, stages = {},
+    event_bytes = (plan.schema or invented.schema).bytes }, Machine)
   for i, one in ipairs(plan.maps) do
     local map = { kind = one.kind, key_bytes = one.key_bytes, value_bytes = one.value_bytes,
       max_entries = one.max_entries, there = {}, count = 0 }
@@ -196,7 +197,7 @@ end
 
 --- Runs a stage for an event. Gives r0 as a number, and the steps.
 ---@param name 'early'|'late'
----@param event ffi.cdata* of invented.event()
+---@param event ffi.cdata* of invented.event(), or of the plan's schema
 ---@return integer
 ---@return integer steps
 function Machine:run(name, event)
@@ -205,7 +206,7 @@ function Machine:run(name, event)
   ffi.fill(self.frame, FRAME_BYTES, 0xa5)
   r[1], r[10] = address(event), address(self.frame) + FRAME_BYTES
   local regions = #self.regions
-  self:allow(event, invented.schema.bytes)
+  self:allow(event, self.event_bytes)
   local r0, steps = self:execute(self.stages[name], r)
   table.remove(self.regions, regions + 1)
   return tonumber(r0), steps

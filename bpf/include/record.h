@@ -32,6 +32,7 @@ enum stage_magic {
 	STAGE_LATE_MAGIC = 0x4c4154ff,
 	TYPED_EARLY_MAGIC = 0x545045ff, /* of generic probes: what a script reads by type */
 	TYPED_LATE_MAGIC = 0x54504cff,
+	SLOTS_MAGIC = 0x534c54ff, /* where the target says its arguments are */
 };
 
 /* A verdict; 0: the event is not sent. Bits 0 to 6: for which of the script's handlers of this

@@ -7,8 +7,17 @@ GENERIC_PROBE(entry, user_function, "One event per call of a function of a progr
 	      "their offset.");
 PREEMPTIBLE_ROOM(entry_event);
 
+SEC("?uprobe.multi")
+CHOICE(1) int on_multi(struct pt_regs *ctx)
+{
+	__u64 slots[SLOTS] = {};
+
+	slots_of_registers(slots, ctx);
+	return report_entry(ctx, place_of(ctx), slots);
+}
+
 SEC("?uprobe")
-CHOICE(1) int on_breakpoint(struct pt_regs *ctx)
+CHOICE(2) int on_breakpoint(struct pt_regs *ctx)
 {
 	__u64 slots[SLOTS] = {};
 

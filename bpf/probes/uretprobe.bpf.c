@@ -10,8 +10,26 @@ GENERIC_PROBE(
 	      "outer call. Programs that look at their own return addresses (Go) can crash.");
 PREEMPTIBLE_ROOM(return_event);
 
+SEC("?uprobe.multi")
+CHOICE(1) ONLY_WITH(entry) int on_multi_entry(struct pt_regs *ctx)
+{
+	__u64 slots[SLOTS] = {};
+
+	slots_of_registers(slots, ctx);
+	return begin_call(place_of(ctx), slots);
+}
+
+SEC("?uretprobe.multi")
+CHOICE(1) int on_multi_return(struct pt_regs *ctx)
+{
+	__u64 slots[SLOTS] = {};
+
+	slots[SLOT_RESULT] = PT_REGS_RC(ctx);
+	return report_return(ctx, place_of(ctx), slots, false);
+}
+
 SEC("?uprobe")
-CHOICE(1) ONLY_WITH(entry) int on_breakpoint_entry(struct pt_regs *ctx)
+CHOICE(2) ONLY_WITH(entry) int on_breakpoint_entry(struct pt_regs *ctx)
 {
 	__u64 slots[SLOTS] = {};
 
@@ -20,7 +38,7 @@ CHOICE(1) ONLY_WITH(entry) int on_breakpoint_entry(struct pt_regs *ctx)
 }
 
 SEC("?uretprobe")
-CHOICE(1) int on_breakpoint_return(struct pt_regs *ctx)
+CHOICE(2) int on_breakpoint_return(struct pt_regs *ctx)
 {
 	__u64 slots[SLOTS] = {};
 

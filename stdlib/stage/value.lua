@@ -14,7 +14,7 @@
 ---   bool     a flag                                      { field }
 ---   array, event                                         { field }
 ---   chain    what has members, of a generic probe's event                  { path }
----   element  a table looked up by a field                { table, key }
+---   element  a table looked up by a field                { table, key, test(has) }
 ---   choice   one of two values, by a test                { test, yes, no }
 ---
 --- Equal values are the same Lua table: the translator compares paths by them.

@@ -41,6 +41,7 @@ end
 ---@return string[] problems
 function all.files(probe_names)
   local probes, classes, names = {}, class.all()
+  probe_names = schema.plain(probe_names)
   for i, name in ipairs(probe_names) do probes[i] = assert(schema.of(name)) end
   stub.probes = probe_names
   local files = {}

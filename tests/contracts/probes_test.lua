@@ -122,7 +122,8 @@ local function check_fields(probe, name)
     return (one.unit == '' and not UNITS[last] or one.unit == last and UNITS[last]) and not OTHER_UNITS[last]
   end), '', name .. ': units are in names, and known')
   tap.is(wrong(fields, function(one) return one.late or one.type ~= 'text' and one.type ~= 'ip_address'
-    and one.name ~= 'time_ns' and not one.type:find('%[') end), '', name .. ': what costs is late')
+    and one.name ~= 'time_ns' and (one.name == 'typed' or not one.type:find('%[')) end), '',
+    name .. ': what costs is late')
   tap.is(wrong(fields, function(one) return not one.late or not HEADER[one.name] and one.name ~= 'pid'
     and one.name ~= 'tid' end), '', name .. ': whose it is is early')
   tap.is(wrong(fields, function(one) return one.unit == '' or one.type:find('^[ui]%d+$') end), '',
@@ -147,16 +148,24 @@ local function check_knobs(probe, name)
   tap.is(wrong(probe.knobs, function(one) return one.default ~= nil end), '', name .. ': knobs have a default')
 end
 
-local function check_source(name)
+local function check_source(name, target)
   local path = 'bpf/probes/' .. name .. '.bpf.c'
   local source = tap.slurp(path)
   if not tap.ok(source ~= '', name .. ': its source is ' .. path) then return end
   tap.like(source, '^// SPDX%-License%-Identifier: GPL%-2%.0%-only OR BSD%-2%-Clause\n',
     name .. ': its license comes first')
   tap.like(source, '^[^\n]*\n/%* ' .. name .. ': %a', name .. ': then what it is about')
-  tap.like(source, '\nstruct ' .. name .. '_event {\n\tstruct event_context context;',
-    name .. ': its event is named after the file')
-  tap.like(source, '\nPROBE%(' .. name .. ', "', name .. ': its PROBE(), too')
+  if target then
+    local event = source:match '\nGENERIC_PROBE%(%s*(%l+), [%l_]+,%s+"'
+      or source:match '\nUNTYPED_PROBE%(%s*(%l+), [%l_]+,%s+"'
+    tap.ok(event, name .. ': what it is about, and the kind of its target')
+    tap.like(tap.slurp(('bpf/include/%s.bpf.h'):format(event)),
+      '\nstruct ' .. tostring(event) .. '_event {\n\tstruct event_context context;', name .. ': the event it shares')
+  else
+    tap.like(source, '\nstruct ' .. name .. '_event {\n\tstruct event_context context;',
+      name .. ': its event is named after the file')
+    tap.like(source, '\nPROBE%(' .. name .. ', "', name .. ': its PROBE(), too')
+  end
   local long = ''
   for line in source:gmatch('[^\n]+') do if #(line:gsub('\t', '        ')) > 100 then long = line end end
   tap.is(long, '', name .. ': lines have at most 100 columns')
@@ -186,7 +195,7 @@ for _, row in ipairs(run.rows) do
     check_about(probe, name)
     check_fields(probe, name)
     check_knobs(probe, name)
-    check_source(name)
+    check_source(name, probe.target)
     tap.ok(#probe.hooks > 0, name .. ': has hooks')
     tap.ok(probe.event_bytes > 40 and probe.event_bytes < 4096, name .. ': an event has a sane size', probe.event_bytes)
     local text = tap.moonprobe('list ' .. name)

@@ -193,6 +193,28 @@ for _, wrong in ipairs { folder .. '/none_test.lua', folder .. '/below/.hidden/.
   tap.ok(wrong:find('%.%.$') or got.status == 2 and got.out == '' and #got.rows == 0 and got.err:find('^moonprobe: '),
     'test ' .. wrong:gsub('^.*/', '') .. ': status 2 and why', got)
 end
+file('mixed/a_test.lua', "local function later() require('moonprobe.test').ok(true, 'fine') end later()")
+file('mixed/other_test.lua', "error('busted or so: not moonprobe.test') return \"require 'moonprobe.test'\"")
+file('mixed/newer_test.lua', 'local five_four <const> = 5 // 4')
+local mixed = tap.moonprobe('test ' .. folder .. '/mixed')
+tap.is({ mixed.status, mixed.err, mixed.out }, { 0, '', (([[
+# Subtest: DIR/mixed/a_test.lua
+    ok 1 - fine
+    1..1
+ok 1 - DIR/mixed/a_test.lua
+# Subtest: DIR/mixed/newer_test.lua
+    1..0 # SKIP it does not require 'moonprobe.test'
+ok 2 - DIR/mixed/newer_test.lua
+# Subtest: DIR/mixed/other_test.lua
+    1..0 # SKIP it does not require 'moonprobe.test'
+ok 3 - DIR/mixed/other_test.lua
+1..3
+]]):gsub('DIR', folder)) }, "a folder: other runners' files are skipped")
+tap.is(tap.moonprobe(('test %s/mixed/other_test.lua'):format(folder)).status, 1, 'but run when they are named')
+local checked = folder .. '/mixed/a_test.lua'
+tap.is(tap.moonprobe('check ' .. checked).err,
+  ('moonprobe: %s:1: this is a test; moonprobe test %s runs it\n'):format(checked, checked),
+  'check: a test is told as one')
 tap.shell(('mkdir %s/empty'):format(folder))
 tap.like(tap.moonprobe(('test %s/empty'):format(folder)).err, 'empty: no %*_test.lua in it', 'a folder without tests')
 tap.like(tap.moonprobe('test --help').out, '^usage: moonprobe test', '--help')
@@ -267,6 +289,54 @@ end
 test.raises(function() test.load('execsnoop'):replay('sub/good.rec') end,
   "sub/good.rec has no probe 'process_exec'; it has syscall, syscall")
 ]], 'a recording: what is wrong at once raises, with the line')
+
+-- Generic probes: what was recorded of their arguments is what a replay can read.
+local members = made.FIELDS:gsub('comm', 'args.name'):gsub('gone u', 'ret i')
+local of_my_tool = members:gsub('pid', 'args.sk.__sk_common.skc_dport')
+file('generic.rec', made.file { made.head('probe 1 uprobe:/opt/my\\032tool:do.it 40\n' .. of_my_tool),
+  made.records { { slot = 1, time_ns = 5e8, comm = 'cat', pid = 7 },
+    { slot = 1, time_ns = 15e8, comm = 'dog', pid = 8 } }, made.finish(2e9, {}) })
+
+--- What a script that begins with these lines prints on it.
+local function replayed(lines)
+  return tap.moonprobe(('replay %s/generic.rec %s'):format(folder, file('members.lua', lines)))
+end
+local PROBE = "local mp = require 'moonprobe'; local p = mp.probe 'uprobe:/opt/my tool:do.it'\n"
+local got = replayed(PROBE .. [[
+p:where(function(e) return e.args.sk.__sk_common.skc_dport > 6 end):each(function(e)
+  local common = e.args.sk.__sk_common
+  mp.row(e.args.name:upper(), common.skc_dport, e.ret, e.time_ns)
+end)
+p:count { by = 'args.name', name = 'names' }
+]])
+tap.is({ got.status, got.rows[1], got.rows[2] }, { 0, 'CAT  7  99  100500000000', 'DOG  8  99  101500000000' },
+  'a replay reads members')
+tap.like(got.out, 'names\ncat +1\ndog +1\n', 'and has them as keys')
+got = replayed(PROBE .. "p:each(function(e) return e.args.sk.__sk_common.skc_dprot end)")
+tap.like(got.err, "members.lua:2: uprobe:/opt/my tool:do.it: 'args.sk.__sk_common.skc_dprot' was not recorded; did you "
+  .. "mean 'args.sk.__sk_common.skc_dport'%?", 'what was not recorded')
+got = replayed(PROBE .. "p:each(function(e) return e.args.sk end)")
+tap.like(got.err, "members.lua:2: .*'args.sk' is a struct: name one of its members", 'a struct of it')
+got = replayed "require('moonprobe').probe 'uprobe:/opt/mytool:do.it'"
+tap.like(got.err, "generic.rec has no probe 'uprobe:/opt/mytool:do.it'; did you mean 'uprobe:/opt/my tool:do.it'%?",
+  'another target')
+local of_signal = members:gsub('pid', 'args.sk.mark')
+file('signals.rec', made.file { made.head('probe 1 signal:do_it 40\n' .. of_signal),
+  made.records { { slot = 1, time_ns = 5e8, comm = 'cat', pid = 7 } }, made.finish(2e9, {}) })
+got = tap.shell(('MOONPROBE_PATH=tests %s test --allow stdlib,ffi,debug %s'):format(tap.binary,
+  file('members_test.lua', [[
+local test = require 'moonprobe.test'
+require 'generic'
+local run = test.load('-e', nil, { text = "local mp = require 'moonprobe'; mp.probe 'signal:do_it':each(function(e) "
+  .. "mp.row(e.args.name, e.args.sk.mark, e.args.fd, e.ret) end)" })
+run:replay 'signals.rec'
+run:feed('signal:do_it', { ret = 2, args = { name = 'dog', fd = 5, sk = { mark = 8 } } })
+test.is(run:rows(), { { 'cat', 7, 0, 99 }, { 'dog', 8, 5, 2 } })
+]])))
+tap.ok(got.status == 0 and got.out:find 'ok 1', 'a recording in a test: members by their paths', got)
+got = tap.moonprobe('show ' .. folder .. '/generic.rec')
+tap.like(got.out, 'uprobe:/opt/my tool:do.it: .*args.name ret args.sk.__sk_common.skc_dport\n.*args.name=cat ret=99 '
+  .. 'args.sk.__sk_common.skc_dport=7\n', 'moonprobe show')
 
 tap.shell('rm -r ' .. folder)
 tap.done()

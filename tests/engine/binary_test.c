@@ -5,6 +5,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <sys/wait.h>
 
 static struct binary *binary;
 static struct error error;
@@ -176,6 +177,47 @@ static void as_a_process_sees_it(void **state)
 	assert_non_null(strstr(error.text, "as process"));
 }
 
+/* In a container, links lead where they lead there. */
+static void in_a_container(void **state)
+{
+	char folder[64], copy[3 * PATH_MAX], byte;
+	struct binary *inside;
+	int ready[2], end[2];
+	uint64_t offset;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		SKIP("only root has containers");
+	scratch_make(folder);
+	mkdir(scratch_path(folder, "lib"), 0755);
+	snprintf(copy, sizeof(copy), "cp %s %s", target_path("library.so"),
+		 scratch_path(folder, "lib/it.so"));
+	assert_int_equal(system(copy), 0);
+	assert_int_equal(symlink("/lib/it.so", scratch_path(folder, "way")), 0);
+	assert_int_equal(symlink("/../../../bin/sh", scratch_path(folder, "out")), 0);
+	assert_int_equal(pipe2(ready, O_CLOEXEC) | pipe2(end, O_CLOEXEC), 0);
+	pid = fork();
+	if (!pid) {
+		close(end[1]);
+		if (!chroot(folder))
+			write(ready[1], "", 1);
+		_exit(read(end[0], &byte, 1) != 0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(binary_open(&inside, "/way", pid, &error), 0);
+	assert_int_equal(binary_offset(inside, "library_greet", &offset, &error), 0);
+	binary_close(inside);
+	assert_int_equal(binary_open(&inside, "/out", pid, &error), -ENOENT);
+	close(end[1]);
+	close(end[0]);
+	close(ready[0]);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(binary_open(&inside, "/way", pid, &error), -ENOENT); /* it has ended */
+	scratch_remove(folder);
+}
+
 static void only_elf_files(void **state)
 {
 	int before = open_fds();
@@ -271,6 +313,7 @@ int main(void)
 		cmocka_unit_test_teardown(functions_chosen_at_load_time, teardown),
 		cmocka_unit_test_teardown(wildcards, teardown),
 		cmocka_unit_test_teardown(as_a_process_sees_it, teardown),
+		cmocka_unit_test(in_a_container),
 		cmocka_unit_test(only_elf_files),
 		cmocka_unit_test(broken_files),
 	};

@@ -112,7 +112,9 @@ static void check_programs(const struct schema *schema)
 		const struct schema_program *program = &schema->programs[i];
 
 		assert_true(*program->name);
-		assert_non_null(strchr(program->section, '/'));
+		/* Where it is attached, or one of several ways to what the target says. */
+		assert_true(strchr(program->section, '/') ||
+			    (schema->target && program->choice > 0 && program->optional));
 		assert_int_not_equal(program->section[0], '?');
 		if (program->only_with) {
 			assert_true(program->optional);

@@ -103,6 +103,16 @@ static inline const char *target_path(const char *name)
 	return path;
 }
 
+/* Makes empty files, and folders where a name ends with a slash; the names end with NULL. */
+static inline void scratch_fill(const char *folder, const char *const *names)
+{
+	for (; *names; names++)
+		if ((*names)[strlen(*names) - 1] == '/')
+			assert_int_equal(mkdir(scratch_path(folder, *names), 0755), 0);
+		else
+			scratch_write(folder, *names, "");
+}
+
 /* The file's text, cut at `size`; "" when there is none. */
 static inline void scratch_read(const char *path, char *text, size_t size)
 {

@@ -280,6 +280,45 @@ static void a_program_of_debian(void **state)
 	assert_string_equal(sites.list[0].name, "catch");
 }
 
+/* As if prelink had moved all by 0x100: it corrects what it knows of, and not the notes. */
+static void a_program_that_was_moved(void **state)
+{
+	static unsigned char bytes[1 << 20];
+	struct usdt_site sites_before[16];
+	char folder[64];
+	size_t count;
+	ssize_t size;
+	int fd;
+
+	(void)state;
+	assert_int_equal(find(target_path("library.so"), "*:*"), 0);
+	count = sites.count;
+	assert_true(count && count <= COUNT_OF(sites_before));
+	memcpy(sites_before, sites.list, count * sizeof(*sites_before));
+	fd = open(target_path("library.so"), O_RDONLY | O_CLOEXEC);
+	size = read(fd, bytes, sizeof(bytes));
+	close(fd);
+	for (ssize_t i = 0; i + 32 < size; i++)
+		for (int word = 0; !memcmp(bytes + i, "stapsdt", 8) && word < 3; word++) {
+			uint64_t address;
+
+			memcpy(&address, bytes + i + 8 + 8 * word, sizeof(address));
+			address -= 0x100;
+			memcpy(bytes + i + 8 + 8 * word, &address, sizeof(address));
+		}
+	scratch_make(folder);
+	fd = open(scratch_path(folder, "moved"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	assert_int_equal(write(fd, bytes, size), size);
+	close(fd);
+	assert_int_equal(find(scratch_path(folder, "moved"), "*:*"), 0);
+	assert_int_equal(sites.count, count);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(sites.list[i].offset, sites_before[i].offset);
+		assert_int_equal(sites.list[i].semaphore, sites_before[i].semaphore);
+	}
+	scratch_remove(folder);
+}
+
 /* Notes with every byte changed in turn. */
 static void broken_notes(void **state)
 {
@@ -323,6 +362,7 @@ int main(void)
 #endif
 		cmocka_unit_test_teardown(sites_of_a_program, teardown),
 		cmocka_unit_test_teardown(a_semaphore, teardown),
+		cmocka_unit_test_teardown(a_program_that_was_moved, teardown),
 		cmocka_unit_test_teardown(errors_name_the_nearest, teardown),
 		cmocka_unit_test_teardown(a_program_of_debian, teardown),
 		cmocka_unit_test_teardown(broken_notes, teardown),

@@ -8,6 +8,7 @@ local chains = require 'moonprobe.chains'
 local function told(fn)
   local found, escapes = chains.of(fn)
   local whole, words, seen = {}, {}, {}
+  for i = #found, 1, -1 do if found[i].guess then table.remove(found, i) end end
   for _, one in ipairs(found) do if one.whole then whole[one.path] = true end end
   for _, one in ipairs(found) do
     if not seen[one.path] then
@@ -110,6 +111,20 @@ do
   tap.is(deepest, chains.DEEPEST + 1, 'a list that is followed ends somewhere')
 end
 
+do -- a tree that is followed: two ways at each step
+  local start = require('moonprobe.engine').monotonic()
+  local found = chains.of(function(e)
+    local one = e.args.tree
+    while one.more do one = one.left and one.left.x and one.right or one.left end
+    return one.x
+  end)
+  local took = require('moonprobe.engine').monotonic() - start
+  local deep = 0
+  for _, one in ipairs(found) do deep = math.max(deep, select(2, one.path:gsub('%.', '')) + 1) end
+  tap.ok(deep > chains.DEEPEST, 'a tree that is followed ends somewhere', deep)
+  tap.ok(took < 3e8, 'and takes no time', took)
+end
+
 -- Functions at hand.
 local function port_of(event) return event.args.sk.port end
 local function sk_of(event) return event.args.sk end
@@ -129,7 +144,25 @@ is(function(e)
   local function own(of) return of.y end
   return own(e.args.sk)
 end, 'args args.sk args.sk.y* (any)', 'a function of its own')
-is(function(e) return pcall(function() return e.args.fd end) end, 'args args.fd* (any)', 'a closure with the event')
+--- What closures may read.
+local function guessed(fn, expected, name)
+  local words = {}
+  for _, one in ipairs((chains.of(fn))) do if one.guess and not one.whole then words[#words + 1] = one.path end end
+  tap.is(table.concat(words, ' '), expected, name)
+end
+guessed(function(e) return pcall(function() return e.args.fd end) end, 'args args.fd', 'a closure with the event')
+guessed(function(e)
+  local sk = e.args.sk
+  return pcall(function() return sk.port end)
+end, 'args.sk.port port', 'a closure with a local: what it may be')
+guessed(function(e)
+  return pcall(function() return pcall(function() return e.args.fd end) end)
+end, 'args args.fd', 'a closure in a closure')
+guessed(function(e)
+  return pcall(function() return outside.port end), e.pid
+end, '', 'a closure without it')
+is(function(e) return pcall(function() return 1 end) and e.args.fd end, 'args args.fd* (any)',
+  'an event beside a closure')
 is(function(e) local sk = e.args.sk return pcall(get, sk) end, 'args args.sk*', 'passed on as a whole')
 
 -- What is not known.

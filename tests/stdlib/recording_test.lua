@@ -12,7 +12,7 @@ local machine = { architecture = 'x86_64', byte_order = 'little', word_bytes = 8
 
 -- Every probe there is, as it comes from its object.
 local sources = {}
-for i, name in ipairs(engine.assets('probes/', '.bpf.o')) do
+for i, name in ipairs(schema.plain(engine.assets('probes/', '.bpf.o'))) do
   sources[i] = { slot = i - 1, schema = assert(schema.of(name)), knobs = {} }
 end
 sources[1].knobs = { quota = 5, name = 'a b\nc\\d' }
@@ -33,7 +33,7 @@ local function differences(a, b)
     end
   end
   for i, knob in ipairs(a.knobs) do
-    for _, name in ipairs { 'name', 'doc', 'bytes', 'is_signed', 'is_text' } do
+    for _, name in ipairs { 'name', 'doc', 'bytes', 'is_signed', 'is_text', 'preset' } do
       if knob[name] ~= b.knobs[i][name] then return ('%s: %s: %s'):format(a.name, knob.name, name) end
     end
   end
@@ -49,6 +49,20 @@ tap.is(head.probes[1].set, { quota = 5, name = 'a b\nc\\d' }, 'knobs')
 tap.is({ head.probes[#sources].set.quota, head.probes[#sources].known == head.probes[1] }, { 6, true },
   'the same probe with other knobs')
 
+-- Whose events a script gets: a knob that is not set is one that has its preset.
+local plain = recording.parse_head(recording.head(machine, { { slot = 3, knobs = { failed_only = 0 },
+  schema = assert(schema.of 'syscall') } }))
+local served = {}
+for i, knobs in ipairs { {}, { failed_only = 0 }, { only_number = -1, min_ns = 0 }, { failed_only = 1 },
+  { only_number = 0 }, { unheard_of = 0 } } do
+  local _, has_knobs = recording.probe_for(plain, 'syscall', knobs)
+  served[i] = has_knobs
+end
+tap.is(served, { true, true, true, false, false, false }, 'presets are knobs, too')
+plain.probes[1].knobs = {}
+tap.is({ select(2, recording.probe_for(plain, 'syscall', {})) }, { false }, 'without presets: as it is written')
+tap.is({ select(2, recording.probe_for(plain, 'syscall', { failed_only = 0 })) }, { true }, 'which may fit')
+
 -- What is refused, with one line.
 local small = recording.head(machine, { { slot = 3, knobs = {}, schema = assert(schema.of 'process_exit') } })
 local function refused(change, to, pattern)
@@ -57,6 +71,8 @@ local function refused(change, to, pattern)
   tap.ok(count == 1 and not got and message:find(pattern) and not message:find '\n',
     ('%s: %s'):format(to:sub(1, 40):gsub('\n', ' '), tostring(message)), message)
 end
+refused('\nknob ', '\npreset_number 5\nknob ', 'a preset of no knob')
+refused('preset_number 0', 'preset_number x', 'preset: not a number')
 refused('recording 1', 'recording 2', 'newer moonprobe: format 2')
 refused('moonprobe%-recording', 'moon', 'not a head')
 refused('cpus 4', 'cpus 0', 'cpus: not a number')
@@ -75,6 +91,47 @@ refused('field tid', 'field pid', 'twice')
 refused('field comm c', 'field comm s', 'struct that is not known')
 refused('\nabout [^\n]*', '\nnonsense 1', 'not understood')
 refused('\n$', '', 'no end')
+
+-- Generic probes: paths as fields, any characters in their names.
+local generic_head
+do
+  local generic = require 'generic'
+  local mp = require 'moonprobe'
+  local event = require 'moonprobe.testing.event'
+  local made = generic.load(function()
+    mp.probe('signal:/usr/bin/my tool*:do+it.x\\1'):each(function(e)
+      return e.args.fd, e.args.name, e.args.sk.__sk_common.skc_state, e.ret, e.args.sk.next
+    end)
+  end)[1]
+  made.slot = 4
+  local written = recording.head(machine, { made })
+  local again, why = recording.parse_head(written)
+  tap.ok(again, 'a head with a generic probe is read', why)
+  tap.is(differences(made.schema, again.probes[1]), '', 'and is what it was')
+  tap.is(written:match '\nprobe 4 (%S+) ', 'signal:/usr/bin/my\\032tool*:do+it.x\\0921', 'its name is one word')
+  local values = { ret = -1, args = { fd = 3, name = 'x', sk = { next = 7,
+    __sk_common = { skc_state = 'established' } } } }
+  local bytes = event.new(made.schema, values)
+  schema.recorded = function() return again.probes[1] end
+  local replayed = schema.of(again.probes[1].name)
+  schema.recorded = nil
+  local e = ffi.cast(replayed.pointer, bytes)
+  tap.is({ e.ret, e.args.fd, e.args.name, e.args.sk.next, e.args.sk.__sk_common.skc_state, e['args.sk.next'] },
+    { -1, 3, 'x', 7, 'established', 7 }, 'its events read as they were')
+  small, written = written, small
+  refused('field args.fd', 'field args.name.x', 'args.name: a value and a struct')
+  refused('field args.fd', 'field args..fd', 'field: not a name')
+  refused('field args.fd', 'field args.', 'field: not a name')
+  refused('field args.fd', 'field .fd', 'field: not a name')
+  refused('field args.fd', 'field args.f-d', 'field: not a name')
+  refused('field args.fd', 'field a' .. ('.a'):rep(16), 'field: not a name')
+  refused('probe 4 signal:', 'probe 4 sig nal:', 'not a number')
+  refused('probe 4 signal:', 'probe 4 sig\\032nal:', 'probe: not a name')
+  refused('probe 4 signal:', 'probe 4 sig\\000nal:', 'probe: not a name')
+  refused('probe 4 signal:', 'probe 4 :', 'probe: not a name')
+  refused('probe 4 signal:[^ ]*', 'probe 4 signal', 'field: not a name')
+  generic_head, small = small, written
+end
 
 -- Anything may be in it: each is a schema or a line, and a schema can be declared or is refused.
 local seed = 1
@@ -100,7 +157,7 @@ end
 
 local bad, parsed, declared = {}, 0, 0
 for i = 1, 3000 do
-  local changed = small
+  local changed = i % 3 == 0 and generic_head or small
   for _ = 1, random(3) do
     local at, what = random(#changed), random(4)
     local middle = what == 1 and '' or what == 2 and string.char(random(256) - 1)
@@ -111,7 +168,8 @@ for i = 1, 3000 do
   if not ok or not one and (type(message) ~= 'string' or message:find '\n') then bad[#bad + 1] = { one, message } end
   if ok and one then
     parsed = parsed + 1
-    if read_all(one.probes[1], 'made_up_' .. i) then declared = declared + 1 end
+    if read_all(one.probes[1],
+      (one.probes[1].name:find ':' and 'made:' or '') .. 'made_up_' .. i) then declared = declared + 1 end
   end
 end
 tap.is(bad, {}, 'a changed head is read or refused')

@@ -37,8 +37,11 @@ tap.is({ schema.of 'kprobs:x' }, { nil,
   "no probe named 'kprobs:x': there is no family 'kprobs'; moonprobe list shows all" },
   'no such family')
 tap.is({ schema.of 'signal:nowhere' }, { nil, "'signal:nowhere': there is no such function" }, 'no such target')
-tap.is({ schema.of 'process_exit:x' }, { nil, "'process_exit' is no family of probes: its event has no room" },
+tap.is({ schema.of 'process_exit:x' }, { nil, "'process_exit' is no family of probes: nothing can follow its name" },
   'a probe is no family')
+
+tap.is({ schema.of 'signal' }, { nil, "'signal' is a family of probes: name one, as 'signal:TARGET'" }, 'no target')
+tap.is(schema.plain { 'tcp_close', 'signal', 'syscall' }, { 'tcp_close', 'syscall' }, 'a family is no probe')
 
 -- What is captured.
 local one = load('each', function(e) return e.pid, e.args.sk.__sk_common.skc_dport, e.ret end)
@@ -56,6 +59,13 @@ tap.is(sorted(one.fields), 'args.sk.port', 'a pointer that is asked for its trut
 one = load('each', function(e) return tostring(e) .. e.args.fd end)
 tap.is(sorted(one.fields), 'arg0 arg1 args.fd comm cpu pid stamp tid time_ns',
   'all that is known, of a handler that may read any')
+one = load('each', function(e)
+  local sk = e.args.sk
+  return select(2, pcall(function() return sk.port + sk.next.port end))
+end)
+tap.ok(one.fields['args.sk.port'] and one.fields['args.sk.next.port'], 'what a closure reads of a local')
+tap.is(generic.event(one.schema, { args = { sk = { port = 3, next = { port = 4 } } } }).args.sk.next.port, 4,
+  'is there')
 one = load('each', function(e) return e.time end)
 tap.is(sorted(one.fields), 'time_ns', 'what is made of others')
 
@@ -69,10 +79,10 @@ end)[1]
 local words = {}
 stages.add_fields(words, one)
 local room = 56
-tap.is(words, { 'typed', 'args.count', room, 'late', 'typed', 'args.fd', room + 40, 'early', 'typed', 'args.name',
-  room + 8,
-  'late', 'typed', 'args.short', room + 44, 'late', 'typed', 'args.small', room + 46, 'early', 'field', 'pid' },
-  'what the host is told: the widest first')
+tap.is(words, { 'typed', 'args.count', room + 8, 'late', 'typed', 'args.fd', room, 'early', 'typed', 'args.name',
+  room + 16,
+  'late', 'typed', 'args.short', room + 48, 'late', 'typed', 'args.small', room + 4, 'early', 'field', 'pid' },
+  'what the host is told: early ones first, then the late ones in words of their own, the widest first')
 local late = {}
 for _, field in ipairs(one.schema.fields) do late[field.name] = field.late end
 tap.is({ late['args.fd'], late['args.short'], late['args.name'], late.pid, late.comm }, { false, true, true, false,
@@ -122,10 +132,15 @@ tap.is({ empty.args.name, empty.args.fd, empty.args.error, empty.args.sk.port, e
   'closed' },
   'zeros')
 
+tap.is(#schema.members(one.schema), #all, 'all of it is described')
+
 -- The same probe in two scripts has other fields.
 local other = load('each', function(e) return e.args.offset end)
 tap.ok(other.schema ~= one.schema and other.schema.struct ~= one.schema.struct, 'each script has its own')
 tap.is(generic.event(other.schema, { args = { offset = 3 } }).args.offset, 3, 'which reads')
+local as_before = load('each', function(e) return e.args.offset end)
+tap.ok(as_before.schema ~= other.schema and as_before.schema.struct == other.schema.struct,
+  'the same fields are the same type')
 local strange = generic.load(function()
   mp.probe('signal:/usr/bin/my tool*:do+it'):each(function(e) return e.args.fd end)
 end)[1]
@@ -191,6 +206,57 @@ no_event({ agrs = { fd = 1 } }, "signal:tcp_connect: the script reads no 'agrs.f
   'a struct that is not there')
 tap.is(generic.event(one.schema, { ['args.fd'] = 3 }).args.fd, 3, 'by its whole name')
 
+-- What the host is asked, and answers.
+do
+  local engine, host = require 'moonprobe.engine', require 'moonprobe.host'
+  local send, receive = host.send, engine.receive
+  local asked, replies = {}, {}
+  function host.send(...) asked[#asked + 1] = table.concat({ ... }, ' ') end
+  function engine.receive() return table.remove(replies, 1) end
+  local resolver = generic.real_resolver
+  replies = { { 'target', 0, 'why not' }, { 'ping' }, { 'target', 1 } }
+  tap.is({ resolver.target 'kprobe:x' }, { nil, 'why not' }, 'a target that is not there')
+  tap.is({ resolver.target 'kprobe:x' }, { true }, 'one that is')
+  replies = { { 'typed', 'u', 4, 0, 4, 'u32', 'of it', 0, 'A_ONE', 5, 'A_TWO' }, { 'typed', 'pointer' },
+    { 'typed', 'struct' }, { 'typed', 'error', 'no such member' } }
+  tap.is(resolver.member('kprobe:x', 'args.a'), { kind = 'u', element_bytes = 4, elements = 0, bytes = 4, type = 'u32',
+    doc = 'of it', values = { [0] = 'A_ONE', [5] = 'A_TWO' } }, 'a field')
+  tap.is(resolver.member('kprobe:x', 'args.b').kind, 'pointer', 'a pointer')
+  tap.is(resolver.member('kprobe:x', 'args').kind, 'struct', 'a struct')
+  tap.is(resolver.member('kprobe:x', 'args.c'), { kind = 'error', message = 'no such member' }, 'an error')
+  tap.is({ resolver.target 'kprobe:x', resolver.member('kprobe:x', 'args.b').kind }, { true, 'pointer' }, 'again')
+  local gone, why = pcall(resolver.member, 'kprobe:x', 'args.d')
+  tap.is({ gone, why }, { false, 'the host is gone' }, 'no answer')
+  host.send, engine.receive = send, receive
+  tap.is({ asked, host.receive() }, { { 'target kprobe:x', 'target kprobe:x', 'typed kprobe:x args.a',
+    'typed kprobe:x args.b', 'typed kprobe:x args', 'typed kprobe:x args.c', 'typed kprobe:x args.d' }, { 'ping' } },
+    'each is asked once; other messages are kept')
+end
+
+-- A script under test; another version of it reads other fields.
+do
+  local run = require 'moonprobe.testing.run'
+  local first = [[
+    local mp = require 'moonprobe'
+    mp.probe 'signal:tcp_connect':where(function(e) return e.args.sk.port == 80 end):each(function(e)
+      mp.row(e.args.name, e.ret)
+    end)
+    mp.probe 'signal:tcp_connect':count { by = 'args.name', name = 'names' }
+  ]]
+  local one_run = assert(run.start('-e', nil, { text = first }))
+  one_run:feed(NAME, { ret = -1, args = { name = 'a', sk = { port = 80 } } })
+  one_run:feed(NAME, { ret = -2, args = { name = 'b', sk = { port = 81 } } })
+  tap.is(one_run:rows(), { { 'a', -1 } }, 'rows of a script under test')
+  tap.is({ one_run:errors(), one_run:aggregates() }, { {}, { names = { a = 1, b = 1 } } }, 'its aggregates')
+  tap.ok(one_run:reload('-e', { text = (first:gsub('e.ret', 'e.args.fd')) }), 'another version')
+  one_run:feed(NAME, { args = { fd = 5, name = 'a', sk = { port = 80 } } })
+  tap.is({ one_run:rows()[2], one_run:aggregates().names.a }, { { 'a', 5 }, 2 }, 'goes on with other fields')
+  tap.raises(function() one_run:feed(NAME, { ret = 1 }) end, "signal:tcp_connect has no field 'ret'",
+    'ret is read no more')
+  local none, message = run.start('-e', nil, { text = (first:gsub('e.ret', 'e.args.fdd')) })
+  tap.ok(not none and message:find "no member 'args.fdd'", 'a mistake', message)
+end
+
 -- Compiled: one loop, no calls, no tables.
 local trace_ok, traces = pcall(function()
   local count, aborted = 0, 0
@@ -208,6 +274,19 @@ local trace_ok, traces = pcall(function()
   return { count > 0, aborted, total }
 end)
 tap.is({ trace_ok, traces }, { true, { true, 0, 80000 } }, 'reading members is compiled')
+do -- keys by their paths, as the worker counts them
+  local source = generic.load(function()
+    mp.probe(NAME):where(function(e) return e.args.sk.mark > 0 end):count { by = 'args.sk.port', name = 'ports' }
+  end)[1]
+  local one_event = generic.event(source.schema, { args = { sk = { port = 80, mark = 1 } } })
+  local pipeline, aborted = require('moonprobe.stream').pipeline(source), 0
+  local function watch(what) if what == 'abort' then aborted = aborted + 1 end end
+  jit.flush()
+  jit.attach(watch, 'trace')
+  for _ = 1, 1000 do pipeline(one_event, 256) end
+  jit.attach(watch)
+  tap.is({ aborted, source.sinks[1].fold.made:rows()[1].value }, { 0, 1000 }, 'counting by a path is compiled')
+end
 do
   local before = collectgarbage 'count'
   collectgarbage 'stop'

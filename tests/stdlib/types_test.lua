@@ -11,7 +11,7 @@ local environment = require 'moonprobe.environment'
 local schema = require 'moonprobe.schema'
 local stream = require 'moonprobe.stream'
 
-local probes = engine.assets('probes/', '.bpf.o')
+local probes = schema.plain(engine.assets('probes/', '.bpf.o'))
 local files, problems = all.files(probes)
 tap.is(problems, {}, 'every public function has a docstring that fits it')
 local texts = {}

@@ -20,6 +20,12 @@ local function declared(g, prefix, count, entry)
   return name
 end
 
+--- What a look-up gives, or a question about it.
+local function questioned(got)
+  local question = chance(25) and one_of { '== nil', '~= nil', '== true', '== false', '== 1', "~= 'yes'", '== 0' }
+  return question and E('(', got, ' ' .. question .. ')') or got
+end
+
 --- Whether `what` is in a set of such members.
 ---@param what table|false|nil
 ---@param member fun(): string
@@ -29,7 +35,7 @@ function sets.asked(g, what, member, most)
   local name = declared(g, 'set', random(1, most or 6), function()
     return '[' .. member() .. '] = ' .. (chance(90) and 'true' or one_of { 'false', '0', "'yes'", '1' })
   end)
-  return E(name .. '[', what, ']')
+  return questioned(E(name .. '[', what, ']'))
 end
 
 local function some_or_many() return chance(10) and 20 or nil end
@@ -53,7 +59,7 @@ local function of_list(g, depth)
     return chance(60) and 'true' or one_of { 'false', 'nil', '1' }
   end)
   if depth > 0 and chance(20) then what = grammar.number(g, depth - 1) end
-  return E(name .. '[', what, ']')
+  return questioned(E(name .. '[', what, ']'))
 end
 
 --- The number that a table has for a text, compared.

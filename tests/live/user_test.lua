@@ -1,0 +1,70 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Probes in user programs: functions by name, offset and wildcard, their arguments by type, raw and as
+--- text, and the static probes of a program, on a program of our own that calls each a known
+--- number of times.
+
+local tap = dofile 'tests/tap.lua'
+
+local at = tap.workload:gsub('[^/]*$', '') .. 'targets/'
+local program = at .. 'program'
+
+--- The rows of a script while the program runs once.
+local function run(code, command)
+  local result = tap.undisturbed(('run -f json -c %s -e %s'):format(command or program, tap.quote(code)), 120)
+  local rows = {}
+  for _, row in ipairs(result.rows) do
+    if not row:find '^{"summary"' then rows[#rows + 1] = row end
+  end
+  return rows, result
+end
+
+local function same(code, wanted, name, command)
+  local rows, result = run(code, command)
+  tap.is(rows, wanted, name .. (#rows ~= #wanted and ': ' .. result.err or ''))
+end
+
+local function probe(kind, what) return ("probe('%s:%s:%s')"):format(kind, program, what) end
+
+same(probe('uprobe', 'target_add') .. ':each(function(e) print(e.args.a, e.args.b, e.arg0, e.arg1) end)',
+  { '1\t2\t1\t2', '1\t2\t1\t2' }, 'uprobe: 2 calls, arguments by the names of the debug information')
+same(probe('uprobe', 'target_local') .. ':each(function(e) print(e.args.text, e.string.arg0, e.comm) end)',
+  { ('%s\t%s\tprogram'):format(program, program) }, 'uprobe: text by type and by register')
+same(probe('uprobe', 'target_add') .. ":where(function(e) return e.args.b == 2 and e.args.a > 0 end):count('args.b')",
+  { ('{"aggregate":"uprobe:%s:target_add count by args.b","args.b":2,"value":2}'):format(program) },
+  'uprobe: filtered and counted in the kernel by type')
+same(probe('uprobe', 'target_*') .. ':each(function(e) print(e.place) end)',
+  { 'target_add', 'target_local', 'target_twice', 'target_add' }, 'uprobe: a wildcard names its places')
+same(probe('uretprobe', 'target_add') .. ':each(function(e) print(e.retval, e.ret, e.args.a, e.latency_ns > 0) end)',
+  { '3\t3\t1\ttrue', '6\t6\t1\ttrue' }, 'uretprobe: the result, the arguments of the call, the latency')
+same(("probe('uretprobe:%sprogram_stripped:library_greet'):count()"):format(at), {},
+  'uretprobe: a symbol that a stripped program only imports is an error')
+same(("probe('uprobe:%slibrary.so:library_greet'):each(function(e) print(e.arg0) end)"):format(at), { '1' },
+  'uprobe: in a library')
+same(("probe('uprobe:%sprogram_fixed:target_add'):each(function(e) print(e.args.a) end)"):format(at), { '1', '1' },
+  'uprobe: a program that is not position independent', at .. 'program_fixed')
+same(probe('uprobe', 'target_add+0x0') .. ':each(function(e) print(e.arg1) end)', { '2', '2' }, 'uprobe: by offset')
+same(probe('usdt', 'target:text') .. ':each(function(e) print(e.arg1, e.arg2) end)', { ('%d\t7'):format(program:byte()) },
+  'usdt: an argument of one byte, and a constant')
+same(probe('usdt', 'text') .. ':each(function(e) print(e.string.arg0) end)', { program }, 'usdt: text, of any provider')
+same(probe('usdt', 'twice') .. ':where(function(e) return e.arg0 == 3 end):each(function(e) print(e.arg0) end)', { '3' },
+  'usdt: one of two sites of a probe, each with its own place for the argument')
+local places = {}
+for _, row in ipairs((run(probe('usdt', 'target:*') .. ':each(function(e) print(e.place) end)'))) do
+  places[#places + 1] = row
+end
+tap.is(places, { 'target:start', 'target:add', 'target:text', 'target:twice', 'target:twice', 'target:add' },
+  'usdt: the places, in the order of the program')
+
+-- Mistakes.
+for _, case in ipairs {
+  { probe('uprobe', 'target_ad') .. ':count()', "did you mean target_add", 'a misspelt function' },
+  { probe('usdt', 'target:ad') .. ':count()', 'add', 'a misspelt static probe' },
+  { probe('uprobe', 'target_add') .. ':each(function(e) return e.args.c end)', "args has no 'c'", 'a misspelt argument' },
+  { probe('uprobe', 'target_add') .. ':each(function(e) return e.ret end)', 'uretprobe', 'a result at the call' },
+} do
+  local result = tap.moonprobe('run -e ' .. tap.quote(case[1]))
+  tap.ok(result.status ~= 0 and result.err:find(case[2], 1, true) and select(2, result.err:gsub('\n', '')) == 1,
+    'a mistake: ' .. case[3], result)
+end
+
+tap.done()

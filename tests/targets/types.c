@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Functions whose parameters have every kind of type, for the test of debug information. */
+#include <stdint.h>
+#include <stdio.h>
+
+enum color { RED, GREEN = 7, NEGATIVE = -3 };
+enum wide { NEAR = 1, FAR = 0x100000000 };
+
+struct hidden; /* only declared */
+
+struct config {
+	struct config *next; /* types that point at each other */
+	const char *name;
+	unsigned int low : 3;
+	unsigned int high : 7;
+	signed char byte;
+	uint64_t numbers[4];
+	int grid[2][3];
+	enum color color;
+	union {
+		int number;
+		float fraction;
+	};
+	struct {
+		short inner;
+	} named;
+	int (*call)(struct config *config, long value);
+	struct hidden *hidden;
+	_Bool yes;
+	volatile _Atomic int count;
+	enum wide wide;
+	char rest[];
+};
+
+struct pair {
+	int a, b;
+};
+
+typedef struct config config_t;
+
+volatile long sink;
+
+__attribute__((noipa)) const char *types_all(config_t *config, const char *text, unsigned char byte)
+{
+	sink += config->numbers[byte] + text[0] + config->wide;
+	return config->name;
+}
+
+__attribute__((noipa)) double types_float(double value, float small, struct pair pair, int after)
+{
+	return value + small + pair.a + after;
+}
+
+__attribute__((noipa)) struct pair types_pair(void)
+{
+	return (struct pair){1, 2};
+}
+
+__attribute__((noipa)) void types_many(const char *format, ...)
+{
+	sink += format[0];
+}
+
+static inline __attribute__((always_inline)) long types_inlined(long value)
+{
+	sink += value;
+	return sink;
+}
+
+/* Becomes types_local.constprop.0 or .isra.0, without the first parameter. */
+__attribute__((noinline)) static long types_local(long unused, long used)
+{
+	(void)unused;
+	return used + sink;
+}
+
+int main(int argc, char **argv)
+{
+	static struct config config;
+
+	types_all(&config, argv[0], argc);
+	types_float(argc, 1, types_pair(), 2);
+	types_many("%d", 1);
+	return types_inlined(argc) + types_local(1, 2) == 12345;
+}
