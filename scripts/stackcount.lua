@@ -15,7 +15,7 @@
 --- some 20 frames, beside what the probe costs. 16384 different stacks have room (run --stacks);
 --- those that find none are counted as [stack lost].
 --- Cannot see: callers in programs and libraries that are built without frame pointers; names in
---- programs without symbols; the caller of a function that has not begun (uprobe, before Linux 6.11).
+--- programs without symbols; before Linux 6.11 the caller of a function that a uprobe is at.
 
 local mp = require 'moonprobe'
 

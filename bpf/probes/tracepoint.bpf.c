@@ -6,11 +6,14 @@
  * The record is made for perf, so this costs more than "rawtracepoint:", which has the arguments
  * that the record is made of. It is the program's context: typed code reads it from slot 0. */
 #include "room.bpf.h"
+#include "stack.bpf.h"
 
 struct tracepoint_event {
 	struct event_context context;
 	place_number place FIELD("which tracepoint, when there are many");
 	__u32 uid FIELD("real user id");
+	kernel_stack kstack FIELD("how the kernel came there");
+	user_stack ustack FIELD("how the process came there");
 	__u8 typed[TYPED_ROOM] FIELD("what is read of its record");
 };
 GENERIC_PROBE(tracepoint, tracepoint, "One event per hit of a tracepoint.",
@@ -35,6 +38,10 @@ static __always_inline void fill(struct tracepoint_event *event, void *ctx)
 	if (!stage_early(event))
 		return;
 	late_of_current(&event->context, 0);
+	if (want_kstack)
+		event->kstack = kernel_stack_here(ctx);
+	if (want_ustack)
+		event->ustack = user_stack_here(ctx, event->context.pid);
 	typed_late(event, slots);
 	event_send(&event->context.header, offsetof(struct tracepoint_event, typed) + typed_bytes,
 		   stage_late(event));

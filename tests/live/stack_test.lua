@@ -93,6 +93,14 @@ tap.is({ sum, called, ours }, { 6, 6, 0 }, 'execve, 6 times, and nothing of ours
 rows = run(("probe('%s'):each(function(e) row(e.kstack) end)"):format(EXEC), tap.workload .. ' exec 5')
 tap.ok(#rows == 6 and table.concat(rows[1][1], '\n'):find 'sys_execve', 'as a value', rows)
 
+-- As perf's tracepoints see it.
+rows = run("probe('tracepoint:sched:sched_process_exec'):count('kstack')", tap.workload .. ' exec 5')
+called = 0
+for _, row in ipairs(rows) do
+  if table.concat(row.kstack, '\n'):find 'sys_execve' then called = called + row.value end
+end
+tap.is(called, 6, 'a tracepoint')
+
 -- By each hook that this kernel has for a function: the trampoline, many at once, the return.
 for _, probe_name in ipairs { 'kprobe:tcp_v4_connect', 'kprobe:tcp_v[4]_connect', 'kretprobe:tcp_v4_connect',
   'kretprobe:tcp_v[4]_connect', 'fentry:tcp_v4_connect', 'fexit:tcp_v4_connect' } do

@@ -17,7 +17,8 @@ local function frame(...) return { ... } end
 local function answer(kind, numbers)
   local reply = { 'stacks' }
   for i = 1, math.min(fit, #numbers) do
-    local inner = kind == 'kernel' and frame('f' .. numbers[i], '+7', '') or frame('u' .. numbers[i] % PID, '+7', '/lib/libx.so')
+    local inner = kind == 'kernel' and frame('f' .. numbers[i], '+7', '')
+      or frame('u' .. numbers[i] % PID, '+7', '/lib/libx.so')
     reply[#reply + 1] = 2
     for _, words in ipairs { inner, frame('', '0x1234', '/bin/a b') } do
       for _, word in ipairs(words) do reply[#reply + 1] = word end
@@ -61,7 +62,8 @@ fit = 3
 -- Without one.
 for _, case in ipairs {
   { 0, 'stack not captured' }, { PID - 14, 'no stack' }, { PID - 1, 'stack lost: EPERM' },
-  { PID - 17, 'stack lost: another one has its place, raise --stacks' }, { PID - 12, 'stack lost: no room, raise --stacks' },
+  { PID - 17, 'stack lost: another one has its place, raise --stacks' },
+  { PID - 12, 'stack lost: no room, raise --stacks' },
   { 0xfff001, 'stack lost: 4095' },
 } do
   local none = stack.of('kernel', case[1])
@@ -111,7 +113,8 @@ tap.is(rows_of(counts), { { 2, text(1) }, { 1, text(2) } }, 'a stack')
 tap.ok(counts:rows()[1].key == kernel(1), 'is the key of its row')
 tap.is(rows_of(counted { { kernel(1), 'a' }, { kernel(1), 'b' }, { kernel(1), 'b' } }),
   { { 2, text(1), 'b' }, { 1, text(1), 'a' } }, 'with others')
-tap.is(rows_of(counted { { stack.of('user', 7 * PID + 1) }, { stack.of('user', 8 * PID + 1) }, { stack.of('user', 8 * PID + 2) } }),
+tap.is(rows_of(counted { { stack.of('user', 7 * PID + 1) }, { stack.of('user', 8 * PID + 1) },
+  { stack.of('user', 8 * PID + 2) } }),
   { { 2, 'u1+7 [libx.so]\n[unknown] 0x1234 [a b]' }, { 1, 'u2+7 [libx.so]\n[unknown] 0x1234 [a b]' } },
   'of two processes, that read alike, is one row')
 local evil = kernel(1):key()
