@@ -154,6 +154,29 @@ for _, row in ipairs(rows) do
 end
 tap.ok(all > 30 and split == all and lost > 0, 'stacks are lost and counted', { all, split, lost })
 
+-- What a worker may ask: numbers that are no stacks are told to be none; other questions end it.
+local asking = "local host = require 'moonprobe.host' local mp = require 'moonprobe' "
+  .. "mp.probe 'rawtracepoint:sched_process_exec':each(function(e) return e.kstack, e.ustack end) mp.after('1ms', function() %s mp.stop() end)"
+local function ask(question)
+  return tap.moonprobe(('run -q --allow stdlib -c %s -e %s'):format(tap.quote(tap.workload .. ' sleep 1 100'),
+    tap.quote(asking:format(question))))
+end
+local numbers = '0, 1, 16383, 16385, 0xfff000, 0xfff001, 0xffffff, 0x1000000, 2^46, 2^47'
+for _, kind in ipairs { 'kernel', 'user' } do
+  local result = ask(("local r = host.ask('stacks', '%s', %s) mp.row(#r > 10, r[2], r[#r])"):format(kind, numbers))
+  tap.is({ result.status, result.out:match 'true' }, { 0, 'true' }, kind .. ': no such stacks')
+end
+tap.is(ask "mp.row(#host.ask('resolve', 99999999, 'ffff'), #host.ask('resolve', 0, '1'), #host.ask('find', 'x y'))".out,
+  '1  1  1\n', 'nothing is known of them')
+for _, question in ipairs { "'stacks'", "'stacks', 'other'", "'stacks', 'kernel', -1", "'stacks', 'kernel', 0.5", "'stacks', 'kernel', 0/0",
+  "'stacks', 'kernel', 2^48", "'stacks', 'kernel', 'x'", "'stacks', 5", "'resolve'", "'resolve', 0", "'resolve', 0, 5",
+  "'resolve', -1, 'f'", "'resolve', 0, 'fx'", "'resolve', 0, ''", "'find'", "'find', 5" } do
+  local result = ask(('host.ask(%s)'):format(question))
+  tap.ok(result.err:find 'malformed', 'ends: ' .. question, result)
+end
+local flood = ask "for i = 1, 1000 do host.ask('stacks', 'kernel', 1) end"
+tap.ok(flood.err:find 'flooded its host with questions', 'too many questions', flood)
+
 -- In a recording, for another machine.
 local file, script = os.tmpname(), os.tmpname()
 tap.spit(script, ("require('moonprobe').probe('uretprobe:%s:chain_leaf'):count('ustack', 'kstack')\n"):format(CHAIN))
