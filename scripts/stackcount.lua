@@ -11,9 +11,9 @@
 --- A name without a colon is a function of the kernel: stackcount tcp_sendmsg. Functions of
 --- programs are counted by the process's stack, the rest by the kernel's; -K, -U and both choose.
 ---
---- Overhead: the kernel walks the stack at each call and counts it there: 1 to 2 us for a stack of
---- some 20 frames, beside what the probe costs. 16384 different stacks have room (run --stacks);
---- those that find none are counted as [stack lost].
+--- Overhead: the kernel walks the stack at each call and counts it there: 2 us for the kernel's,
+--- 1 us for a process's of five frames, beside what the probe costs. 16384 different stacks have room
+--- (run --stacks); those that find none are counted as [stack lost].
 --- Cannot see: callers in programs and libraries that are built without frame pointers; names in
 --- programs without symbols; before Linux 6.11 the caller of a function that a uprobe is at.
 
