@@ -31,7 +31,7 @@ int kernel_side_open(struct kernel_side *side, struct loop *loop,
 		.target_by_map = options->targets_fd >= 0,
 		.except_by_map = all && options->own_pids_fd >= 0,
 		.settings_fd = -1,
-		.stacks = {-1, -1, -1},
+		.stacks = {-1, -1, -1, -1},
 		.verbose = options->verbose,
 	};
 	side->setting.ring_fd =

@@ -158,6 +158,8 @@ static int share_stacks(struct bpf_object *object, const struct stack_maps *maps
 		return 0;
 	err = share_map(object, "stacks", maps->traces_fd);
 	if (!err)
+		err = share_map(object, "stacks_second", maps->second_fd);
+	if (!err)
 		err = share_map(object, "stack_owners", maps->owners_fd);
 	return err ? err : share_map(object, "stack_news", maps->news_fd);
 }

@@ -22,6 +22,15 @@ static struct stacks *stacks_of(struct version *version)
 	return version->events->stacks(version);
 }
 
+/* Each takes the host's time, which others need too. True: it has asked too often, and is ended. */
+static bool is_flood(struct version *version, int *asked, int most)
+{
+	if (++*asked <= most)
+		return false;
+	version_kill(version, "it flooded its host with questions");
+	return true;
+}
+
 static bool next_integer(struct message *message, double most, uint64_t *number)
 {
 	double value;
@@ -39,8 +48,9 @@ bool stack_request_stacks(struct version *version, struct message *message)
 	const char *kind;
 	int count = 0;
 
-	if (++version->stack_requests > STACKS_PER_SECOND || !message_next_text(message, &kind) ||
-	    (strcmp(kind, "kernel") && strcmp(kind, "user")))
+	if (is_flood(version, &version->stack_requests, STACKS_PER_SECOND))
+		return true;
+	if (!message_next_text(message, &kind) || (strcmp(kind, "kernel") && strcmp(kind, "user")))
 		return false;
 	while (!message_at_end(message))
 		if (count == ASKED_MOST || !next_integer(message, 0x1p47, &numbers[count++]))
@@ -57,8 +67,9 @@ bool stack_request_resolve(struct version *version, struct message *message)
 	const char *text;
 	char *end;
 
-	if (++version->resolves > RESOLVES_PER_SECOND || !next_integer(message, 0x1p30, &pid) ||
-	    !message_next_text(message, &text))
+	if (is_flood(version, &version->resolves, RESOLVES_PER_SECOND))
+		return true;
+	if (!next_integer(message, 0x1p30, &pid) || !message_next_text(message, &text))
 		return false;
 	address = strtoull(text, &end, 16);
 	if (end == text || *end)
@@ -77,7 +88,9 @@ bool stack_request_find(struct version *version, struct message *message)
 	const char *name;
 	int count;
 
-	if (++version->resolves > RESOLVES_PER_SECOND || !message_next_text(message, &name))
+	if (is_flood(version, &version->resolves, RESOLVES_PER_SECOND))
+		return true;
+	if (!message_next_text(message, &name))
 		return false;
 	count = stacks ? stacks_find(stacks, name, addresses, FOUND_MOST) : 0;
 	order_found(version, addresses, count < 0 ? 0 : count < FOUND_MOST ? count : FOUND_MOST);

@@ -7,8 +7,7 @@
  *   resolve PID ADDRESS     -> resolve NAME WHERE FILE, or resolve alone; PID 0: the kernel
  *   find NAME               -> find ADDRESS*: of the kernel
  *
- * Each answers the worker's message of its name. False: the message is malformed, or it asks too
- * often. */
+ * Each answers the worker's message of its name. False: the message is malformed. */
 #ifndef MOONPROBE_STACK_REQUEST_H
 #define MOONPROBE_STACK_REQUEST_H
 

@@ -34,7 +34,7 @@ int stacks_open(struct stacks **out, struct loop *loop)
 	if (!stacks)
 		return -ENOMEM;
 	stacks->loop = loop;
-	stacks->maps = (struct stack_maps){-1, -1, -1};
+	stacks->maps = (struct stack_maps){-1, -1, -1, -1};
 	stacks->source.fd = -1;
 	err = symbols_open(&stacks->symbols);
 	if (err)
@@ -55,6 +55,8 @@ void stacks_close(struct stacks *stacks)
 	ring_buffer__free(stacks->news);
 	if (maps->traces_fd >= 0)
 		close(maps->traces_fd);
+	if (maps->second_fd >= 0)
+		close(maps->second_fd);
 	if (maps->owners_fd >= 0)
 		close(maps->owners_fd);
 	if (maps->news_fd >= 0)
@@ -96,6 +98,12 @@ static void follow_mappings(struct stacks *stacks)
 		stacks->mappings = NULL;
 }
 
+static int make_traces(const char *name, uint32_t entries)
+{
+	return bpf_map_create(BPF_MAP_TYPE_STACK_TRACE, name, sizeof(uint32_t),
+			      STACK_FRAMES * sizeof(uint64_t), entries, NULL);
+}
+
 int stacks_capture(struct stacks *stacks, uint32_t entries, bool of_processes, struct error *error)
 {
 	struct stack_maps *maps = &stacks->maps;
@@ -108,10 +116,10 @@ int stacks_capture(struct stacks *stacks, uint32_t entries, bool of_processes, s
 	if (!entries)
 		entries = STACKS_ENTRIES;
 	if (maps->traces_fd < 0)
-		maps->traces_fd =
-			bpf_map_create(BPF_MAP_TYPE_STACK_TRACE, "stacks", sizeof(uint32_t),
-				       STACK_FRAMES * sizeof(uint64_t), entries, NULL);
-	if (maps->traces_fd < 0)
+		maps->traces_fd = make_traces("stacks", entries);
+	if (maps->traces_fd >= 0 && maps->second_fd < 0)
+		maps->second_fd = make_traces("stacks_second", entries / 4);
+	if (maps->second_fd < 0)
 		return error_set(error, -errno, "room for %u stacks: %s", entries, strerror(errno));
 	if (maps->owners_fd < 0)
 		maps->owners_fd =
@@ -181,14 +189,18 @@ static bool is_ours(struct stacks *stacks, uint64_t address)
 int stacks_read(struct stacks *stacks, uint64_t number, bool of_kernel, struct stack *stack)
 {
 	uint32_t id = number % STACK_END;
-	int ours = 0;
+	int ours = 0, fd = stacks->maps.traces_fd;
 
 	if (stacks->maps.traces_fd < 0 || !id || id >= STACK_LOST)
 		return -ENOENT;
 	mappings_follow(stacks->mappings);
 	id--;
 	memset(stack, 0, sizeof(*stack));
-	if (bpf_map_lookup_elem(stacks->maps.traces_fd, &id, stack->addresses))
+	if (id >= STACK_SECOND) {
+		id -= STACK_SECOND;
+		fd = stacks->maps.second_fd;
+	}
+	if (bpf_map_lookup_elem(fd, &id, stack->addresses))
 		return -ENOENT;
 	if (!of_kernel)
 		stack->pid = number >> STACK_PID_SHIFT;

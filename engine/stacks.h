@@ -18,7 +18,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define STACKS_ENTRIES 16384 /* different stacks; 17 MB */
+#define STACKS_ENTRIES                                                                             \
+	16384 /* different stacks; 17 MB, and a quarter of it for those of the same hash */
 #define STACKS_MOST (4u << 20)
 
 struct loop;
@@ -27,7 +28,7 @@ struct symbol;
 
 /* The maps a probe shares; -1: there are none. */
 struct stack_maps {
-	int traces_fd, owners_fd, news_fd;
+	int traces_fd, second_fd, owners_fd, news_fd;
 };
 
 struct stack {

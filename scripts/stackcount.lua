@@ -8,14 +8,14 @@
 ---
 --- What is counted is a generic probe, which moonprobe list shows: kprobe:tcp_sendmsg,
 --- 'kprobe:tcp_send*', rawtracepoint:sched_switch, uprobe:/bin/bash:readline, profile:99.
---- A name without a colon is a function of the kernel: stackcount tcp_sendmsg. Functions of programs
---- are counted by the stack of the process, the rest by that of the kernel; -K, -U and both say which.
+--- A name without a colon is a function of the kernel: stackcount tcp_sendmsg. Functions of
+--- programs are counted by the process's stack, the rest by the kernel's; -K, -U and both choose.
 ---
---- Overhead: the kernel walks the stack at each call and counts it there: 1 to 2 us for a stack of
---- some 20 frames, beside what the probe costs. 16384 different stacks have room (run --stacks);
---- those that find none are counted as [stack lost].
+--- Overhead: the kernel walks the stack at each call and counts it there: 2 us for the kernel's,
+--- 1 us for a process's of five frames, beside what the probe costs. 16384 different stacks have room
+--- (run --stacks); those that find none are counted as [stack lost].
 --- Cannot see: callers in programs and libraries that are built without frame pointers; names in
---- programs without symbols; the caller of a function that has not begun (uprobe, before Linux 6.11).
+--- programs without symbols; before Linux 6.11 the caller of a function that a uprobe is at.
 
 local mp = require 'moonprobe'
 

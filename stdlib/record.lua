@@ -62,11 +62,12 @@ end
 --- The numbers whose names only this machine knows.
 local function watch_names(source, known)
   for _, field in ipairs(source.schema.fields) do
-    local kind = field.type == 'device_number' and 'device' or fields.stack_kind(field.type) and field.type:gsub('_', '')
+    local of_stack = fields.stack_kind(field.type)
+    local kind = field.type == 'device_number' and 'device' or of_stack and of_stack .. 'stack'
     if kind then
       local place = C.recorder_watch(recorder, source.slot, field.offset, field.bytes)
       if place >= 0 then
-        watched[#watched + 1] = { place = place, kind = kind, stack = fields.stack_kind(field.type) }
+        watched[#watched + 1] = { place = place, kind = kind, stack = of_stack }
       end
     elseif field.type == 'syscall_number' and not known.syscall then
       known.syscall = {}

@@ -15,7 +15,6 @@
 
 local ffi = require 'ffi'
 local chains = require 'moonprobe.chains'
-local engine = require 'moonprobe.engine'
 local fields = require 'moonprobe.fields'
 local host = require 'moonprobe.host'
 local nearest = require 'moonprobe.nearest'

@@ -4,7 +4,8 @@
  *   bpf_get_stackid --> `stacks`: id -> addresses        the host reads them, and knows their names
  *   a process that is new here --> `stack_news`          the host reads its maps while it lives
  *
- *   bits 0 to 23: id + 1; from STACK_LOST on: STACK_LOST - errno, there is none; 0: not captured
+ *   bits 0 to 23: id + 1, with STACK_SECOND added of `stacks_second`
+ *                 from STACK_LOST on: there is none: STACK_END - errno; 0: not captured
  *   bits from 24: of a process's stack: whose it is (its tgid)
  *
  * The maps are the script's: what a number stands for stays, whatever probe or version asks. */
@@ -12,6 +13,7 @@
 #define MOONPROBE_STACK_BPF_H
 
 #include "moonprobe.bpf.h"
+#include <linux/errno.h>
 #include "stack.h"
 
 struct {
@@ -20,6 +22,15 @@ struct {
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, STACK_FRAMES * sizeof(__u64));
 } stacks SEC(".maps");
+
+/* The kernel has one place for a stack, by its hash: of two with the same one the second goes here.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, STACK_FRAMES * sizeof(__u64));
+} stacks_second SEC(".maps");
 
 /* Processes the host has been told of, with the memory they had then: execve(2) makes it new. */
 struct {
@@ -42,9 +53,19 @@ static __always_inline __u64 stack_number(long id, __u64 pid)
 	return id >= 0 ? (pid << STACK_PID_SHIFT) + id + 1 : STACK_END + id;
 }
 
+static __always_inline long stack_id(void *ctx, __u64 flags)
+{
+	long id = bpf_get_stackid(ctx, &stacks, flags);
+
+	if (id != -EEXIST)
+		return id;
+	id = bpf_get_stackid(ctx, &stacks_second, flags);
+	return id >= 0 ? id + STACK_SECOND : id;
+}
+
 static __always_inline __u64 kernel_stack_here(void *ctx)
 {
-	return stack_number(bpf_get_stackid(ctx, &stacks, 0), 0);
+	return stack_number(stack_id(ctx, 0), 0);
 }
 
 /* When it cannot be told it is tried again with the next stack. */
@@ -61,7 +82,7 @@ static __always_inline void tell_owner(__u32 pid)
 
 static __always_inline __u64 user_stack_here(void *ctx, __u32 pid)
 {
-	long id = bpf_get_stackid(ctx, &stacks, BPF_F_USER_STACK);
+	long id = stack_id(ctx, BPF_F_USER_STACK);
 
 	if (id >= 0)
 		tell_owner(pid);

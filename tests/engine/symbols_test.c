@@ -270,6 +270,58 @@ static void a_table(void **state)
 	symbol_table_clear(&table);
 }
 
+/* What is told of processes that nobody has seen: theirs are pids that cannot be. */
+static void processes_that_are_told_of(void **state)
+{
+	const pid_t parent = (1 << 22) + 1, other = parent + 1;
+	const char *path = target_path("program_fixed");
+	uint64_t found[4] = {0}, at;
+	struct symbols_mapping code = {.path = path};
+	struct stat status;
+
+	(void)state;
+	assert_int_equal(stat(path, &status), 0);
+	start(path);
+	at = child.local;
+	/* Its code as it is mapped, told of another. */
+	assert_int_equal(symbols_find(symbols, child.pid, "target_local", found, 4), 1);
+	finish();
+	code.start = at & ~0xfffull;
+	code.end = code.start + 0x1000;
+	code.offset = code.start - 0x400000;
+	code.inode = status.st_ino;
+	assert_int_equal(symbols_resolve(symbols, parent, at, &symbol), -ESRCH);
+	symbols_executed(symbols, parent);
+	assert_int_equal(symbols_resolve(symbols, parent, at, &symbol), -ENOENT);
+	symbols_mapped(symbols, parent, &code);
+	assert_named(parent, at, "target_local", 0);
+	assert_string_equal(symbol.file, path);
+
+	symbols_forked(symbols, other, parent);
+	assert_named(other, at + 2, "target_local", 2);
+	symbols_executed(symbols, other);
+	assert_int_equal(symbols_resolve(symbols, other, at, &symbol), -ENOENT);
+	assert_named(parent, at, "target_local", 0);
+
+	/* Something else takes its place; of a file that is not that one nothing is told. */
+	code.inode++;
+	symbols_mapped(symbols, parent, &code);
+	assert_int_equal(symbols_resolve(symbols, parent, at, &symbol), 0);
+	assert_string_equal(symbol.name, "");
+
+	/* The same number, another process. */
+	symbols_forked(symbols, parent, other);
+	assert_int_equal(symbols_resolve(symbols, parent, at, &symbol), -ENOENT);
+
+	/* Far more than are kept, each of them the child of the last. */
+	code.inode--;
+	symbols_mapped(symbols, other, &code);
+	for (pid_t pid = other + 1; pid < other + 5000; pid++)
+		symbols_forked(symbols, pid, pid - 1);
+	assert_named(other + 4999, at, "target_local", 0);
+	assert_int_equal(symbols_resolve(symbols, other, at, &symbol), -ESRCH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +333,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_that_was_deleted, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_processes_than_are_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(names_of_the_kernel, setup, teardown),
+		cmocka_unit_test_setup_teardown(processes_that_are_told_of, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("symbols", tests, NULL, NULL);
