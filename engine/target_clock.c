@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Clocks: profile:HZ, so many times a second on each CPU; interval:TIME, on one CPU. A clock of the
  * CPU's (PERF_COUNT_SW_CPU_CLOCK) counts while it works on something, so an idle one is silent. */
+#include "cpu_list.h"
 #include "duration.h"
 #include "target.h"
 
@@ -8,6 +9,7 @@
 #include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define HZ_MAX 100000 /* kernel.perf_event_max_sample_rate is 100,000 at first */
 
@@ -26,48 +28,67 @@ static struct target_place *add_clock(struct target *target, int cpu)
 	return place;
 }
 
-static int open_profile(struct target *target, const struct target_setting *setting,
-			struct error *error)
+static int add_clocks(struct target *target, const int *cpus, int count, unsigned long hz)
 {
-	char *end;
-	unsigned long hz = strtoul(target->text, &end, 10);
-	int first, last, got;
-	FILE *online;
+	for (int i = 0; i < count; i++) {
+		struct target_place *place = add_clock(target, cpus[i]);
 
-	(void)setting;
-	if (*end || !hz || hz > HZ_MAX)
-		return error_set(error, -EINVAL,
-				 "probe %s: samples a second, 1 to %d, as profile:99", target->name,
-				 HZ_MAX);
-	online = fopen("/sys/devices/system/cpu/online", "re");
-	if (!online)
-		return error_set(error, -errno, "probe %s: which CPUs there are cannot be read",
-				 target->name);
-	/* "0-3,5" */
-	while ((got = fscanf(online, "%d-%d%*[,\n]", &first, &last)) > 0)
-		for (int cpu = first; cpu <= (got == 2 ? last : first); cpu++) {
-			struct target_place *place = add_clock(target, cpu);
-
-			if (place) {
-				place->period = hz;
-				place->by_frequency = true;
-			}
-		}
-	fclose(online);
+		if (!place)
+			return -ENOMEM;
+		place->period = hz;
+		place->by_frequency = true;
+	}
 	return 0;
 }
 
+/* Digits only: strtoul() takes signs and spaces, too. */
+static unsigned long read_hz(const char *text)
+{
+	return text[strspn(text, "0123456789")] ? 0 : strtoul(text, NULL, 10);
+}
+
+static int unknown_cpus(const struct target *target, int err, struct error *error)
+{
+	return error_set(error, err, "probe %s: which CPUs there are cannot be read: %s",
+			 target->name, strerror(-err));
+}
+
+static int open_profile(struct target *target, const struct target_setting *setting,
+			struct error *error)
+{
+	unsigned long hz = read_hz(target->text);
+	int *cpus, count, err;
+
+	(void)setting;
+	if (!hz || hz > HZ_MAX)
+		return error_set(error, -EINVAL,
+				 "probe %s: samples a second, 1 to %d, as profile:99", target->name,
+				 HZ_MAX);
+	count = cpu_list_online(&cpus);
+	if (count < 0)
+		return unknown_cpus(target, count, error);
+	err = add_clocks(target, cpus, count, hz);
+	free(cpus);
+	return err ? error_set(error, err, "probe %s: no memory", target->name) : 0;
+}
+
+/* On the first CPU: on some machines number 0 can be switched off. */
 static int open_interval(struct target *target, const struct target_setting *setting,
 			 struct error *error)
 {
 	struct target_place *place;
+	int *cpus, count;
 	uint64_t ns;
 
 	(void)setting;
 	if (duration_parse(target->text, &ns) || ns < 10000)
 		return error_set(error, -EINVAL,
 				 "probe %s: a time of at least 10us, as interval:1s", target->name);
-	place = add_clock(target, 0);
+	count = cpu_list_online(&cpus);
+	if (count < 0)
+		return unknown_cpus(target, count, error);
+	place = add_clock(target, cpus[0]);
+	free(cpus);
 	if (!place)
 		return error_set(error, -ENOMEM, "probe %s: no memory", target->name);
 	place->period = ns;
