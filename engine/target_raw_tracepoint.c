@@ -18,7 +18,9 @@ static int open(struct target *target, const struct target_setting *setting, str
 	if (err)
 		return error_set(error, err, "probe %s: %s", target->name, why.text);
 	target->arguments = target->types.root_count;
-	return target_add_place(target, target->text, target->text) ? 0 : -ENOMEM;
+	if (!target_add_place(target, target->text, target->text))
+		return error_set(error, -ENOMEM, "probe %s: no memory", target->name);
+	return 0;
 }
 
 const struct target_kind target_raw_tracepoint = {"raw_tracepoint", open};
