@@ -220,6 +220,8 @@ static int open_object(struct probe *probe, struct error *error)
 				  "-v to see why, moonprobe doctor tells what this kernel allows",
 				  request->name, strerror(-err));
 	}
+	if (probe->target)
+		target_forget_types(probe->target);
 	asset_unload(&object);
 	return err;
 }

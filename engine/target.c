@@ -2,6 +2,7 @@
 #include "target.h"
 
 #include "binary.h"
+#include "kernel_btf.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -60,6 +61,24 @@ struct target_place *target_add_place(struct target *target, const char *name, c
 	return one->name && one->symbol ? one : NULL;
 }
 
+struct btf *target_kernel_btf(struct target *target)
+{
+	struct btf *kernel = kernel_btf_keep();
+
+	target->keeps_kernel_btf = kernel != NULL;
+	return kernel;
+}
+
+void target_forget_types(struct target *target)
+{
+	typed_source_free(&target->types);
+	target->types.btf = NULL;
+	binary_types_free(&target->binary_types);
+	if (target->keeps_kernel_btf)
+		kernel_btf_let_go();
+	target->keeps_kernel_btf = false;
+}
+
 void target_close(struct target *target)
 {
 	if (!target)
@@ -69,9 +88,8 @@ void target_close(struct target *target)
 		free(target->places[i].symbol);
 	}
 	free(target->places);
-	typed_source_free(&target->types);
+	target_forget_types(target);
 	free(target->slots);
-	binary_types_free(&target->binary_types);
 	binary_close(target->binary);
 	free(target);
 }

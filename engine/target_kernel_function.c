@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Kernel functions: FUNC, FUNC+0x10, or a wildcard, as functions.h reads them. */
 #include "functions.h"
-#include "kernel_btf.h"
 #include "target.h"
 
 #include <bpf/btf.h>
@@ -36,7 +35,7 @@ static int split(const char *text, char *name, size_t size, uint64_t *offset, st
 /* The types of one function; without them it has no names for its arguments. */
 static int find_types(struct target *target, struct error *error)
 {
-	struct btf *kernel = kernel_btf_load();
+	struct btf *kernel = target_kernel_btf(target);
 	const struct target_place *place = target->places;
 	int id = kernel ? btf__find_by_name_kind(kernel, place->symbol, BTF_KIND_FUNC) : 0;
 	int err;

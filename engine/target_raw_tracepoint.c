@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Raw tracepoints: NAME, with the arguments the kernel hands over, typed by its BTF. */
-#include "kernel_btf.h"
 #include "target.h"
 
 #include <errno.h>
 
 static int open(struct target *target, const struct target_setting *setting, struct error *error)
 {
-	struct btf *kernel = kernel_btf_load();
+	struct btf *kernel = target_kernel_btf(target);
 	struct error why;
 	int err;
 

@@ -144,6 +144,26 @@ static void raw_tracepoints(void **state)
 	refuses("raw_tracepoint", "rawtracepoint:sched:sched_switch", -ENOENT, "");
 }
 
+/* Another script that runs lets the types go; this one is still loading. */
+static void the_kernels_types_are_kept(void **state)
+{
+	struct btf *kernel = kernel_btf_load();
+	struct typed *typed;
+
+	(void)state;
+	if (!kernel)
+		SKIP("the kernel has no BTF");
+	opens("kernel_function", "kprobe:vfs_read");
+	kernel_btf_release();
+	assert_ptr_equal(kernel_btf_load(), kernel);
+	if (typed_resolve(&typed, &target->types, "args.file.f_inode.i_ino", &error))
+		fail_msg("%s", error.text);
+	typed_free(typed);
+	target_forget_types(target);
+	assert_int_equal(typed_resolve(&typed, &target->types, "args.file", &error), -ENOENT);
+	assert_true(target->btf_id > 0);
+}
+
 /* KIND:FILE:REST, with FILE of tests/targets. */
 static const char *of_file(const char *file, const char *rest)
 {
@@ -287,6 +307,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(kernel_functions, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_name_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(raw_tracepoints, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_kernels_types_are_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(user_functions, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_return_is_of_a_whole_function, setup, teardown),
 		cmocka_unit_test_setup_teardown(in_the_root_of_a_process, setup, teardown),
