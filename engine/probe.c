@@ -305,8 +305,10 @@ int probe_attach(struct probe *probe, struct error *error)
 		if (program->dispatcher_fd < 0 || program->attached)
 			continue;
 		err = hook_attach(&hook, program->dispatcher_fd, &program->links, &why);
-		if (err)
+		if (err) {
+			probe_detach(probe);
 			return error_set(error, err, "probe %s: %s", probe->request.name, why.text);
+		}
 		program->attached = true;
 	}
 	return 0;
