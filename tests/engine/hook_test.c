@@ -3,7 +3,7 @@
  * process only. Where the kernel lacks a kind the test says so, and asks for its reason. */
 #include "hook.h"
 
-#include "perf_pmu.h"
+#include "binary.h"
 #include "target.h"
 #include "template.h"
 #include "test.h"
@@ -257,6 +257,201 @@ static void clocks(void **state)
 	assert_int_equal(open_fds(), before);
 }
 
+/* Functions that the uprobes of this test are at. */
+#define FUNCTION(number)                                                                           \
+	__attribute__((noinline, noclone)) void hit_##number(void);                                \
+	void hit_##number(void)                                                                    \
+	{                                                                                          \
+		asm volatile("" ::"i"(number));                                                    \
+	}
+FUNCTION(1)
+FUNCTION(2)
+FUNCTION(3)
+
+static void hit_each(void)
+{
+	hit_1();
+	hit_2();
+	hit_3();
+}
+
+static void add_functions(void)
+{
+	static const char *const names[] = {"hit_1", "hit_2", "hit_3"};
+	struct binary *binary;
+
+	strcpy(target.file, "/proc/self/exe");
+	assert_int_equal(binary_open(&binary, target.file, 0, &error), 0);
+	for (int i = 0; i < 3; i++) {
+		struct target_place *place = target_add_place(&target, names[i], target.file);
+
+		assert_int_equal(binary_offset(binary, names[i], &place->offset, &error), 0);
+	}
+	binary_close(binary);
+}
+
+/* All three places; then with a bad one among them: of a wildcard it is left out, else all go. */
+static void at_functions(const char *section, int attach_type)
+{
+	struct hook hook = {section, &target, 0};
+	int before = open_fds(), program;
+	struct hook_links links;
+	uint64_t good;
+
+	if (hook_exists(&hook, &error)) {
+		print_message("# skipped: %s: %s\n", section, error.text);
+		return;
+	}
+	add_functions();
+	good = target.places[1].offset;
+	program = dispatcher(BPF_PROG_TYPE_KPROBE, attach_type, false);
+	for (int pid = 0; pid < 2; pid++) {
+		hook.pid = pid ? getpid() : 0;
+		if (hook_attach(&hook, program, &links, &error))
+			fail_msg("%s", error.text);
+		counted();
+		hit_each();
+		assert_int_equal(counted(), 3);
+		hook_detach(&links);
+		hit_each();
+		assert_int_equal(counted(), 0);
+	}
+	target.places[1].offset = 1ull << 40;
+	assert_true(hook_attach(&hook, program, &links, &error) < 0);
+	assert_int_equal(links.count, 0);
+	hit_each();
+	assert_int_equal(counted(), 0);
+	target.is_wildcard = true;
+	if (hook_attach(&hook, program, &links, &error))
+		fail_msg("%s", error.text);
+	assert_int_equal(links.count, 2);
+	hit_each();
+	assert_int_equal(counted(), 2);
+	hook_detach(&links);
+	/* The last one, and all of them. */
+	target.places[1].offset = good;
+	target.places[2].offset = 1ull << 40;
+	assert_int_equal(hook_attach(&hook, program, &links, &error), 0);
+	hit_each();
+	assert_int_equal(counted(), 2);
+	hook_detach(&links);
+	target.places[0].offset = target.places[1].offset = 1ull << 40;
+	assert_true(hook_attach(&hook, program, &links, &error) < 0);
+	assert_int_equal(links.count, 0);
+	/* A process that is gone is no matter of places. */
+	hook.pid = 4194303;
+	assert_true(hook_attach(&hook, program, &links, &error) < 0);
+	close(program);
+	close_slots();
+	assert_int_equal(open_fds(), before);
+}
+
+static void user_functions(void **state)
+{
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	at_functions("uprobe", 0);
+}
+
+static void user_returns(void **state)
+{
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	at_functions("uretprobe", 0);
+}
+
+static void many_user_functions(void **state)
+{
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	at_functions("uprobe.multi", UPROBE_MULTI);
+}
+
+static void many_user_returns(void **state)
+{
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	at_functions("uretprobe.multi", UPROBE_MULTI);
+}
+
+/* What is scarce is told, and nothing is left: neither in a wildcard. */
+static void without_descriptors(void **state)
+{
+	struct hook hook = {"uprobe", &target, getpid()};
+	struct rlimit limit, few;
+	struct hook_links links;
+	int program, before;
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	add_functions();
+	target.is_wildcard = true;
+	program = dispatcher(BPF_PROG_TYPE_KPROBE, 0, false);
+	before = open_fds();
+	getrlimit(RLIMIT_NOFILE, &limit);
+	few = limit;
+	few.rlim_cur = program + 2; /* two below it are free, too: not enough for a third link */
+	setrlimit(RLIMIT_NOFILE, &few);
+	assert_int_equal(hook_attach(&hook, program, &links, &error), -EMFILE);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	assert_int_equal(links.count, 0);
+	assert_int_equal(open_fds(), before);
+	close(program);
+	close_slots();
+}
+
+/* A link of each half that has no bad one in it. */
+static bool is_bad[64];
+static int made;
+
+static int link_good(const struct hook *hook, int program_fd, int from, int to)
+{
+	(void)hook;
+	(void)program_fd;
+	for (int i = from; i < to; i++)
+		if (is_bad[i])
+			return -EINVAL;
+	made += to - from;
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static int link_never(const struct hook *hook, int program_fd, int from, int to)
+{
+	(void)hook;
+	(void)program_fd;
+	(void)from;
+	(void)to;
+	return -EPERM;
+}
+
+static void bad_ones_among_many(void **state)
+{
+	struct hook hook = {"kprobe.multi", &target, 0};
+	struct hook_links links = {0};
+
+	(void)state;
+	for (int i = 0; i < 64; i++)
+		target_add_place(&target, "a function", "a_function");
+	target.is_wildcard = true;
+	is_bad[0] = is_bad[31] = is_bad[63] = true;
+	assert_int_equal(hook_add_many(&hook, -1, link_good, &links), 0);
+	assert_int_equal(made, 61);
+	hook_detach(&links);
+	target.is_wildcard = false;
+	assert_int_equal(hook_add_many(&hook, -1, link_good, &links), -EINVAL);
+	hook_detach(&links);
+	target.is_wildcard = true;
+	assert_int_equal(hook_add_many(&hook, -1, link_never, &links), -EPERM);
+	memset(is_bad, 1, sizeof(is_bad));
+	assert_int_equal(hook_add_many(&hook, -1, link_good, &links), -ENOENT);
+	assert_int_equal(links.count, 0);
+}
+
 /* The first number of a list of CPUs, -1 when there is none. */
 static int first_cpu(const char *list)
 {
@@ -300,6 +495,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_the_kernel_lacks_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(tracepoints, setup, teardown),
 		cmocka_unit_test_setup_teardown(clocks, setup, teardown),
+		cmocka_unit_test_setup_teardown(user_functions, setup, teardown),
+		cmocka_unit_test_setup_teardown(user_returns, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_user_functions, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_user_returns, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_descriptors, setup, teardown),
+		cmocka_unit_test_setup_teardown(bad_ones_among_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(clocks_of_cpus_that_are_gone, setup, teardown),
 	};
 
