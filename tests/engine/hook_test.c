@@ -378,6 +378,75 @@ static void many_user_returns(void **state)
 	at_functions("uretprobe.multi", UPROBE_MULTI);
 }
 
+/* With a name among them that is no function, and one that no probe can be at. */
+static void at_kernel_functions(const char *section, int attach_type, int wanted_links)
+{
+	struct hook hook = {section, &target, 0};
+	struct hook_links links;
+	int program, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	char byte;
+
+	target_add_place(&target, "vfs_read", "vfs_read");
+	target_add_place(&target, "no_such_function", "no_such_function");
+	target_add_place(&target, "notify_die", "notify_die");
+	target_add_place(&target, "vfs_write", "vfs_write");
+	target.is_wildcard = true;
+	if (hook_exists(&hook, &error)) {
+		print_message("# skipped: %s: %s\n", section, error.text);
+		close(null);
+		return;
+	}
+	program = dispatcher(BPF_PROG_TYPE_KPROBE, attach_type, false);
+	if (hook_attach(&hook, program, &links, &error))
+		fail_msg("%s: %s", section, error.text);
+	assert_true(links.count >= wanted_links);
+	counted();
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(read(null, &byte, 1), 0);
+		assert_int_equal(write(null, &byte, 1), 1);
+	}
+	assert_int_equal(counted(), 20);
+	hook_detach(&links);
+	target.is_wildcard = false;
+	assert_true(hook_attach(&hook, program, &links, &error) < 0);
+	assert_int_equal(links.count, 0);
+	close(program);
+	close(null);
+	close_slots();
+}
+
+static void kernel_functions(void **state)
+{
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	at_kernel_functions("kprobe", 0, 2);
+}
+
+static void kernel_returns(void **state)
+{
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	at_kernel_functions("kretprobe", 0, 2);
+}
+
+static void many_kernel_functions(void **state)
+{
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	at_kernel_functions("kprobe.multi", BPF_TRACE_KPROBE_MULTI, 2);
+}
+
+static void many_kernel_returns(void **state)
+{
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	at_kernel_functions("kretprobe.multi", BPF_TRACE_KPROBE_MULTI, 2);
+}
+
 /* What is scarce is told, and nothing is left: neither in a wildcard. */
 static void without_descriptors(void **state)
 {
@@ -499,6 +568,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(user_returns, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_user_functions, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_user_returns, setup, teardown),
+		cmocka_unit_test_setup_teardown(kernel_functions, setup, teardown),
+		cmocka_unit_test_setup_teardown(kernel_returns, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_kernel_functions, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_kernel_returns, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_ones_among_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(clocks_of_cpus_that_are_gone, setup, teardown),
