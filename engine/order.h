@@ -33,8 +33,8 @@ int order_ping(struct version *version);
 /* Answers a request for a file; below zero: there is none. The descriptor stays the caller's. */
 int order_file(struct version *version, const char *kind, int fd, const char *path);
 
-/* Answers a type request; `why` is NULL, or `typed` is, when there is such a thing. `target` NULL: it
- * has no places. */
+/* Answers a type request; `why` is NULL, or `typed` is, when there is such a thing. `target` NULL:
+ * it has no places. */
 int order_target(struct version *version, const char *why);
 int order_places(struct version *version, const struct target *target, int from);
 int order_typed(struct version *version, const struct typed *typed, const char *why);

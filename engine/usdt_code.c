@@ -10,8 +10,8 @@
 #define ARGUMENT_INSNS 16
 #define SITE_INSNS (USDT_SLOTS * ARGUMENT_INSNS + 4)
 #define CODE_INSNS 20000 /* jumps reach 32767 */
-#define SITES_MOST 4000	 /* a branch each; the verifier keeps 8192 in mind (kernel/bpf/verifier.c) \
-			  */
+/* A branch each, of which the verifier keeps 8192 in mind (kernel/bpf/verifier.c). */
+#define SITES_MOST 4000
 #define KINDS_MOST (CODE_INSNS / SITE_INSNS)
 
 struct work {
