@@ -37,7 +37,7 @@ PROBES   := $(patsubst bpf/%.bpf.c,$(BUILD)/%.bpf.o,$(wildcard bpf/*.bpf.c bpf/p
 LUA      := $(filter-out %_test.lua,$(wildcard stdlib/*.lua stdlib/*/*.lua scripts/*.lua))
 MADE_LUA := $(BUILD)/stdlib/syscalls.lua $(BUILD)/stdlib/vmdef.lua
 TEMPLATES := $(wildcard templates/*)
-SHARED   := bpf/include/record.h bpf/include/plan.h
+SHARED   := bpf/include/record.h bpf/include/plan.h bpf/include/stack.h
 # NAME=FILE: the name an asset has, and where its bytes are.
 ASSETS   := $(foreach file,$(PROBES) $(MADE_LUA),$(file:$(BUILD)/%=%)=$(file)) \
 	$(foreach file,$(LUA) $(TEMPLATES),$(file)=$(file)) \
@@ -164,7 +164,7 @@ $(BUILD)/workload/%.o: tests/workload/%.c Makefile
 # What the tests of binaries look into: position independent or not, with symbols or without.
 TARGETS_AT := $(BUILD)/tests/targets
 TARGETS := $(TARGETS_AT)/program $(TARGETS_AT)/program_fixed $(TARGETS_AT)/program_stripped \
-	$(TARGETS_AT)/library_stripped.so \
+	$(TARGETS_AT)/library_stripped.so $(TARGETS_AT)/chain \
 	$(addprefix $(TARGETS_AT)/types_,dwarf-5 dwarf-4 dwarf-2 z btf 0)
 TARGET_CFLAGS := -O2 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wl,-rpath,'$$ORIGIN'
 
@@ -186,6 +186,12 @@ $(TARGETS_AT)/types_%: tests/targets/types.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -g,$(TARGET_CFLAGS)) $(if $(filter z,$*),-g) -g$* -o $@ $<
+
+# With frame pointers: what the kernel walks a process's stack by.
+$(TARGETS_AT)/chain: tests/targets/chain.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TARGET_CFLAGS) -fno-omit-frame-pointer -pie -fPIE -o $@ $<
 
 # binutils' strip, as distributions use it: llvm-strip takes the notes of USDT away as well.
 $(TARGETS_AT)/program_stripped: $(TARGETS_AT)/program

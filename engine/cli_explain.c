@@ -32,8 +32,8 @@ const struct subcommand explain_subcommand = {
 	.operands = "SCRIPT [script options]\n-e 'LUA'",
 	.stops_at_operands = true,
 	.options = {&option_text, &option_measure, &option_pid, &option_command, &option_format,
-		    &option_ring, &option_folder, &option_allow, &option_quiet, &option_verbose,
-		    &option_help},
+		    &option_ring, &option_stacks, &option_folder, &option_allow, &option_quiet,
+		    &option_verbose, &option_help},
 	.instead =
 		{{&option_pid, "with --measure: only this process"},
 		 {&option_command,

@@ -9,8 +9,8 @@ const struct subcommand run_subcommand = {
 	.operands = "SCRIPT [script options]\n-e 'LUA'",
 	.stops_at_operands = true,
 	.options = {&option_pid, &option_command, &option_text, &option_for, &option_format,
-		    &option_output, &option_watch, &option_ring, &option_folder, &option_allow,
-		    &option_quiet, &option_verbose, &option_help},
+		    &option_output, &option_watch, &option_ring, &option_stacks, &option_folder,
+		    &option_allow, &option_quiet, &option_verbose, &option_help},
 	.instead = {{&option_help, "this help; SCRIPT --help shows the script's options"}},
 	.about = "Runs a script: a file, or a shipped tool by its name.",
 	.more = "Rows go to stdout, everything else to stderr. Exit status: 0 ended as asked, 1 "

@@ -15,7 +15,8 @@ const struct subcommand serve_subcommand = {
 	.summary = "run many scripts, restart those that fail",
 	.operands = "SCRIPT...",
 	.options = {&option_pid, &option_command, &option_format, &option_watch, &option_ring,
-		    &option_folder, &option_allow, &option_quiet, &option_verbose, &option_help},
+		    &option_stacks, &option_folder, &option_allow, &option_quiet, &option_verbose,
+		    &option_help},
 	.about = "Runs scripts side by side, each in a process of its own. One that fails is "
 		 "started again, after a pause that doubles; after five failures in a minute it is "
 		 "quarantined, and the others go on. Ends with SIGINT or SIGTERM, or when its last "

@@ -9,15 +9,18 @@
 #include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define REFUSED_MOST 100 /* of a wildcard; each costs some ten attempts */
+#define FEW 4		 /* so many links that are slow to detach are waited for: up to 0.4 s */
 
 static const struct hook_kind *const kinds[] = {
 	&hook_tp_btf,	       &hook_raw_tp,	 &hook_tp,	     &hook_fentry,
 	&hook_fexit,	       &hook_kprobe,	 &hook_kretprobe,    &hook_kprobe_multi,
 	&hook_uprobe,	       &hook_uretprobe,	 &hook_uprobe_multi, &hook_uretprobe_multi,
-	&hook_kretprobe_multi, &hook_perf_event,
+	&hook_kretprobe_multi, &hook_perf_event, &hook_lsm,	     &hook_iter,
 };
 
 /* The kind of a section, and what is behind its slash. */
@@ -98,8 +101,51 @@ int hook_attach(const struct hook *hook, int program_fd, struct hook_links *link
 	return err;
 }
 
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Closes all descriptors but those of the links, and ends: the kernel closes these then. */
+static void end_holding(struct hook_links *links)
+{
+	unsigned int from = 0;
+
+	qsort(links->fds, links->count, sizeof(*links->fds), by_number);
+	for (int i = 0; i < links->count; i++) {
+		unsigned int fd = links->fds[i];
+
+		if (fd > from)
+			syscall(SYS_close_range, from, fd - 1, 0);
+		from = fd + 1;
+	}
+	syscall(SYS_close_range, from, ~0u, 0);
+	_exit(0);
+}
+
+/* Detaches hundreds of tracepoints while nobody waits: 26 s for all system calls. A process that
+ * nobody has to wait for takes the links along. Their programs do nothing meanwhile: the array
+ * their dispatchers look into is emptied when we close it. */
+static void detach_later(struct hook_links *links)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		return; /* it takes long, then */
+	if (!child) {
+		setsid(); /* what ends us must not wait for it */
+		if (fork())
+			_exit(0);
+		end_holding(links);
+	}
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		continue;
+}
+
 void hook_detach(struct hook_links *links)
 {
+	if (links->is_slow && links->count > FEW)
+		detach_later(links);
 	for (int i = 0; i < links->count; i++)
 		close(links->fds[i]);
 	free(links->fds);

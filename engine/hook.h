@@ -5,9 +5,11 @@
  *   "raw_tp/NAME"      raw tracepoint
  *   "tp/CATEGORY/NAME" tracepoint through perf
  *   "fentry" "fexit"   entry, return of a kernel function   hook_trampoline.c
+ *   "lsm"              where security modules are asked
  *   "kprobe" "kretprobe" and both with ".multi"             hook_kprobe.c
  *   "uprobe" "uretprobe" and both with ".multi"              hook_uprobe.c
  *   "perf_event"       a clock or a counter                 hook_perf.c
+ *   "iter"             all there is of something, once      hook_iter.c
  *
  * A section without a name behind the slash is attached to what the probe's target says
  * (target.h), which may be many places. What is attached is always a dispatcher: five
@@ -36,6 +38,7 @@ struct hook {
 struct hook_links {
 	int *fds;
 	int count;
+	bool is_slow; /* each takes the kernel a while to detach */
 };
 
 /* Opens tracefs: where it is mounted, else as a mount only we can see. A directory
@@ -70,7 +73,8 @@ struct hook_kind {
 
 extern const struct hook_kind hook_tp_btf, hook_raw_tp, hook_tp, hook_fentry, hook_fexit,
 	hook_kprobe, hook_kretprobe, hook_kprobe_multi, hook_kretprobe_multi, hook_uprobe,
-	hook_uprobe_multi, hook_uretprobe, hook_uretprobe_multi, hook_perf_event;
+	hook_uprobe_multi, hook_uretprobe, hook_uretprobe_multi, hook_perf_event, hook_lsm,
+	hook_iter;
 
 struct perf_event_attr;
 

@@ -28,11 +28,33 @@ int hook_perf_link(struct perf_event_attr *attr, pid_t pid, int cpu, int program
 	return link;
 }
 
+static struct perf_event_attr attr_of(const struct target_place *place)
+{
+	return (struct perf_event_attr){
+		.size = sizeof(struct perf_event_attr),
+		.type = place->perf_type,
+		.config = place->perf_config,
+		.sample_period = place->period,
+		.freq = place->by_frequency,
+	};
+}
+
+/* Whether a machine counts something is known when it has been asked to. */
 static int exists(const struct hook *hook, const char *name, struct error *error)
 {
-	(void)hook;
+	struct perf_event_attr attr;
+	int fd;
+
 	(void)name;
-	(void)error;
+	if (!hook->target)
+		return 0;
+	attr = attr_of(&hook->target->places[0]);
+	fd = syscall(SYS_perf_event_open, &attr, -1, hook->target->places[0].cpu, -1,
+		     PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return error_set(error, -ENOENT, "this kernel has no counter for %s here: %s",
+				 hook->target->text, strerror(errno));
+	close(fd);
 	return 0;
 }
 
@@ -44,13 +66,7 @@ static int attach(const struct hook *hook, const char *name, int program_fd,
 	(void)name;
 	for (int i = 0; i < hook->target->place_count; i++) {
 		const struct target_place *place = &hook->target->places[i];
-		struct perf_event_attr attr = {
-			.size = sizeof(attr),
-			.type = place->perf_type,
-			.config = place->perf_config,
-			.sample_period = place->period,
-			.freq = place->by_frequency,
-		};
+		struct perf_event_attr attr = attr_of(place);
 
 		err = hook_add_link(links, hook_perf_link(&attr, -1, place->cpu, program_fd, i));
 		/* The CPU has gone offline since it was listed: there is nothing to sample. */

@@ -151,6 +151,7 @@ static int attach_tp(const struct hook *hook, const char *name, int program_fd,
 {
 	int err = 0;
 
+	links->is_slow = true; /* a grace period of RCU (perf_trace_event_unreg()) */
 	if (*name)
 		return add_perf(name, program_fd, 0, links, error);
 	for (int i = 0; i < hook->target->place_count && !err; i++)

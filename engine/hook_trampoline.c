@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Hooks by a trampoline at a kernel function (fentry, fexit). */
+/* Hooks by a trampoline at a kernel function (fentry, fexit), and at one of those that security
+ * modules are asked by (lsm). */
 #include "hook.h"
 #include "kernel_btf.h"
 #include "target.h"
@@ -9,23 +10,36 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define ANY_FUNCTION "bpf_fentry_test1" /* net/bpf/test_run.c has it for tests */
 
-/* Some kernels refuse to load them, some functions cannot have them: a program that does nothing
+#define MOST_ARGUMENTS 6 /* bpf/include/slots.bpf.h reads so many */
+
+/* Some kernels refuse to load them, some functions cannot have them, and some arguments cannot be
+ * read (a pointer to a pointer, at least until v6.12): a program that reads them and does nothing
  * finds out. */
-static int try_load(uint32_t btf_id, int btf_fd, enum bpf_attach_type type)
+static int try_load(enum bpf_prog_type kind, uint32_t btf_id, int btf_fd, enum bpf_attach_type type,
+		    int arguments)
 {
-	const struct bpf_insn nothing[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
+	struct bpf_insn program[MOST_ARGUMENTS + 2];
 	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type,
 			    .attach_btf_id = btf_id, .attach_btf_obj_fd = btf_fd);
-	int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "try", "Dual BSD/GPL", nothing,
-			       sizeof(nothing) / sizeof(*nothing), &options);
+	int count = 0, fd;
+
+	while (count < arguments && count < MOST_ARGUMENTS) {
+		program[count] = (struct bpf_insn){.code = BPF_LDX | BPF_MEM | BPF_DW,
+						   .dst_reg = BPF_REG_0,
+						   .src_reg = BPF_REG_1,
+						   .off = 8 * count};
+		count++;
+	}
+	program[count++] =
+		(struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0};
+	program[count++] = (struct bpf_insn){.code = BPF_JMP | BPF_EXIT};
+	fd = bpf_prog_load(kind, "try", "Dual BSD/GPL", program, count, &options);
 
 	if (fd < 0)
 		return -errno;
@@ -44,7 +58,9 @@ static int exists(const struct hook *hook, enum bpf_attach_type type, struct err
 		return error_set(error, -ENOENT,
 				 "%s: a trampoline is for one function that the kernel's BTF knows",
 				 target->text);
-	err = target ? try_load(target->btf_id, target->btf_fd, type) : try_load(id, 0, type);
+	err = target ? try_load(BPF_PROG_TYPE_TRACING, target->btf_id, target->btf_fd, type,
+				target->arguments)
+		     : try_load(BPF_PROG_TYPE_TRACING, id, 0, type, 0);
 	return err ? error_set(error, err, "%s: this kernel allows no trampoline there: %s",
 			       target ? target->text : hook->section, strerror(-err))
 		   : 0;
@@ -80,5 +96,31 @@ static int attach(const struct hook *hook, const char *name, int program_fd,
 	return err ? error_set(error, err, "%s: %s", hook->target->text, strerror(-err)) : 0;
 }
 
+/* Security modules are chosen at boot; without bpf among them a program loads and never runs. */
+static int lsm_exists(const struct hook *hook, const char *name, struct error *error)
+{
+	char active[256] = "";
+	FILE *from = fopen("/sys/kernel/security/lsm", "re");
+
+	(void)hook;
+	(void)name;
+	if (from) {
+		if (!fgets(active, sizeof(active), from))
+			*active = 0;
+		fclose(from);
+	}
+	if (*active && !strstr(active, "bpf"))
+		return error_set(error, -ENOENT,
+				 "this kernel has no bpf among its security modules (%.*s); boot "
+				 "with lsm=...,bpf",
+				 (int)strcspn(active, "\n"), active);
+	if (hook->target && try_load(BPF_PROG_TYPE_LSM, hook->target->btf_id, 0, BPF_LSM_MAC,
+				     hook->target->arguments))
+		return error_set(error, -ENOENT, "this kernel allows no lsm program: %s",
+				 strerror(errno));
+	return 0;
+}
+
+const struct hook_kind hook_lsm = {"lsm", lsm_exists, prepare, attach};
 const struct hook_kind hook_fentry = {"fentry", entry_exists, prepare, attach};
 const struct hook_kind hook_fexit = {"fexit", exit_exists, prepare, attach};

@@ -15,13 +15,15 @@ struct kernel_side_past {
 	struct probe_totals totals;
 };
 
-int kernel_side_open(struct kernel_side *side, const struct script_options *options,
-		     struct error *error)
+int kernel_side_open(struct kernel_side *side, struct loop *loop,
+		     const struct script_options *options, struct error *error)
 {
 	size_t ring_bytes = options->ring_bytes;
 	bool all = !options->target_pid && options->targets_fd < 0;
+	int err;
 
 	memset(side, 0, sizeof(*side));
+	side->stack_entries = options->stacks;
 	side->setting = (struct probe_setting){
 		.path = &options->path,
 		.targets_fd = all ? options->own_pids_fd : options->targets_fd,
@@ -29,6 +31,7 @@ int kernel_side_open(struct kernel_side *side, const struct script_options *opti
 		.target_by_map = options->targets_fd >= 0,
 		.except_by_map = all && options->own_pids_fd >= 0,
 		.settings_fd = -1,
+		.stacks = {-1, -1, -1},
 		.verbose = options->verbose,
 	};
 	side->setting.ring_fd =
@@ -41,7 +44,8 @@ int kernel_side_open(struct kernel_side *side, const struct script_options *opti
 						   sizeof(struct script_settings), 1, NULL);
 	if (side->setting.settings_fd < 0)
 		return error_set(error, -errno, "settings map: %s", strerror(errno));
-	return 0;
+	err = stacks_open(&side->stacks, loop);
+	return err ? error_set(error, err, "no memory") : 0;
 }
 
 /* There are many more numbers than probes, so one that is free is near. */
@@ -76,6 +80,12 @@ struct probe *kernel_side_find(struct kernel_side *side, const struct probe_requ
 	if (room == KERNEL_SIDE_PROBES) {
 		error_set(error, -E2BIG, "more than %d probes in one script", KERNEL_SIDE_PROBES);
 		return NULL;
+	}
+	if (probe_request_has_stacks(request)) {
+		if (stacks_capture(side->stacks, side->stack_entries,
+				   probe_request_has_field(request, "ustack"), error))
+			return NULL;
+		side->setting.stacks = *stacks_maps(side->stacks);
 	}
 	if (probe_open(&side->probes[room], request, take_slot(side), &side->setting, error))
 		return NULL;
@@ -181,6 +191,7 @@ void kernel_side_close(struct kernel_side *side)
 		close(side->setting.ring_fd);
 	if (side->setting.settings_fd >= 0)
 		close(side->setting.settings_fd);
+	stacks_close(side->stacks);
 	free(side->past);
 	memset(side, 0, sizeof(*side));
 	side->setting.ring_fd = side->setting.settings_fd = -1;

@@ -12,6 +12,7 @@
 #include "error.h"
 #include "probe.h"
 #include "script_options.h"
+#include "stacks.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,17 +20,21 @@
 
 #define KERNEL_SIDE_PROBES 32
 
+struct loop;
+
 struct kernel_side {
 	struct probe_setting setting;		  /* what the probes share; the ring is in it */
 	struct probe *probes[KERNEL_SIDE_PROBES]; /* NULL: room for one */
-	uint8_t next_slot;			  /* of 256, which are given in turn */
-	struct kernel_side_past *past;		  /* totals of released probes */
+	struct stacks *stacks;
+	uint32_t stack_entries;	       /* 0: the usual */
+	uint8_t next_slot;	       /* of 256, which are given in turn */
+	struct kernel_side_past *past; /* totals of released probes */
 	int past_count;
 };
 
 /* 0 or -errno with the reason. What the options point to stays the caller's. */
-int kernel_side_open(struct kernel_side *side, const struct script_options *options,
-		     struct error *error);
+int kernel_side_open(struct kernel_side *side, struct loop *loop,
+		     const struct script_options *options, struct error *error);
 
 /* The probe that serves `request` and for which taken() is false: one that fits, else a new one,
  * without a body and not attached. NULL with the reason. */

@@ -3,6 +3,7 @@
 
 #include "json.h"
 #include "targets.h"
+#include "typed_types.h"
 
 #include <bpf/btf.h>
 #include <errno.h>
@@ -36,10 +37,12 @@ static void type_in_c(const struct btf *btf, uint32_t id, char *text, size_t siz
 
 static void print_places(const struct target *target, bool json)
 {
-	/* All but the last part: with a file there are three. */
-	const char *last = target->binary ? strchr(target->text, ':') + 1 : target->text;
+	const char *part = strchr(target->text, ':');
 
 	for (int i = 0; i < target->place_count; i++) {
+		/* All but the last part: with a file or a category there are three. */
+		bool is_third = part && !strchr(target->places[i].name, ':');
+		const char *last = target->binary || is_third ? part + 1 : target->text;
 		char name[2 * TARGET_NAME];
 
 		snprintf(name, sizeof(name), "%.*s%s", (int)(last - target->name), target->name,
@@ -60,11 +63,18 @@ static void print_roots(const struct target *target)
 
 	for (int i = 0; i < types->root_count; i++) {
 		const struct typed_root *root = &types->roots[i];
-		char type[128];
+		char type[TYPED_TYPE_NAME];
+		struct typed_bare bare;
 
 		if (root->refused)
 			continue;
 		type_in_c(types->btf, root->type, type, sizeof(type));
+		if (root->is_dynamic)
+			strcpy(type, "char[]");
+		else if (typed_bare(&bare, types->btf, root->type) && btf_is_array(bare.type))
+			typed_type_name(type, types->btf, root->type);
+		else if (root->called)
+			snprintf(type, sizeof(type), "%s", root->called);
 		printf("    %-24s %s\n", root->name, type);
 	}
 	if (!types->root_count)

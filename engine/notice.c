@@ -5,6 +5,7 @@
 #include "file_request.h"
 #include "kernel_side.h"
 #include "message.h"
+#include "stack_request.h"
 #include "type_request.h"
 #include "version.h"
 
@@ -188,6 +189,9 @@ void notice_take(struct version *version, struct message *message)
 		{"target", type_request_target},
 		{"places", type_request_places},
 		{"typed", type_request_typed},
+		{"stacks", stack_request_stacks},
+		{"resolve", stack_request_resolve},
+		{"find", stack_request_find},
 	};
 	const char *name;
 
@@ -208,4 +212,5 @@ void notice_take(struct version *version, struct message *message)
 void notice_second(struct version *version)
 {
 	version->messages = version->restages = 0;
+	version->stack_requests = version->resolves = 0;
 }

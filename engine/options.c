@@ -4,6 +4,7 @@
 #include "command_line.h"
 #include "duration.h"
 #include "nearest.h"
+#include "stacks.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -34,6 +35,16 @@ static int take_ring(struct command_line *line, const char *value)
 	if (size_parse(value, &bytes) || bytes < 4096 || bytes > 1u << 30 || bytes & (bytes - 1))
 		return error_set(&line->error, -EINVAL, "not a power of two from 4K to 1G");
 	line->script.ring_bytes = bytes;
+	return 0;
+}
+
+static int take_stacks(struct command_line *line, const char *value)
+{
+	size_t count;
+
+	if (size_parse(value, &count) || count < 16 || count > STACKS_MOST)
+		return error_set(&line->error, -EINVAL, "not a number from 16 to 4M");
+	line->script.stacks = count;
 	return 0;
 }
 
@@ -88,6 +99,9 @@ const struct command_option option_watch = {
 const struct command_option option_ring = {
 	0, "ring", "SIZE", "room for events that wait, per script, a power of two (1M)",
 	.take = take_ring};
+const struct command_option option_stacks = {
+	0, "stacks", "N", "room for so many different stacks, per script, 1 KiB each (16K)",
+	.take = take_stacks};
 const struct command_option option_folder = {
 	'I', NULL, "DIR",
 	"folder searched for scripts, modules, probes, stdlib files before the built-in ones; "

@@ -66,6 +66,7 @@ extern const struct command_option option_format;  /* -f */
 extern const struct command_option option_output;  /* -o */
 extern const struct command_option option_watch;   /* -w */
 extern const struct command_option option_ring;	   /* --ring */
+extern const struct command_option option_stacks;  /* --stacks */
 extern const struct command_option option_folder;  /* -I; then MOONPROBE_PATH counts, too */
 extern const struct command_option option_allow;   /* --allow */
 extern const struct command_option option_quiet;   /* -q */

@@ -4,11 +4,15 @@
 #include "body.h"
 #include "child.h"
 #include "message.h"
+#include "stacks.h"
+#include "symbols.h"
 #include "target.h"
 #include "version.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -286,6 +290,82 @@ int order_typed(struct version *version, const struct typed *typed, const char *
 		message_start(message, "typed");
 		message_text(message, "error");
 		message_text(message, "its type has a name that is too long");
+	}
+	return dispatch(version, message);
+}
+
+/* `where`: without a name. */
+static void add_symbol(struct message *message, const struct symbol *symbol, uint64_t where)
+{
+	char text[32];
+
+	if (*symbol->name)
+		snprintf(text, sizeof(text), "+%" PRIu64, symbol->offset);
+	else
+		snprintf(text, sizeof(text), "0x%" PRIx64, where);
+	message_text(message, symbol->name);
+	message_text(message, text);
+	message_text(message, symbol->file);
+}
+
+/* Of what is only known which file it is in, the file's own address is told: the same in all
+ * processes. */
+static void add_frame(struct message *message, struct stacks *stacks, const struct stack *stack,
+		      int frame)
+{
+	struct symbol symbol;
+
+	if (stacks_name(stacks, stack, frame, &symbol))
+		symbol = (struct symbol){.name = "", .file = ""};
+	add_symbol(message, &symbol, *symbol.file ? symbol.offset : stack->addresses[frame]);
+}
+
+int order_stacks(struct version *version, struct stacks *stacks, bool of_kernel,
+		 const uint64_t *numbers, int count)
+{
+	struct message *message = message_new("stacks");
+	struct stack stack;
+
+	for (int i = 0; message && i < count; i++) {
+		size_t before = message->length;
+
+		if (!stacks || stacks_read(stacks, numbers[i], of_kernel, &stack)) {
+			message_number(message, -1);
+		} else {
+			message_number(message, stack.count);
+			for (int frame = 0; frame < stack.count && !message->broken; frame++)
+				add_frame(message, stacks, &stack, frame);
+		}
+		if (!message->broken)
+			continue;
+		/* The first that does not fit: the worker asks again for it. One alone that does
+		 * not fit has no names. */
+		message->length = before;
+		message->broken = false;
+		if (!i)
+			message_number(message, -1);
+		break;
+	}
+	return dispatch(version, message);
+}
+
+int order_symbol(struct version *version, const struct symbol *symbol)
+{
+	struct message *message = message_new("resolve");
+
+	if (message && symbol)
+		add_symbol(message, symbol, symbol->offset);
+	return dispatch(version, message);
+}
+
+int order_found(struct version *version, const uint64_t *addresses, int count)
+{
+	struct message *message = message_new("find");
+	char text[32];
+
+	for (int i = 0; message && i < count; i++) {
+		snprintf(text, sizeof(text), "0x%" PRIx64, addresses[i]);
+		message_text(message, text);
 	}
 	return dispatch(version, message);
 }

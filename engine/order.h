@@ -7,8 +7,11 @@
 #ifndef MOONPROBE_ORDER_H
 #define MOONPROBE_ORDER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+struct stacks;
+struct symbol;
 struct target;
 struct typed;
 struct version;
@@ -33,10 +36,16 @@ int order_ping(struct version *version);
 /* Answers a request for a file; below zero: there is none. The descriptor stays the caller's. */
 int order_file(struct version *version, const char *kind, int fd, const char *path);
 
-/* Answers a type request; `why` is NULL, or `typed` is, when there is such a thing. `target` NULL:
- * it has no places. */
+/* Answers a type request; `why` is NULL, or `typed` is not, when there is such a thing. `target`
+ * NULL: it has no places. */
 int order_target(struct version *version, const char *why);
 int order_places(struct version *version, const struct target *target, int from);
 int order_typed(struct version *version, const struct typed *typed, const char *why);
+
+/* Answers a stack request; `stacks` or `symbol` NULL: nothing is known. */
+int order_stacks(struct version *version, struct stacks *stacks, bool of_kernel,
+		 const uint64_t *numbers, int count);
+int order_symbol(struct version *version, const struct symbol *symbol);
+int order_found(struct version *version, const uint64_t *addresses, int count);
 
 #endif

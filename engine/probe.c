@@ -50,6 +50,12 @@ bool probe_request_has_field(const struct probe_request *request, const char *fi
 	return false;
 }
 
+bool probe_request_has_stacks(const struct probe_request *request)
+{
+	return probe_request_has_field(request, "kstack") ||
+	       probe_request_has_field(request, "ustack");
+}
+
 void probe_request_add_fields(struct probe_request *request, const struct probe_request *also)
 {
 	for (int i = 0; i < also->field_count && request->field_count < PROBE_FIELDS; i++)
@@ -144,6 +150,18 @@ static int share_map(struct bpf_object *object, const char *name, int fd)
 	return fd < 0 ? bpf_map__set_autocreate(map, false) : bpf_map__reuse_fd(map, fd);
 }
 
+static int share_stacks(struct bpf_object *object, const struct stack_maps *maps)
+{
+	int err;
+
+	if (!bpf_object__find_map_by_name(object, "stacks"))
+		return 0;
+	err = share_map(object, "stacks", maps->traces_fd);
+	if (!err)
+		err = share_map(object, "stack_owners", maps->owners_fd);
+	return err ? err : share_map(object, "stack_news", maps->news_fd);
+}
+
 /* The script's maps in place of the object's. */
 static int place_maps(struct schema *schema, const struct probe_setting *setting,
 		      struct error *error)
@@ -155,6 +173,8 @@ static int place_maps(struct schema *schema, const struct probe_setting *setting
 		err = share_map(schema->object, "settings", setting->settings_fd);
 	if (!err)
 		err = share_map(schema->object, "targets", by_map ? setting->targets_fd : -1);
+	if (!err)
+		err = share_stacks(schema->object, &setting->stacks);
 	if (!err)
 		err = bpf_map__set_max_entries(
 			bpf_object__find_map_by_name(schema->object, "counters"),
@@ -327,7 +347,8 @@ bool probe_serves(const struct probe *probe, const struct probe_request *request
 	const struct probe_request *own = &probe->request;
 
 	if (strcmp(own->name, request->name) || own->knob_count != request->knob_count ||
-	    own->typed_count != request->typed_count)
+	    own->typed_count != request->typed_count ||
+	    (probe->setting.stacks.traces_fd < 0 && probe_request_has_stacks(request)))
 		return false;
 	for (int i = 0; i < own->typed_count; i++)
 		if (strcmp(own->typed[i].path, request->typed[i].path) ||

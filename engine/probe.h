@@ -13,6 +13,7 @@
 #include "asset.h"
 #include "counters.h"
 #include "error.h"
+#include "stacks.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,6 +45,7 @@ struct probe_request {
 	bool insists; /* on its plan: without it the script is not to run */
 };
 
+bool probe_request_has_stacks(const struct probe_request *request); /* it captures some */
 bool probe_request_has_field(const struct probe_request *request, const char *field);
 void probe_request_add_fields(struct probe_request *request, const struct probe_request *also);
 
@@ -51,6 +53,7 @@ void probe_request_add_fields(struct probe_request *request, const struct probe_
 struct probe_setting {
 	const struct search_path *path;
 	int ring_fd, settings_fd, targets_fd;
+	struct stack_maps stacks;
 	pid_t target_pid;   /* 0: any */
 	bool target_by_map; /* only processes in the targets map */
 	bool except_by_map; /* all processes but those in the targets map */

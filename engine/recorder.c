@@ -11,15 +11,17 @@
 
 #define FFI __attribute__((visibility("default")))
 #define HELD_BYTES (256 << 10) /* stays in the cache */
-#define WATCHED 32
+#define WATCHED 64
+#define PLACES (2 * RECORDER_NUMBERS) /* a power of two */
 #define SLOTS 256
 
 struct watched {
 	int slot;
-	uint32_t offset;
-	uint32_t last; /* most often it is the same again */
+	uint32_t offset, bytes;
+	uint64_t last; /* most often it is the same again */
 	size_t count, told;
-	uint32_t numbers[RECORDER_NUMBERS];
+	uint64_t *numbers;
+	uint32_t *places; /* by hash: one more than where it is among them, 0: nothing */
 };
 
 struct recorder {
@@ -53,18 +55,24 @@ FFI void recorder_count(struct recorder *recorder, int slot, struct event_counte
 	recorder->slots[slot].cpus = cpus;
 }
 
-FFI int recorder_watch(struct recorder *recorder, int slot, uint32_t offset)
+FFI int recorder_watch(struct recorder *recorder, int slot, uint32_t offset, uint32_t bytes)
 {
-	if (recorder->watched_count == WATCHED)
+	struct watched one = {.slot = slot, .offset = offset, .bytes = bytes};
+
+	if (recorder->watched_count == WATCHED || (bytes != 4 && bytes != 8))
 		return -1;
-	recorder->watched[recorder->watched_count] = (struct watched){
-		.slot = slot,
-		.offset = offset,
-	};
+	one.numbers = calloc(RECORDER_NUMBERS, sizeof(*one.numbers));
+	one.places = calloc(PLACES, sizeof(*one.places));
+	if (!one.numbers || !one.places) {
+		free(one.numbers);
+		free(one.places);
+		return -1;
+	}
+	recorder->watched[recorder->watched_count] = one;
 	return recorder->watched_count++;
 }
 
-FFI size_t recorder_noted(struct recorder *recorder, int place, const uint32_t **numbers)
+FFI size_t recorder_noted(struct recorder *recorder, int place, const uint64_t **numbers)
 {
 	struct watched *one = &recorder->watched[place];
 	size_t count = one->count - one->told;
@@ -76,19 +84,29 @@ FFI size_t recorder_noted(struct recorder *recorder, int place, const uint32_t *
 
 static void note(struct watched *one, const unsigned char *event, uint32_t length)
 {
-	uint32_t number;
+	uint64_t number;
+	uint32_t small;
+	size_t place;
 
-	if (one->offset + sizeof(number) > length)
+	if (one->offset + one->bytes > length)
 		return;
-	memcpy(&number, event + one->offset, sizeof(number));
+	if (one->bytes == sizeof(small)) {
+		memcpy(&small, event + one->offset, sizeof(small));
+		number = small;
+	} else {
+		memcpy(&number, event + one->offset, sizeof(number));
+	}
 	if (one->count && number == one->last)
 		return;
 	one->last = number;
-	for (size_t i = 0; i < one->count; i++)
-		if (one->numbers[i] == number)
+	place = number * 0x9e3779b97f4a7c15 >> 40;
+	for (; one->places[place % PLACES]; place++)
+		if (one->numbers[one->places[place % PLACES] - 1] == number)
 			return;
-	if (one->count < RECORDER_NUMBERS)
-		one->numbers[one->count++] = number;
+	if (one->count == RECORDER_NUMBERS)
+		return;
+	one->numbers[one->count++] = number;
+	one->places[place % PLACES] = one->count;
 }
 
 /* One record, finished and not discarded. */
@@ -171,6 +189,10 @@ void recorder_close(struct recorder *recorder)
 {
 	if (!recorder)
 		return;
+	for (int i = 0; i < recorder->watched_count; i++) {
+		free(recorder->watched[i].numbers);
+		free(recorder->watched[i].places);
+	}
 	recording_writer_close(recorder->writer);
 	free(recorder);
 }

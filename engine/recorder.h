@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RECORDER_NUMBERS 1024 /* distinct numbers of each watched field that are noted */
+#define RECORDER_NUMBERS 16384 /* distinct numbers of each watched field that are noted */
 
 struct recorder;
 struct ring;
@@ -20,11 +20,11 @@ struct event_counters;
 struct recorder *recorder_open(int fd); /* NULL: no memory. fd stays the caller's */
 /* The probe in a slot: its rows of counters, one per CPU. */
 void recorder_count(struct recorder *recorder, int slot, struct event_counters *rows, int cpus);
-/* Notes what numbers a field of 32 bits has: somebody has to know their names. Its place among
+/* Notes what numbers a field of 4 or 8 bytes has: somebody has to know their names. Its place among
  * the watched ones, or -1: no room. */
-int recorder_watch(struct recorder *recorder, int slot, uint32_t offset);
+int recorder_watch(struct recorder *recorder, int slot, uint32_t offset, uint32_t bytes);
 /* The numbers it had since the last call. */
-size_t recorder_noted(struct recorder *recorder, int place, const uint32_t **numbers);
+size_t recorder_noted(struct recorder *recorder, int place, const uint64_t **numbers);
 
 /* Bytes taken from the ring; 0: nothing is finished, or the block is full. */
 size_t recorder_take(struct recorder *recorder, struct ring *ring, size_t at_most);

@@ -110,6 +110,13 @@ static void on_wants_stop(struct version *version)
 		script_finish(script);
 }
 
+static struct stacks *stacks_of(struct version *version)
+{
+	const struct script *script = version->owner;
+
+	return script->kernel.stacks;
+}
+
 static void on_report(struct version *version, const char *line)
 {
 	const struct script *script = version->owner;
@@ -176,6 +183,7 @@ static const struct version_events version_events = {
 	.yielded = on_yielded,
 	.wants_stop = on_wants_stop,
 	.report = on_report,
+	.stacks = stacks_of,
 	.used_file = on_used_file,
 	.ended = on_ended,
 	.restage = on_restage,
@@ -294,7 +302,7 @@ int script_open(struct script **out, struct loop *loop, const struct script_opti
 	script->probation = (struct loop_source){.fd = -1, .ready = on_probation};
 	script->restart = (struct loop_source){.fd = -1, .ready = on_restart};
 	if (!script_is_offline(options))
-		err = kernel_side_open(&script->kernel, &script->options, error);
+		err = kernel_side_open(&script->kernel, loop, &script->options, error);
 	if (!err && (timer_open(loop, &script->pulse) || timer_open(loop, &script->probation) ||
 		     timer_open(loop, &script->restart)))
 		err = error_set(error, -errno, "%s: timers: %s", options->name, strerror(errno));

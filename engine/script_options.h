@@ -35,6 +35,7 @@ struct script_options {
 	int argc;	   /* the script's own arguments */
 	char **argv;
 	size_t ring_bytes; /* a power of two of at least a page */
+	uint32_t stacks;   /* room for so many different ones; 0: STACKS_ENTRIES */
 	pid_t target_pid;
 	int targets_fd;	 /* -1: not limited to a command's processes */
 	int own_pids_fd; /* map of the host's and all its workers' ids; -1: this script is alone */

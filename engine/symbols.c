@@ -12,10 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PROCESSES 64
+#define PROCESSES 1024
+#define FOLDERS 64 /* of these processes have a descriptor open */
 #define FILES 256
 #define FUNCTION_MOST (1u << 20) /* bytes of one in the kernel; farther is something else */
 #define MAPS_MOST 65536
+#define TEXT_MOST (1u << 20)
 #define AGAIN_NS 50000000 /* unknown addresses do not have maps read more often */
 
 /* A file's functions, by the addresses its linker gave. */
@@ -39,11 +41,12 @@ struct map {
 
 struct process {
 	pid_t pid;  /* 0: the place is free */
-	int folder; /* /proc/PID: of this process, whoever has its number later */
+	int folder; /* /proc/PID: of this process, whoever has its number later; -1: we were told */
 	uint64_t used, read_ns;
-	struct map *maps;
-	size_t count;
-	char *text;
+	struct map *maps; /* by their addresses */
+	size_t count, room;
+	char *text; /* their paths */
+	size_t text_bytes, text_room;
 };
 
 struct symbols {
@@ -51,6 +54,7 @@ struct symbols {
 	bool kernel_read;
 	struct process processes[PROCESSES];
 	struct file files[FILES];
+	int last;	     /* the process that was asked last */
 	uint64_t clock, ids; /* the order of use; numbers of files */
 };
 
@@ -62,7 +66,7 @@ int symbols_open(struct symbols **symbols)
 
 static void process_clear(struct process *process)
 {
-	if (process->pid)
+	if (process->pid && process->folder >= 0)
 		close(process->folder);
 	free(process->maps);
 	free(process->text);
@@ -140,14 +144,42 @@ static uint64_t now_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
+/* Adds a map, behind the others. */
+static int map_add(struct process *process, const struct map *map, const char *path, size_t bytes)
+{
+	if (process->count == process->room) {
+		size_t larger = process->room ? 2 * process->room : 16;
+		struct map *maps = realloc(process->maps, larger * sizeof(*maps));
+
+		if (!maps)
+			return -ENOMEM;
+		process->maps = maps;
+		process->room = larger;
+	}
+	if (process->text_room - process->text_bytes < bytes + 1) {
+		size_t larger = 2 * process->text_room + bytes + 256;
+		char *text = realloc(process->text, larger);
+
+		if (!text)
+			return -ENOMEM;
+		process->text = text;
+		process->text_room = larger;
+	}
+	memcpy(process->text + process->text_bytes, path, bytes);
+	process->text[process->text_bytes + bytes] = 0;
+	process->maps[process->count] = *map;
+	process->maps[process->count++].path = process->text_bytes;
+	process->text_bytes += bytes + 1;
+	return 0;
+}
+
 /* One line of maps into the process; those that are no code are passed over. */
-static int map_line(struct process *process, const char *line, size_t *room, size_t *text_bytes,
-		    size_t *text_room)
+static int map_line(struct process *process, const char *line)
 {
 	unsigned long long start, end, offset, inode;
 	const char *path;
 	char permissions[8];
-	size_t bytes;
+	struct map map;
 	int at = 0;
 
 	if (sscanf(line, "%llx-%llx %7s %llx %*s %llu%n", &start, &end, permissions, &offset,
@@ -155,50 +187,29 @@ static int map_line(struct process *process, const char *line, size_t *room, siz
 	    !at || permissions[2] != 'x')
 		return 0;
 	path = line + at + strspn(line + at, " ");
-	bytes = strcspn(path, "\n");
-	if (process->count == *room) {
-		size_t larger = *room ? 2 * *room : 16;
-		struct map *maps = realloc(process->maps, larger * sizeof(*maps));
-
-		if (!maps)
-			return -ENOMEM;
-		process->maps = maps;
-		*room = larger;
-	}
-	if (*text_room - *text_bytes < bytes + 1) {
-		size_t larger = 2 * *text_room + bytes + 256;
-		char *text = realloc(process->text, larger);
-
-		if (!text)
-			return -ENOMEM;
-		process->text = text;
-		*text_room = larger;
-	}
-	memcpy(process->text + *text_bytes, path, bytes);
-	process->text[*text_bytes + bytes] = 0;
-	process->maps[process->count++] = (struct map){
-		.start = start, .end = end, .offset = offset, .inode = inode, .path = *text_bytes};
-	*text_bytes += bytes + 1;
-	return 0;
+	map = (struct map){.start = start, .end = end, .offset = offset, .inode = inode};
+	return map_add(process, &map, path, strcspn(path, "\n"));
 }
 
 /* Reads the maps anew. When the process has ended, the old ones stay. */
 static int process_read(struct process *process)
 {
-	size_t room = 0, text_bytes = 0, text_room = 0, line_room = 0;
+	size_t line_room = 0;
 	struct process fresh = {0};
 	char *line = NULL;
 	FILE *list = NULL;
 	int fd, err = 0;
 
 	process->read_ns = now_ns();
+	if (process->folder < 0)
+		return -ESRCH;
 	fd = openat(process->folder, "maps", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && !(list = fdopen(fd, "r")))
 		close(fd);
 	if (!list)
 		return -errno;
 	while (!err && fresh.count < MAPS_MOST && getline(&line, &line_room, list) > 0)
-		err = map_line(&fresh, line, &room, &text_bytes, &text_room);
+		err = map_line(&fresh, line);
 	free(line);
 	fclose(list);
 	if (err || !fresh.count) {
@@ -210,49 +221,83 @@ static int process_read(struct process *process)
 	free(process->text);
 	process->maps = fresh.maps;
 	process->count = fresh.count;
+	process->room = fresh.room;
 	process->text = fresh.text;
+	process->text_bytes = fresh.text_bytes;
+	process->text_room = fresh.text_room;
 	return 0;
+}
+
+static struct process *process_known(struct symbols *symbols, pid_t pid)
+{
+	if (symbols->processes[symbols->last].pid == pid)
+		return &symbols->processes[symbols->last];
+	for (int i = 0; i < PROCESSES; i++)
+		if (symbols->processes[i].pid == pid) {
+			symbols->last = i;
+			return &symbols->processes[i];
+		}
+	return NULL;
+}
+
+/* A place for one more: that of the one unused for longest. With a `folder`, of those that have one
+ * when there are enough. */
+static struct process *process_place(struct symbols *symbols, bool folder)
+{
+	struct process *place = NULL, *with_folder = NULL;
+	int folders = 0;
+
+	for (int i = 0; i < PROCESSES; i++) {
+		struct process *process = &symbols->processes[i];
+
+		if (!place || process->used < place->used)
+			place = process;
+		if (!process->pid || process->folder < 0)
+			continue;
+		folders++;
+		if (!with_folder || process->used < with_folder->used)
+			with_folder = process;
+	}
+	if (folder && folders >= FOLDERS)
+		place = with_folder;
+	process_clear(place);
+	place->folder = -1;
+	place->used = ++symbols->clock;
+	return place;
 }
 
 /* The process, with its maps. NULL and errno. */
 static struct process *process_get(struct symbols *symbols, pid_t pid)
 {
-	struct process *place = &symbols->processes[0];
+	struct process *process = process_known(symbols, pid);
 	char path[32];
 	int folder, err;
 
 	snprintf(path, sizeof(path), "/proc/%d", pid);
-	for (int i = 0; i < PROCESSES; i++) {
-		struct process *process = &symbols->processes[i];
-
-		if (process->pid == pid) {
-			place = process;
-			/* Still the one that has this number, or nobody has it now. */
-			if (!faccessat(process->folder, "maps", F_OK, 0) || access(path, F_OK)) {
-				process->used = ++symbols->clock;
-				return process;
-			}
-			break;
+	if (process) {
+		/* Still the one that has this number, or nobody has it now. */
+		if (process->folder < 0 || !faccessat(process->folder, "maps", F_OK, 0) ||
+		    access(path, F_OK)) {
+			process->used = ++symbols->clock;
+			return process;
 		}
-		if (process->used < place->used)
-			place = process;
+		process_clear(process);
 	}
 	folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0) {
 		errno = ESRCH;
 		return NULL;
 	}
-	process_clear(place);
-	place->pid = pid;
-	place->folder = folder;
-	place->used = ++symbols->clock;
-	err = process_read(place);
+	process = process_place(symbols, true);
+	process->pid = pid;
+	process->folder = folder;
+	err = process_read(process);
 	if (err) {
-		process_clear(place);
+		process_clear(process);
 		errno = err == -ENOENT ? ESRCH : -err;
 		return NULL;
 	}
-	return place;
+	return process;
 }
 
 static struct map *map_at(struct process *process, uint64_t address)
@@ -339,21 +384,24 @@ static struct binary *map_open(const struct process *process, const struct map *
 	const char *path = process->text + map->path;
 	struct binary *binary = NULL;
 	struct error error;
-	char link[64];
+	char link[96];
 	int fd;
 
 	if (!map->inode || *path != '/')
 		return NULL;
-	snprintf(link, sizeof(link), "map_files/%llx-%llx", (unsigned long long)map->start,
-		 (unsigned long long)map->end);
-	fd = openat(process->folder, link, O_PATH | O_CLOEXEC);
+	snprintf(link, sizeof(link), "/proc/%d/map_files/%llx-%llx", process->pid,
+		 (unsigned long long)map->start, (unsigned long long)map->end);
+	fd = process->folder >= 0
+		     ? openat(process->folder, strstr(link, "map_files"), O_PATH | O_CLOEXEC)
+		     : open(link, O_PATH | O_CLOEXEC);
 	if (fd >= 0) {
 		if (binary_open_at(&binary, fd, path, &error))
 			binary = NULL;
 		close(fd);
 		return binary;
 	}
-	if (binary_open(&binary, path, process->pid, &error))
+	if (binary_open(&binary, path, process->pid, &error) &&
+	    binary_open(&binary, path, 0, &error)) /* it has ended, with its view of the files */
 		return NULL;
 	if (binary->status.st_ino != map->inode) { /* another that has its name now */
 		binary_close(binary);
@@ -525,6 +573,73 @@ int symbols_find(struct symbols *symbols, pid_t pid, const char *name, uint64_t 
 	if (err)
 		return err;
 	return found.count ? (int)found.count : -ENOENT;
+}
+
+/* The process, made when it is not known: read if it lives, else with what it is told to have. */
+static struct process *process_told(struct symbols *symbols, pid_t pid)
+{
+	struct process *process = process_known(symbols, pid);
+
+	if (!process)
+		process = process_get(symbols, pid);
+	if (!process) {
+		process = process_place(symbols, false);
+		process->pid = pid;
+	}
+	return process;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct map *one = a, *other = b;
+
+	return (one->start > other->start) - (one->start < other->start);
+}
+
+void symbols_mapped(struct symbols *symbols, pid_t pid, const struct symbols_mapping *mapping)
+{
+	struct process *process = process_told(symbols, pid);
+	const struct map map = {.start = mapping->start,
+				.end = mapping->end,
+				.offset = mapping->offset,
+				.inode = mapping->inode};
+	size_t kept = 0;
+
+	/* It takes the place of what was there. */
+	for (size_t i = 0; i < process->count; i++)
+		if (process->maps[i].end <= map.start || process->maps[i].start >= map.end)
+			process->maps[kept++] = process->maps[i];
+	process->count = kept;
+	if (kept >= MAPS_MOST || process->text_bytes >= TEXT_MOST)
+		return;
+	map_add(process, &map, mapping->path, strlen(mapping->path));
+	qsort(process->maps, process->count, sizeof(*process->maps), by_start);
+}
+
+void symbols_executed(struct symbols *symbols, pid_t pid)
+{
+	struct process *process = process_told(symbols, pid);
+
+	process->count = process->text_bytes = 0;
+}
+
+void symbols_forked(struct symbols *symbols, pid_t pid, pid_t parent)
+{
+	struct process *from, *process = process_known(symbols, pid);
+
+	if (process)
+		process_clear(process);
+	from = process_told(symbols, parent);
+	process = process_place(symbols, false);
+	if (process == from) /* there are 1024 */
+		return;
+	process->pid = pid;
+	for (size_t i = 0; i < from->count; i++) {
+		const char *path = from->text + from->maps[i].path;
+
+		if (map_add(process, &from->maps[i], path, strlen(path)))
+			return;
+	}
 }
 
 void symbols_forget(struct symbols *symbols, pid_t pid)

@@ -6,7 +6,7 @@
  *
  * What has been read is kept: the kernel's functions (42 bytes each with their names: 5 MB for
  * 122,000, read in 80 ms; later modules are not seen before symbols_forget()), the maps of the last
- * 64 processes, and tables of files, by inode, up to SYMBOLS_BYTES. A process that has ended keeps
+ * 1024 processes, and tables of files, by inode, up to SYMBOLS_BYTES. A process that has ended keeps
  * its names as long as its maps are kept: stacks are often printed when it is gone. A library that
  * is loaded later is found when an address is in no map that is known.
  *
@@ -49,6 +49,18 @@ int symbols_find(struct symbols *symbols, pid_t pid, const char *name, uint64_t 
 
 /* Asks anew next time: a process after execve(2), the kernel after a module was loaded. */
 void symbols_forget(struct symbols *symbols, pid_t pid);
+
+/* What the kernel tells of processes while it happens (mappings.h): one that has ended before anybody
+ * could read its maps has names as well. All of a process since its start must be told, or nothing. */
+struct symbols_mapping {
+	uint64_t start, end; /* of code */
+	uint64_t offset, inode;
+	const char *path;
+};
+
+void symbols_mapped(struct symbols *symbols, pid_t pid, const struct symbols_mapping *mapping);
+void symbols_executed(struct symbols *symbols, pid_t pid);
+void symbols_forked(struct symbols *symbols, pid_t pid, pid_t parent);
 
 /* Bytes held, of the kernel's side and of all. */
 void symbols_bytes(const struct symbols *symbols, size_t *kernel, size_t *all);

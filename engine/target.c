@@ -2,6 +2,7 @@
 #include "target.h"
 
 #include "binary.h"
+#include "cpu_list.h"
 #include "kernel_btf.h"
 
 #include <errno.h>
@@ -11,9 +12,10 @@
 #include <unistd.h>
 
 static const struct target_kind *const kinds[] = {
-	&target_kernel_function, &target_kernel_return, &target_raw_tracepoint,
-	&target_user_function,	 &target_user_return,	&target_usdt,
-	&target_profile,	 &target_interval,
+	&target_kernel_function, &target_kernel_return,	 &target_raw_tracepoint, &target_tracepoint,
+	&target_user_function,	 &target_user_return,	 &target_usdt,		 &target_lsm_hook,
+	&target_iterator,	 &target_software_event, &target_hardware_event, &target_profile,
+	&target_interval,
 };
 
 int target_open(struct target **out, const char *kind, const char *name,
@@ -63,10 +65,10 @@ struct target_place *target_add_place(struct target *target, const char *name, c
 
 struct btf *target_kernel_btf(struct target *target)
 {
-	struct btf *kernel = kernel_btf_keep();
-
-	target->keeps_kernel_btf = kernel != NULL;
-	return kernel;
+	if (target->keeps_kernel_btf)
+		return kernel_btf_load();
+	target->keeps_kernel_btf = kernel_btf_keep();
+	return target->keeps_kernel_btf ? kernel_btf_load() : NULL;
 }
 
 void target_forget_types(struct target *target)
@@ -79,6 +81,36 @@ void target_forget_types(struct target *target)
 	target->keeps_kernel_btf = false;
 }
 
+static int add_cpu(struct target *target, const struct target_place *like, int cpu)
+{
+	char name[16];
+	struct target_place *place;
+
+	snprintf(name, sizeof(name), "CPU %d", cpu);
+	place = target_add_place(target, name, "");
+	if (!place)
+		return -ENOMEM;
+	place->perf_type = like->perf_type;
+	place->perf_config = like->perf_config;
+	place->period = like->period;
+	place->by_frequency = like->by_frequency;
+	place->cpu = cpu;
+	return 0;
+}
+
+int target_add_cpus(struct target *target, const struct target_place *like, struct error *error)
+{
+	int *cpus, count = cpu_list_online(&cpus), err = 0;
+
+	if (count < 0)
+		return error_set(error, count, "probe %s: which CPUs there are cannot be read: %s",
+				 target->name, strerror(-count));
+	for (int i = 0; i < count && !err; i++)
+		err = add_cpu(target, like, cpus[i]);
+	free(cpus);
+	return err ? error_set(error, err, "probe %s: no memory", target->name) : 0;
+}
+
 void target_close(struct target *target)
 {
 	if (!target)
@@ -89,6 +121,7 @@ void target_close(struct target *target)
 	}
 	free(target->places);
 	target_forget_types(target);
+	tracepoint_format_free(&target->format);
 	free(target->slots);
 	binary_close(target->binary);
 	free(target);

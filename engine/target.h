@@ -12,6 +12,7 @@
 
 #include "binary_types.h"
 #include "error.h"
+#include "tracepoint_format.h"
 #include "typed.h"
 
 #include <stdbool.h>
@@ -47,6 +48,7 @@ struct target {
 	char file[32];	       /* a path of it for the kernel, while binary is open */
 	struct typed_source types;
 	bool keeps_kernel_btf;		  /* whose types they are */
+	struct tracepoint_format format;  /* of a tracepoint's record: `types` has names of it */
 	struct binary_types binary_types; /* what these are of, in a user's binary */
 	struct bpf_insn
 		*slots; /* what fetches its arguments (SPLICE_SLOTS); NULL: the probe knows */
@@ -73,8 +75,11 @@ struct target_kind {
 		    struct error *error);
 };
 
+extern const struct target_kind target_kernel_function, target_raw_tracepoint, target_tracepoint,
+	target_user_function, target_profile, target_interval;
 extern const struct target_kind target_kernel_function, target_kernel_return, target_raw_tracepoint,
-	target_user_function, target_user_return, target_usdt, target_profile, target_interval;
+	target_user_function, target_user_return, target_usdt, target_lsm_hook, target_iterator,
+	target_software_event, target_hardware_event, target_profile, target_interval;
 
 /* Opens the file of "FILE:REST". */
 int target_open_binary(struct target *target, const struct target_setting *setting,
@@ -85,5 +90,8 @@ struct btf *target_kernel_btf(struct target *target);
 
 /* Adds a place; the strings are copied. NULL: no memory. */
 struct target_place *target_add_place(struct target *target, const char *name, const char *symbol);
+
+/* Adds a place like this for each CPU that is there. 0 or -errno with the reason. */
+int target_add_cpus(struct target *target, const struct target_place *like, struct error *error);
 
 #endif

@@ -43,6 +43,45 @@ static int resolve_untyped(struct typed_walk *walk, const char *rest)
 	return err ? err : typed_walk_number(walk, SCHEMA_UNSIGNED, sizeof(uint64_t));
 }
 
+/* Text of a length that the record says. */
+static int resolve_dynamic(struct typed_walk *walk, const struct typed_root *root, const char *rest)
+{
+	int err = typed_walk_settle(walk);
+
+	if (*rest)
+		return error_set(walk->error, -EINVAL, "%.*s is text, not a struct", walk->walked,
+				 walk->typed->path);
+	walk->typed->access.is_behind = root->is_behind;
+	walk->typed->access.read = TYPED_DYNAMIC;
+	walk->typed->access.bytes = walk->typed->field.bytes = TYPED_STRING_BYTES;
+	walk->typed->access.align = walk->typed->field.element_bytes = 1;
+	walk->typed->field.kind = SCHEMA_TEXT;
+	return err;
+}
+
+/* What is known of a root's numbers beside their type. */
+static int name_numbers(struct typed_walk *walk, const struct typed_root *root)
+{
+	struct typed *typed = walk->typed;
+	struct schema_field *field = &typed->field;
+	size_t bytes = root->value_count * sizeof(*root->values);
+
+	if (typed->result != TYPED_VALUE || typed->access.read != TYPED_NUMBER ||
+	    typed->access.steps > 1)
+		return 0;
+	if (root->called)
+		field->type = root->called;
+	if (!root->value_count || field->value_count)
+		return 0;
+	typed->values = malloc(bytes);
+	if (!typed->values)
+		return error_set(walk->error, -ENOMEM, "%s: no memory", typed->path);
+	memcpy(typed->values, root->values, bytes);
+	field->values = typed->values;
+	field->value_count = root->value_count;
+	return 0;
+}
+
 static int resolve_from(struct typed *typed, const struct typed_source *source,
 			const struct typed_root *root, struct error *error)
 {
@@ -64,12 +103,17 @@ static int resolve_from(struct typed *typed, const struct typed_source *source,
 				 source->name);
 	typed->access.slot = root->slot;
 	typed->access.steps = root->in_memory;
+	typed->access.is_context = root->in_memory && root->is_context;
 	walk.bits = root->in_memory ? root->offset * 8ull : 0;
+	if (root->is_dynamic)
+		return resolve_dynamic(&walk, root, rest);
 	if (!root->type)
 		return resolve_untyped(&walk, rest);
 	err = walk_parts(&walk, rest);
 	if (!err)
 		err = typed_walk_describe(&walk);
+	if (!err && !*rest)
+		err = name_numbers(&walk, root);
 	return err ? err : typed_walk_settle(&walk);
 }
 

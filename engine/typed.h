@@ -37,8 +37,15 @@ struct typed_root {
 	const char *name; /* "args.sk", "ret"; "": a path begins with a member of it */
 	uint32_t type;	  /* BTF id; 0: 64 bits nothing is known about */
 	int slot;
-	bool in_memory;	     /* it lies in kernel memory, at slots[slot] + offset, */
-	uint32_t offset;     /* else it is the value of the slot */
+	bool in_memory;	 /* it lies in kernel memory, at slots[slot] + offset, */
+	uint32_t offset; /* else it is the value of the slot */
+	bool is_context; /* in_memory: the slot is the program's context, which it may load from */
+	bool is_dynamic; /* in_memory: text elsewhere in the record, see TYPED_DYNAMIC, */
+	bool is_behind;	 /* whose distance counts from behind the root, not from the slot */
+	const char
+		*called; /* its type's name in the field, as "open_flags"; NULL: as the type says */
+	const struct schema_value *values; /* the names of its numbers; NULL: as the type says */
+	int value_count;
 	const char *refused; /* why it cannot be read, as "is passed on the stack"; else NULL */
 };
 
@@ -51,6 +58,7 @@ struct typed_source {
 	char name[128];	       /* the function or event, for errors */
 	struct typed_root *roots;
 	int root_count;
+	struct btf *own; /* types that were made for it, freed with it; NULL: there are none */
 };
 
 /* The arguments and the result of the function that a FUNC describes. Six integers or pointers
@@ -83,11 +91,12 @@ enum typed_result {
 };
 
 enum typed_read {
-	TYPED_NUMBER, /* 1, 2, 4 or 8 bytes */
-	TYPED_BITS,   /* a bitfield */
-	TYPED_BYTES,  /* several bytes as they are */
-	TYPED_TEXT,   /* up to a NUL or `bytes` - 1 */
-	TYPED_STRING, /* the same, by a pointer to what may also be user memory */
+	TYPED_NUMBER,  /* 1, 2, 4 or 8 bytes */
+	TYPED_BITS,    /* a bitfield */
+	TYPED_BYTES,   /* several bytes as they are */
+	TYPED_TEXT,    /* up to a NUL or `bytes` - 1 */
+	TYPED_STRING,  /* the same, by a pointer to what may also be user memory */
+	TYPED_DYNAMIC, /* the same, at slots[slot] + low 16 bits of the 32 at at[0]; one step */
 };
 
 /* How to get at a value: at = slots[slot]; steps - 1 times at = *(at + at[i]), and what is at
@@ -99,6 +108,8 @@ struct typed_access {
 	uint8_t unit_bytes;   /* TYPED_BITS: what is read to have them, 1 to 8 */
 	bool is_signed;
 	bool is_big_endian;	  /* a number: turned round */
+	bool is_context;	  /* the slot is the program's context */
+	bool is_behind;		  /* TYPED_DYNAMIC: + at[0] + 4 */
 	enum typed_read read;	  /* the last step; no steps: TYPED_NUMBER */
 	uint32_t bytes;		  /* of the value in the event */
 	uint32_t align;		  /* which its offset there must be a multiple of */
@@ -112,6 +123,7 @@ struct typed_access {
  *   __be16, __be32, __be64                  unsigned, in host order, type ""
  *   char[n]                                 text, n bytes at most; of char[]: TYPED_STRING_BYTES
  *   char *, unsigned char *                 text
+ *   a dynamic root                          text
  *   arrays of integers (but of __be)        elements, those of the first 256 bytes
  *   struct in6_addr, or a pointer to one    struct "ip_address"
  *   other pointers                          unsigned, 8 bytes

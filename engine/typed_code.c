@@ -108,16 +108,22 @@ static void put_pointer(struct work *work, int dst, const struct node *node)
 	    node->place == IN_STACK ? word_offset(node->where) : node->where, 0);
 }
 
+/* Reads `bytes` from r3 to base + to. */
+static void put_read(struct work *work, int base, int to, uint32_t bytes, int helper)
+{
+	put_set(work, BPF_REG_2, (int)bytes);
+	put_move(work, BPF_REG_1, base);
+	put_add(work, BPF_REG_1, to);
+	put(work, BPF_JMP | BPF_CALL, 0, 0, 0, helper);
+}
+
 /* r3 = what lies `at` behind the node's pointer, r2 = bytes, r1 = base + to */
 static void put_call(struct work *work, const struct node *node, uint32_t at, int base, int to,
 		     uint32_t bytes, int helper)
 {
 	put_pointer(work, BPF_REG_3, node);
 	put_add(work, BPF_REG_3, (int)at);
-	put_set(work, BPF_REG_2, (int)bytes);
-	put_move(work, BPF_REG_1, base);
-	put_add(work, BPF_REG_1, to);
-	put(work, BPF_JMP | BPF_CALL, 0, 0, 0, helper);
+	put_read(work, base, to, bytes, helper);
 }
 
 static int reader(bool is_user)
@@ -127,7 +133,8 @@ static int reader(bool is_user)
 
 static bool is_text(const struct typed_access *access)
 {
-	return access->read == TYPED_TEXT || access->read == TYPED_STRING;
+	return access->read == TYPED_TEXT || access->read == TYPED_STRING ||
+	       access->read == TYPED_DYNAMIC;
 }
 
 static bool is_turned(const struct typed_access *access)
@@ -173,6 +180,64 @@ static void put_string(struct work *work, const struct typed_want *want, const s
 	jump->off = (int16_t)(work->to - jump - 1);
 }
 
+/* r1 = a number of the program's context: a load, for the verifier knows what that may read. */
+static void put_load(struct work *work, const struct node *node, uint32_t at, uint32_t bytes)
+{
+	put_pointer(work, BPF_REG_1, node);
+	put(work, BPF_LDX | BPF_MEM | size_code(bytes), BPF_REG_1, BPF_REG_1, (int)at, 0);
+}
+
+static uint32_t last_at(const struct typed_access *access)
+{
+	return access->at[access->steps - 1];
+}
+
+/* Loads from a context are aligned, and the offset of an instruction has 16 bits. */
+static bool can_load(const struct typed_access *access, uint32_t bytes)
+{
+	return access->is_context && access->steps == 1 && !(last_at(access) % bytes) &&
+	       last_at(access) < INT16_MAX;
+}
+
+static bool is_loaded(const struct typed_access *access)
+{
+	return access->read == TYPED_NUMBER && can_load(access, access->bytes);
+}
+
+/* A number of the context. */
+static void put_loaded(struct work *work, const struct typed_want *want, const struct node *node)
+{
+	put_load(work, node, last_at(want->access), want->access->bytes);
+	if (is_turned(want->access))
+		put_turn(work, want->access);
+	put_store(work, want);
+}
+
+/* Text whose place is told by a number `at` behind the node's pointer. */
+static void put_dynamic(struct work *work, const struct typed_want *want, const struct node *node,
+			uint32_t at)
+{
+	const struct typed_access *access = want->access;
+	int word = NONE;
+
+	if (can_load(access, sizeof(uint32_t))) {
+		put_load(work, node, at, sizeof(uint32_t));
+	} else {
+		word = take_word(work);
+		put_call(work, node, at, BPF_REG_10, word_offset(word), sizeof(uint32_t),
+			 BPF_FUNC_probe_read_kernel);
+		put(work, BPF_LDX | BPF_MEM | BPF_W, BPF_REG_1, BPF_REG_10, word_offset(word), 0);
+	}
+	put(work, BPF_ALU64 | BPF_AND | BPF_K, BPF_REG_1, 0, 0, 0xffff);
+	put_pointer(work, BPF_REG_3, node);
+	put(work, BPF_ALU64 | BPF_ADD | BPF_X, BPF_REG_3, BPF_REG_1, 0, 0);
+	if (access->is_behind)
+		put_add(work, BPF_REG_3, (int)(at + sizeof(uint32_t)));
+	put_read(work, EVENT, (int)want->offset, access->bytes, BPF_FUNC_probe_read_kernel_str);
+	if (word != NONE)
+		give_word(work, word);
+}
+
 static void put_bits(struct work *work, const struct typed_want *want, const struct node *node,
 		     uint32_t at, bool is_user)
 {
@@ -191,11 +256,6 @@ static void put_bits(struct work *work, const struct typed_want *want, const str
 	give_word(work, word);
 }
 
-static uint32_t last_at(const struct typed_access *access)
-{
-	return access->at[access->steps - 1];
-}
-
 static bool last_is_user(const struct typed_access *access)
 {
 	return access->user >> (access->steps - 1) & 1;
@@ -208,8 +268,8 @@ static bool is_behind(const struct work *work, int of, int i)
 	const struct typed_access *from = first->access, *to = next->access;
 
 	return work->node_of[of] == work->node_of[i] && to->steps && from->steps &&
-	       from->read != TYPED_BITS && !is_text(from) && to->read != TYPED_BITS &&
-	       !is_text(to) && last_is_user(from) == last_is_user(to) &&
+	       !is_loaded(from) && !is_loaded(to) && from->read != TYPED_BITS && !is_text(from) &&
+	       to->read != TYPED_BITS && !is_text(to) && last_is_user(from) == last_is_user(to) &&
 	       last_at(from) + from->bytes == last_at(to) &&
 	       first->offset + from->bytes == next->offset;
 }
@@ -251,8 +311,12 @@ static void put_value(struct work *work, int i, const struct node *node)
 	uint32_t at = last_at(want->access);
 	bool is_user = last_is_user(want->access);
 
-	if (is_text(want->access))
+	if (want->access->read == TYPED_DYNAMIC)
+		put_dynamic(work, want, node, at);
+	else if (is_text(want->access))
 		put_string(work, want, node, at, is_user);
+	else if (is_loaded(want->access))
+		put_loaded(work, want, node);
 	else if (want->access->read == TYPED_BITS)
 		put_bits(work, want, node, at, is_user);
 	else if (find_beside(work, i, false) == NONE)
@@ -416,7 +480,8 @@ static int check(const struct work *work, uint8_t *is_written, struct error *err
 		const struct typed_access *access = want->access;
 
 		if (!access->bytes || access->steps > TYPED_DEPTH || access->slot >= TYPED_SLOTS ||
-		    (!access->steps && access->read != TYPED_NUMBER))
+		    (!access->steps && access->read != TYPED_NUMBER) ||
+		    (access->read == TYPED_DYNAMIC && access->steps != 1))
 			return error_set(error, -EINVAL, "value %d: not one that can be read", i);
 		if (want->offset < work->area.from || want->offset > work->area.to ||
 		    work->area.to - want->offset < access->bytes)

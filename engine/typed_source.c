@@ -34,6 +34,8 @@ void typed_source_free(struct typed_source *source)
 	free(source->roots);
 	source->roots = NULL;
 	source->root_count = 0;
+	btf__free(source->own);
+	source->own = NULL;
 }
 
 static int start(struct typed_source *source, const struct btf *btf, const char *name, int roots,

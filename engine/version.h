@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct stacks;
 struct version;
 
 /* What one version leaves to the next. */
@@ -42,6 +43,7 @@ struct version_events {
 	/* Of a replay: what was recorded of a probe, and what became of it. */
 	void (*total)(struct version *version, const char *probe,
 		      const struct probe_totals *totals);
+	struct stacks *(*stacks)(struct version *version); /* NULL: no kernel side */
 	void (*report)(struct version *version, const char *line);
 	void (*used_file)(struct version *version, const char *file);
 	/* `how` is NULL when it exited by itself with `code`, else says what ended it. */
@@ -61,7 +63,8 @@ struct version {
 	struct targets targets; /* it has asked about */
 	int unanswered;		/* pings while it was computing */
 	int messages, restages; /* in this second */
-	bool verifies_slowly;	/* its stages kept the host busy */
+	int stack_requests, resolves;
+	bool verifies_slowly; /* its stages kept the host busy */
 	int source_fd;
 	pid_t pid;	       /* also after its end */
 	const char *condemned; /* why it was killed */

@@ -15,6 +15,7 @@ local attached = require 'moonprobe.stage.attached'
 local blame = require 'moonprobe.blame'
 local engine = require 'moonprobe.engine'
 local keyed = require 'moonprobe.keyed'
+local stack = require 'moonprobe.stack'
 local output = require 'moonprobe.output'
 local print_of = require 'moonprobe.aggregate_print'
 local state = require 'moonprobe.state'
@@ -117,7 +118,10 @@ end
 ---@return any
 function aggregate.as_key(value)
   if value == nil then return '-' end
-  return type(value) == 'cdata' and output.text(value) or value
+  local kind = type(value)
+  if kind == 'string' then return stack.text_key(value) end
+  if kind == 'cdata' then return output.text(value) end
+  return stack.is(value) and value:key() or value
 end
 local as_key = aggregate.as_key
 
@@ -127,7 +131,7 @@ local as_key = aggregate.as_key
 ---@return string
 function aggregate.joined_key(parts, count)
   local texts = {}
-  for i = 1, count do texts[i] = output.text(parts[i]) end
+  for i = 1, count do texts[i] = stack.is(parts[i]) and parts[i]:key() or output.text(parts[i]) end
   return table.concat(texts, SEPARATOR)
 end
 
@@ -175,19 +179,49 @@ end
 
 local function key_parts(self, key)
   if key == true and #self.names == 0 then return {} end
-  if #self.names < 2 then return { key } end
+  if #self.names < 2 then return { stack.from_key(key) } end
   local parts = {}
-  for part in (key .. SEPARATOR):gmatch('(.-)' .. SEPARATOR) do parts[#parts + 1] = part end
+  for part in (key .. SEPARATOR):gmatch('(.-)' .. SEPARATOR) do parts[#parts + 1] = stack.from_key(part) end
   return parts
 end
 
-local function rows_of(self, from, limit)
+local function text_of(row)
+  local texts = {}
+  for i, part in ipairs(row.parts) do texts[i] = tostring(part) end
+  return table.concat(texts, SEPARATOR)
+end
+
+--- Stacks are folded by number: those that read alike are one row. Their names are asked for at once.
+local function read_stacks(self, rows, read)
+  local stacks, by_text, kept = {}, {}, {}
+  for _, row in ipairs(rows) do
+    for _, part in ipairs(row.parts) do if stack.is(part) then stacks[#stacks + 1] = part end end
+  end
+  if #stacks == 0 then return rows end
+  stack.name(stacks)
+  for _, row in ipairs(rows) do
+    local text = read(row)
+    local other = by_text[text]
+    if other then
+      other.cell = self.kind.merge(other.cell, row.cell)
+    else
+      by_text[text], kept[#kept + 1] = row, row
+      row.key = #row.parts == 1 and row.parts[1] or text
+    end
+  end
+  return kept
+end
+
+local function rows_of(self, from, limit, read)
   local rows, options = {}, self.options
   local value, rank = self.kind.value, self.kind.rank or self.kind.value
   for key, cell in pairs(from.cells) do
-    rows[#rows + 1] = { key = key, parts = key_parts(self, key), note = from.notes[key],
-      value = value(cell, options), rank = rank(cell, options), cell = cell }
+    local parts = key_parts(self, key)
+    if #parts == 1 then key = parts[1] end
+    rows[#rows + 1] = { key = key, parts = parts, note = from.notes[key], cell = cell }
   end
+  rows = read_stacks(self, rows, read or text_of)
+  for _, row in ipairs(rows) do row.value, row.rank = value(row.cell, options), rank(row.cell, options) end
   table.sort(rows, function(a, b)
     if a.rank ~= b.rank then return a.rank > b.rank end
     return tostring(a.key) < tostring(b.key)
@@ -216,6 +250,15 @@ end
 function Aggregate:print(limit)
   local from = look(self)
   print_of.rows(self, rows_of(self, from, limit))
+  print_of.overflow(self, from)
+end
+
+--- Prints a line for each key, as flamegraph.pl reads them: the parts that are no stacks, then stacks with
+--- the outermost function first (that of the process called the kernel's), ';' between, and the value.
+---@param limit integer|nil
+function Aggregate:print_folded(limit)
+  local from = look(self)
+  print_of.folded(self, rows_of(self, from, limit, print_of.folded_key))
   print_of.overflow(self, from)
 end
 

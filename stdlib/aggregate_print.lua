@@ -4,6 +4,7 @@
 local job = require 'moonprobe.job'
 local json = require 'moonprobe.json'
 local output = require 'moonprobe.output'
+local stack = require 'moonprobe.stack'
 
 local print_of = {}
 
@@ -20,13 +21,26 @@ local function print_json(self, rows)
   end
 end
 
+--- A row's stacks, a frame a line: what is no stack is not shown beside one that is.
+local function print_stacks(row)
+  local any = false
+  for _, part in ipairs(row.parts) do any = any or stack.is(part) and part.lost ~= stack.NONE end
+  for _, part in ipairs(row.parts) do
+    if stack.is(part) and not (any and part.lost == stack.NONE) then
+      for _, line in ipairs(part:lines()) do output.line('  ' .. output.text(line)) end
+    end
+  end
+end
+
 local function print_text(self, rows)
   if not job.quiet then output.line(self.name) end
   for _, row in ipairs(rows) do
     local parts = {}
+    print_stacks(row)
     for i, part in ipairs(row.parts) do
-      parts[i] = output.text(part)
-      if self.kind.text then parts[i] = (self.names[i] or 'key') .. ' = ' .. parts[i] end
+      if not stack.is(part) then
+        parts[#parts + 1] = (self.kind.text and (self.names[i] or 'key') .. ' = ' or '') .. output.text(part)
+      end
     end
     if row.note then parts[#parts + 1] = output.text(row.note) end
     local key = table.concat(parts, '  ')
@@ -34,10 +48,36 @@ local function print_text(self, rows)
       if key ~= '' then output.line(key) end
       output.line(self.kind.text(row.cell, self.label or self.field or 'value', self.options))
     else
-      output.line(key == '' and output.text(row.value)
+      output.line(key == '' and #row.parts == 0 and output.text(row.value)
         or ('%-40s %12s'):format(key, output.text(row.value)))
     end
   end
+end
+
+--- A row's key on one line.
+---@param row table
+---@return string
+function print_of.folded_key(row)
+  local words, of_process, of_kernel = {}, {}, {}
+  for _, part in ipairs(row.parts) do
+    if not stack.is(part) then
+      words[#words + 1] = (output.text(part):gsub(';', ':'))
+    elseif part.lost ~= stack.NONE then
+      local into = part.kind == 'user' and of_process or of_kernel
+      into[#into + 1] = output.text(part:folded())
+    end
+  end
+  for _, list in ipairs { of_process, of_kernel } do
+    for _, text in ipairs(list) do words[#words + 1] = text end
+  end
+  return table.concat(words, ';')
+end
+
+---@param self table the aggregate
+---@param rows table[] of it
+function print_of.folded(self, rows)
+  if job.json then return print_json(self, rows) end
+  for _, row in ipairs(rows) do output.line(print_of.folded_key(row) .. ' ' .. output.text(row.value)) end
 end
 
 ---@param self table the aggregate

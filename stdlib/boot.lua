@@ -10,6 +10,8 @@
 
 local engine = ...
 
+local ffi = require 'ffi'
+
 --- Modules. `moonprobe.NAME` is stdlib/NAME.lua, from a folder on the search path when one
 --- has it, else embedded. The user's own lie beside the script, or on the path; they are loaded
 --- by stdlib/environment.lua. The host opens files, for it may read them and we may not.

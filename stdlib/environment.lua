@@ -59,6 +59,16 @@ local function compile(source, name, mode, env)
   return setfenv(chunk, env or globals)
 end
 
+--- The same for what the stdlib is given as text: a function that sees the user's globals, and mp.
+---@param text string
+---@param name string of the chunk
+---@return function|nil
+---@return string? message
+function environment.compile(text, name)
+  rawset(globals, 'mp', require 'moonprobe')
+  return compile(text, name)
+end
+
 local function read_file(name)
   local file, message = io.open(name, 'rb')
   if not file then return nil, message end

@@ -7,7 +7,9 @@
 
 local ffi = require 'ffi'
 local bit = require 'bit'
+local constants = require 'moonprobe.constants'
 local engine = require 'moonprobe.engine'
+local stack = require 'moonprobe.stack'
 
 local fields = {}
 
@@ -93,6 +95,46 @@ local function address(bytes)
   return text
 end
 
+--- The same for what programs may choose as they like: it is forgotten when there is much of it.
+local function remembered_some(make)
+  local cache, count = {}, 0
+  return function(number)
+    local text = cache[number]
+    if not text then
+      if count == 10000 then cache, count = {}, 0 end
+      text = make(number)
+      cache[number], count = text, count + 1
+    end
+    return text
+  end
+end
+
+--- O_RDWR|O_CLOEXEC: the names of a number's bits, as constants.lua has them.
+local function flags_text(of, number)
+  local parts, rest = {}, bit.tobit(number % 2 ^ 32)
+  local value = of.values[bit.band(rest, of.mask)]
+  if value ~= nil then
+    if value then parts[1] = value end
+    rest = bit.band(rest, bit.bnot(of.mask))
+  end
+  for _, one in ipairs(of.bits) do
+    local bits = bit.tobit(one[2])
+    if bit.band(rest, bits) == bits then
+      parts[#parts + 1] = one[1]
+      rest = bit.band(rest, bit.bnot(bits))
+    end
+  end
+  local high = math.floor(number / 2 ^ 32)
+  if high > 0 then
+    parts[#parts + 1] = ('0x%x%s'):format(high, bit.tohex(rest)) -- arguments of 64 bits
+  elseif rest ~= 0 then
+    parts[#parts + 1] = '0x' .. bit.tohex(rest):gsub('^0+', '')
+  end
+  return #parts > 0 and table.concat(parts, '|') or of.none or '0'
+end
+
+local mode_text = remembered_some(function(number) return ('0%03o'):format(number) end)
+
 --- By the name of a typedef or struct in moonprobe.bpf.h: raw value -> Lua value.
 local by_type = {
   error_number = function(raw) return error_names[raw] or nil end,
@@ -100,6 +142,8 @@ local by_type = {
   syscall_number = function(raw) return syscall_names[raw] end,
   device_number = function(raw) return device_names[raw] end,
   ip_address = function(raw) return address(raw.bytes) end,
+  kernel_stack = function(raw) return stack.of('kernel', tonumber(raw)) end,
+  user_stack = function(raw) return stack.of('user', tonumber(raw)) end,
 }
 
 --- What they give, as LuaCATS says it.
@@ -109,7 +153,20 @@ local named_types = {
   syscall_number = 'string',
   device_number = 'string',
   ip_address = 'string',
+  kernel_stack = 'moonprobe.Stack',
+  user_stack = 'moonprobe.Stack',
 }
+
+-- Those of the arguments of system calls. (Some have 64 bits.)
+for name, of in pairs(constants.flags) do
+  local text_of = remembered_some(function(number) return flags_text(of, number) end)
+  by_type[name], named_types[name] = function(raw) return text_of(tonumber(raw)) end, 'string'
+end
+for name, of in pairs(constants.names) do
+  local text_of = remembered_some(function(number) return of[number] or tostring(number) end)
+  by_type[name], named_types[name] = function(raw) return text_of(tonumber(raw)) end, 'string'
+end
+by_type.mode_octal, named_types.mode_octal = function(raw) return mode_text(tonumber(raw)) end, 'string'
 
 --- IO_READ, IO_WRITE -> 'read', 'write': the shared start up to its last underscore goes. Names that are
 --- not constants' (of functions, in lower case) stay as they are.
@@ -258,6 +315,9 @@ end
 fields.unsigned_value, fields.signed_value = unsigned_value, signed_value
 --- Does a type's value read as something else than a number?
 fields.is_converted = function(type_name) return by_type[type_name] ~= nil end
+--- Of a stack's type: whose it is.
+---@return 'kernel'|'user'|nil
+fields.stack_kind = function(type_name) return type_name:match '^(%l+)_stack$' end
 --- The text of an address of 16 bytes.
 ---@param bytes string
 ---@return string
@@ -270,6 +330,11 @@ fields.error_name = function(number) return error_names[number] or nil end
 ---@param number integer
 ---@return string
 fields.signal_name = function(number) return signal_names[number] end
+--- What one of constants.names calls a number.
+---@param type_name string
+---@param number integer
+---@return string
+fields.constant_name = function(type_name, number) return by_type[type_name](number) end
 --- Names a device, whatever this machine calls it.
 fields.name_device = function(number, name) device_names[number] = name end
 --- openat for 257, as this architecture has them.
@@ -280,6 +345,7 @@ fields.device_name = function(number) return device_names[number] end
 
 --- From now on names of numbers are those of another machine: what is not remembered has none.
 function fields.forget_names()
+  stack.forget()
   for _, names in pairs { device_names, syscall_names } do
     for number in pairs(names) do names[number] = nil end
   end
@@ -287,9 +353,17 @@ function fields.forget_names()
   getmetatable(syscall_names).__index = function(_, number) return tostring(number) end
 end
 
----@param kind 'device'|'syscall'
+--- Kinds that are not known, of a later version, are passed over.
+---@param kind 'device'|'syscall'|'kernelstack'|'userstack'
 function fields.remember(kind, number, name)
-  if kind == 'device' then device_names[number] = name elseif kind == 'syscall' then syscall_names[number] = name end
+  local of_stack = kind:match '^(%l+)stack$'
+  if kind == 'device' then
+    device_names[number] = name
+  elseif kind == 'syscall' then
+    syscall_names[number] = name
+  elseif of_stack == 'kernel' or of_stack == 'user' then
+    stack.unpack(of_stack, number, name)
+  end
 end
 
 return fields

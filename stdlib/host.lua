@@ -26,6 +26,20 @@ function host.receive()
   return engine.receive()
 end
 
+--- Sends a question, and waits for its answer: the message of the same name.
+---@param name string
+---@param ... string|number
+---@return table
+function host.ask(name, ...)
+  host.send(name, ...)
+  while true do
+    local reply = engine.receive()
+    if not reply then error('the host is gone', 0) end
+    if reply[1] == name then return reply end
+    host.keep(reply)
+  end
+end
+
 function host.keep(message)
   kept[#kept + 1] = message
 end

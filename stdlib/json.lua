@@ -77,7 +77,8 @@ function encode(value)
   elseif kind == 'boolean' then
     return tostring(value)
   elseif kind == 'table' then
-    return table_of(value)
+    local meta = getmetatable(value)
+    return table_of(meta and meta.__json and meta.__json(value) or value)
   elseif kind == 'cdata' and (ffi.istype('uint64_t', value) or ffi.istype('int64_t', value)) then
     return (tostring(value):gsub('U?LL$', ''))
   elseif kind == 'nil' then

@@ -71,6 +71,14 @@ local function declare(source)
   if fd then engine.close(fd) end
 end
 
+--- Has all that the script looks at happened already? So it is with snapshots.
+local function is_snapshot()
+  for _, source in ipairs(stream.sources) do
+    if source.schema.target ~= 'iterator' then return false end
+  end
+  return #stream.sources > 0
+end
+
 --- The host's answers to `ready`: for each plan whether it is accepted, then run: when the old
 --- version stopped (0: there was none), up to where it has handled its records, slot and
 --- generation of each probe; state and counters' fds.
@@ -91,7 +99,7 @@ local function begin(message)
   job.running = true
   host.send('running', stopped_ns > 0 and engine.monotonic() - stopped_ns or 0)
   drain.take_over(handled_until, on_error)
-  if job.stop_at_once then mp.stop() end
+  if job.stop_at_once or is_snapshot() then mp.stop() end
 end
 
 local function finish()

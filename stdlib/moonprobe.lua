@@ -11,6 +11,7 @@
 ---   mp.finally(fn)               runs when the script ends
 ---   mp.gather { busy, quiet }    promptness against CPU time
 ---   mp.state(name, table)        survives a reload
+---   mp.resolve(address or name)  the kernel's functions: 'vfs_read+21' of an address, and back
 ---   mp.completeness()            what was lost, by the kernel's counters
 ---   mp.stop()                    ends the run
 ---
@@ -25,6 +26,7 @@ local job = require 'moonprobe.job'
 local network = require 'moonprobe.network'
 local options = require 'moonprobe.options'
 local output = require 'moonprobe.output'
+local stack = require 'moonprobe.stack'
 local state = require 'moonprobe.state'
 local stream = require 'moonprobe.stream'
 local timers = require 'moonprobe.timers'
@@ -40,13 +42,20 @@ local mp = {
   number = options.number,
   numbers = options.numbers,
   errno = options.errno,
+  signal = options.signal,
   text = options.text,
+  target = options.target,
+  expression = options.expression,
+  expressions = options.expressions,
   choice = options.choice,
   choices = options.choices,
   argument = options.argument,
+  refuse = options.refuse,
   network = network.new,
   columns = output.columns,
   row = output.row,
+  show = output.text,
+  resolve = stack.resolve,
   clock = output.clock,
   error_name = fields.error_name,
   signal_name = fields.signal_name,
@@ -89,14 +98,16 @@ end
 
 --- Prints in intervals: calls the function at the end of each, and once more at the end of the
 --- run for what is left. `opt.count` intervals end the run; without `opt.interval` there is
---- only the end. `opt.time` puts the time of day before each.
----@param opt { interval: number|nil, count: number|nil, time: boolean|nil } of mp.options
+--- only the end. `opt.time` puts the time of day before each, `opt.clear` first clears the screen if
+--- stdout is a terminal; with `opt.joined` nothing is between them, for one row each.
+---@param opt { interval: number?, count: number?, time: boolean?, clear: boolean?, joined: boolean? } of mp.options
 ---@param print fun() prints, and clears what it printed
 function mp.intervals(opt, print)
   if type(print) ~= 'function' then blame('intervals: needs a function') end
   local printed, ended = 0, false
-  local function turn()
-    if printed > 0 and not job.json then output.line('') end
+  local function turn(is_end)
+    if opt.clear and not is_end then output.clear_screen() end
+    if printed > 0 and not job.json and not opt.joined then output.line('') end
     if opt.time then output.moment(mp.now()) end
     printed = printed + 1
     print()
@@ -109,7 +120,7 @@ function mp.intervals(opt, print)
       if ended then mp.stop() end
     end)
   end
-  mp.finally(function() if not ended then turn() end end)
+  mp.finally(function() if not ended then turn(true) end end)
 end
 
 --- How long the worker lets events gather before it looks again: longer costs less CPU, shorter

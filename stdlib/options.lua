@@ -9,6 +9,7 @@
 
 local blame = require 'moonprobe.blame'
 local engine = require 'moonprobe.engine'
+local environment = require 'moonprobe.environment'
 local job = require 'moonprobe.job'
 local nearest = require 'moonprobe.nearest'
 local units = require 'moonprobe.units'
@@ -100,12 +101,100 @@ options.errno = valued('errno', 'an error like ENOENT or 2', function(text)
   for number = 1, 133 do if engine.errno_name(number) == text then return number end end
   return tonumber(text)
 end)
+--- --name SIGTERM, --name TERM or --name 15. The value is the number.
+---@param preset string|nil
+---@param doc string for --help
+---@param letter string|nil
+---@return moonprobe.Option
+options.signal = valued('signal', 'a signal like SIGTERM or 15', function(text)
+  local name = text:upper():gsub('^SIG', '')
+  for number = 1, 64 do if engine.signal_name(number) == name then return number end end
+  local number = tonumber(text)
+  return number and number >= 1 and number <= 64 and number or nil
+end)
 --- --name TEXT
 ---@param preset string|nil
 ---@param doc string for --help
 ---@param letter string|nil
 ---@return moonprobe.Option
 options.text = valued('text', 'text', function(text) return text end)
+
+--- What people write for a probe, as the option's reader gives it: its name.
+---   vfs_*  kprobe:vfs_*      t:sched:sched_switch  tracepoint:...      libc:malloc  uprobe:libc:malloc
+---   p:vfs_read  r:vfs_read   kprobe, kretprobe     p:libc:malloc  r:libc:malloc     uprobe, uretprobe
+local short_families = { p = { 'kprobe', 'uprobe' }, r = { 'kretprobe', 'uretprobe' },
+  t = { 'tracepoint', 'tracepoint' }, u = { 'usdt', 'usdt' } }
+
+local function target_of(text)
+  local first, rest = text:match '^([^:]*):+(.+)$'
+  if not first then return text:find '^[%w_*?%[%].+-]+$' and 'kprobe:' .. text or nil end
+  if engine.asset('probes/' .. first .. '.bpf.o') then return text end
+  local short = short_families[first]
+  if not short then return ('uprobe:%s:%s'):format(first == 'c' and 'libc' or first, rest) end
+  return ('%s:%s'):format(short[rest:find(':', 1, true) and 2 or 1], (rest:gsub('^c:', 'libc:')))
+end
+
+--- --name TARGET: a kernel function or several (vfs_*), a user function (libc:malloc), or any probe
+--- (tracepoint:sched:sched_switch). The value is the probe's name: 'kprobe:vfs_*'.
+---@param preset string|nil
+---@param doc string for --help
+---@param letter string|nil
+---@return moonprobe.Option
+options.target = valued('target', 'a function like vfs_read or libc:malloc, or a probe like kprobe:vfs_*', target_of)
+
+--- Lua expressions, with commas between, as functions of an event.
+---@class moonprobe.Expressions
+---@field [integer] fun(e: moonprobe.Event): any one of them
+---@field texts string[] as they were written
+---@field all fun(e: moonprobe.Event): ... all of them
+
+local function compiled(text, many)
+  local whole = text .. '\n' -- it may end in a comment
+  local chunk, message = environment.compile('return ' .. whole, '=expression')
+  if not chunk then return nil, (message:gsub('^[^:]*:%d+: ', '')) end
+  if not many and not environment.compile('return (' .. whole .. ')', '=expression') then
+    return nil, 'is one value expected'
+  end
+  return environment.compile('return function(e) return ' .. whole .. ' end', '=expression')()
+end
+
+--- The expressions of a list. A comma within one is not between two: what is no expression by itself goes on.
+local function parts_of(text)
+  local parts, open = {}, nil
+  for piece in (text .. ','):gmatch '(.-),' do
+    open = open and open .. ',' .. piece or piece
+    if compiled(open, false) then parts[#parts + 1], open = open:match '^%s*(.-)%s*$', nil end
+  end
+  return parts
+end
+
+local function expression_of(text)
+  local fn, message = compiled(text, false)
+  if not fn then return nil, message end
+  return fn
+end
+
+local function expressions_of(text)
+  local all, message = compiled(text, true)
+  if not all then return nil, message end
+  local list = { texts = parts_of(text), all = all }
+  for i, part in ipairs(list.texts) do list[i] = compiled(part, false) end
+  return list
+end
+
+--- --name 'e.args.count > 4096': Lua of an event e. The value is a function of the event, which where()
+--- takes, and translates for the kernel, as any other.
+---@param preset string|nil
+---@param doc string for --help
+---@param letter string|nil
+---@return moonprobe.Option
+options.expression = valued('expression', 'Lua of an event e', expression_of)
+--- --name 'e.comm, e.args.count'. The value is a moonprobe.Expressions.
+---@param preset string|nil
+---@param doc string for --help
+---@param letter string|nil
+---@return moonprobe.Option
+options.expressions = valued('expressions', 'Lua of an event e', expressions_of)
 
 --- --name one|other
 ---@param choices string[] the first is the preset
@@ -145,10 +234,11 @@ end
 --- A word without an option before it, in the order of `place`.
 ---@param place integer 1 is the first
 ---@param of moonprobe.Option says how it reads
+---@param required boolean|nil the script does not run without it
 ---@return moonprobe.Option
-function options.argument(place, of)
+function options.argument(place, of, required)
   if getmetatable(of) ~= Option then blame('argument: needs an option') end
-  of.place = place
+  of.place, of.required = place, required
   return of
 end
 
@@ -187,7 +277,7 @@ local function help(declared)
   for _, name in ipairs(sorted(declared)) do
     local one = declared[name]
     if one.place then
-      usage = usage .. ' [' .. name:upper() .. ']'
+      usage = usage .. (one.required and ' %s' or ' [%s]'):format(name:upper())
       add(name:upper(), one.doc)
     else
       local left = (one.letter and '-' .. one.letter .. ', ' or '    ') .. '--' .. dashed(name)
@@ -206,10 +296,16 @@ local function help(declared)
     .. '\n' .. table.concat(lines, '\n') .. '\n'
 end
 
-local function refuse(format, ...)
+--- Ends a script whose arguments do not fit together, as a wrong option does.
+---@param format string of string.format
+---@param ... any
+function options.refuse(format, ...)
+  -- `moonprobe check` gives none: what follows cannot be checked.
+  if job.check and #job.arguments == 0 then error(setmetatable({ status = 0 }, options.Exit), 0) end
   error(setmetatable({ status = 2, message = format:format(...) .. '; --help shows the options' },
     options.Exit), 0)
 end
+local refuse = options.refuse
 
 local function find(declared, word)
   local long = word:match('^%-%-([%w-]+)$')
@@ -270,8 +366,8 @@ function options.parse(declared)
     if one.place then places[one.place] = name end
   end
   local function take(name, text)
-    local value = declared[name].parse(text)
-    if value == nil then refuse("%s '%s': needs %s", dashed(name), text, declared[name].expects) end
+    local value, problem = declared[name].parse(text)
+    if value == nil then refuse("%s '%s': %s", dashed(name), text, problem or 'needs ' .. declared[name].expects) end
     values[name] = value
   end
   local place, only_words = 0, false
@@ -307,6 +403,11 @@ function options.parse(declared)
       end
     end
     at = at + 1
+  end
+  for _, name in ipairs(sorted(declared)) do
+    if declared[name].required and values[name] == nil then
+      refuse('%s is missing: %s', name:upper(), declared[name].expects)
+    end
   end
   options.parsed = true
   return values

@@ -7,6 +7,7 @@ local engine = require 'moonprobe.engine'
 local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
 local json = require 'moonprobe.json'
+local stack = require 'moonprobe.stack'
 
 local output = {}
 
@@ -94,6 +95,8 @@ function output.text(value)
     return ('%.3f'):format(value)
   elseif type(value) == 'cdata' then
     return (tostring(value):gsub('U?LL$', ''))
+  elseif stack.is(value) then
+    return output.escaped(tostring(value))
   end
   local text = tostring(value):gsub('[%z\1-\31\127]', escape)
   return text:find('[\128-\255]') and escape_high(text) or text
@@ -175,6 +178,11 @@ end
 ---@param seconds number since 1970
 function output.moment(seconds)
   output.line(job.json and json.object({ 'time' }, { seconds }) or output.clock(seconds))
+end
+
+--- Clears the terminal that stdout is; nothing when it is none, or rows are JSON.
+function output.clear_screen()
+  if not job.json and engine.is_terminal(STDOUT) then put('\27[H\27[2J') end
 end
 
 --- A row without columns: values side by side, or a JSON array.

@@ -13,14 +13,15 @@ local fields = require 'moonprobe.fields'
 local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
 local recording = require 'moonprobe.recording'
+local stack = require 'moonprobe.stack'
 local stream = require 'moonprobe.stream'
 
 ffi.cdef [[
 struct recorder;
 struct recorder *recorder_open(int fd);
 void recorder_count(struct recorder *recorder, int slot, struct event_counters *rows, int cpus);
-int recorder_watch(struct recorder *recorder, int slot, uint32_t offset);
-size_t recorder_noted(struct recorder *recorder, int place, const uint32_t **numbers);
+int recorder_watch(struct recorder *recorder, int slot, uint32_t offset, uint32_t bytes);
+size_t recorder_noted(struct recorder *recorder, int place, const uint64_t **numbers);
 size_t recorder_take(struct recorder *recorder, struct ring *ring, size_t at_most);
 size_t recorder_held(const struct recorder *recorder);
 int recorder_is_full(const struct recorder *recorder);
@@ -61,9 +62,12 @@ end
 --- The numbers whose names only this machine knows.
 local function watch_names(source, known)
   for _, field in ipairs(source.schema.fields) do
-    if field.type == 'device_number' and field.bytes == 4 then
-      local place = C.recorder_watch(recorder, source.slot, field.offset)
-      if place >= 0 then watched[#watched + 1] = { place = place, kind = 'device' } end
+    local kind = field.type == 'device_number' and 'device' or fields.stack_kind(field.type) and field.type:gsub('_', '')
+    if kind then
+      local place = C.recorder_watch(recorder, source.slot, field.offset, field.bytes)
+      if place >= 0 then
+        watched[#watched + 1] = { place = place, kind = kind, stack = fields.stack_kind(field.type) }
+      end
     elseif field.type == 'syscall_number' and not known.syscall then
       known.syscall = {}
       for number, name in pairs(require 'moonprobe.syscalls') do
@@ -75,16 +79,43 @@ local function watch_names(source, known)
   end
 end
 
+--- Stacks have names while the kernel side is there; the host is asked for all at once.
+local function name_stacks(list, kind, stacks)
+  stack.name(stacks)
+  for _, one in ipairs(stacks) do
+    local text = one:packed()
+    if text then list[#list + 1] = { kind, one.number, text } end
+  end
+end
+
 local function noted_names()
-  local list, numbers = {}, ffi.new 'const uint32_t *[1]'
+  local list, numbers = {}, ffi.new 'const uint64_t *[1]'
   for _, one in ipairs(watched) do
-    local count = tonumber(C.recorder_noted(recorder, one.place, numbers))
+    local count, stacks = tonumber(C.recorder_noted(recorder, one.place, numbers)), {}
     for i = 0, count - 1 do
-      local number = numbers[0][i]
-      list[#list + 1] = { one.kind, number, fields.device_name(number) }
+      local number = tonumber(numbers[0][i])
+      if one.stack then
+        stacks[#stacks + 1] = stack.of(one.stack, number)
+      else
+        list[#list + 1] = { one.kind, number, fields.device_name(number) }
+      end
     end
+    name_stacks(list, one.kind, stacks)
   end
   return list
+end
+
+--- A block has at most a megabyte.
+local function put_names(list)
+  local part, bytes = {}, 0
+  for _, one in ipairs(list) do
+    part[#part + 1], bytes = one, bytes + 4 * #one[3] + 64 -- escaped
+    if bytes > 400000 then
+      put(NAMES, recording.names(part))
+      part, bytes = {}, 0
+    end
+  end
+  if #part > 0 then put(NAMES, recording.names(part)) end
 end
 
 local function counters()
@@ -100,8 +131,7 @@ local function counters()
 end
 
 local function flush()
-  local names = noted_names()
-  if #names > 0 then put(NAMES, recording.names(names)) end
+  put_names(noted_names())
   check(C.recorder_flush(recorder))
   put(COUNTERS, counters())
 end

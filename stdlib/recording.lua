@@ -370,7 +370,7 @@ function recording.parse_names(text)
   for line in each_line(text) do
     local kind, number, name = line:match '^(%l+) (%d+) (.*)$'
     if #list == 65536 or not kind then bad 'names that are not understood' end
-    list[#list + 1] = { kind, number_of(number, 0, 2 ^ 32, 'name'), unescape(name) }
+    list[#list + 1] = { kind, number_of(number, 0, 2 ^ 47, 'name'), unescape(name) }
   end
   return list
 end

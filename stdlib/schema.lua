@@ -67,6 +67,7 @@ end
 local function takes(self, field, type_name)
   local plain = type_name:gsub('%?$', '')
   if field.kind == 'c' then return self.readable[field.name .. '_list'] and 'string|string[]' or plain end
+  if fields.stack_kind(field.type) then return 'string[]|integer' end -- names of functions
   if plain == 'integer' and field.element_bytes == 8 then return 'number' end -- people write 1e9
   local is_plain = field.kind == 's' or field.kind == 'b' or plain:find('^integer')
   return is_plain and plain or plain .. '|integer' -- by name, or the number itself

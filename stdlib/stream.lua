@@ -261,12 +261,13 @@ end
 ---@field by? moonprobe.Key|moonprobe.Key[] what is one key
 ---@field full? 'refuse'|'lru' with max_keys keys: refuse new ones, or drop the one unused for longest
 ---@field kernel? boolean an error when it cannot run in the kernel
+---@field key_names? string[] what the parts of a key are called, when they are functions
 ---@field label? string what the values are
 ---@field max_keys? integer (10000)
 ---@field name? string the heading
 ---@field note? moonprobe.Key tells more about a key, as its first event has it
 
-local OPTIONS = { 'by', 'full', 'kernel', 'label', 'max_keys', 'name', 'note' }
+local OPTIONS = { 'by', 'full', 'kernel', 'key_names', 'label', 'max_keys', 'name', 'note' }
 local MOST_KEYS = 1048576 -- bpf/include/plan.h
 
 local function check_options(kind, options)
@@ -311,7 +312,7 @@ local function add_aggregate(self, kind, field, options)
   local made = aggregate.new(kind, {
     probe = self.source.schema.name,
     field = type(field) == 'string' and field or nil,
-    names = names,
+    names = options.key_names or names,
     options = options,
   })
   self.source.sinks[#self.source.sinks + 1] = {

@@ -24,16 +24,7 @@ local typed = {}
 
 local ROOM = 'typed'
 
---- Asks the host, and waits for its answer.
-local function ask(kind, ...)
-  host.send(kind, ...)
-  while true do
-    local reply = engine.receive()
-    if not reply then error('the host is gone', 0) end
-    if reply[1] == kind then return reply end
-    host.keep(reply)
-  end
-end
+local ask = host.ask
 
 local function field_of_reply(reply)
   local one = { kind = reply[2], element_bytes = reply[3], elements = reply[4], bytes = reply[5], type = reply[6],

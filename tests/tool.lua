@@ -11,6 +11,17 @@ local json = dofile 'tests/json.lua'
 return function(name, tap)
   local tool = { null = json.null }
 
+  --- Ends the file where this kernel lacks what a probe needs; what can be asked without it is.
+  ---@param probe string
+  function tool.needs(probe)
+    local result = tap.moonprobe('explain -e ' .. tap.quote(("probe('%s'):count()"):format(probe)))
+    local why = result.err:match 'this kernel has no [^;\n]*' or result.err:match 'this kernel allows no [^\n]*'
+    if not why then return end
+    tap.skip(('%s: what happens at %s'):format(name, probe), why)
+    tool.finish()
+    os.exit(tap.failed > 0 and 1 or 0)
+  end
+
   --- Only the workload is traced.
   ---@param workload string its arguments
   ---@param options string|nil of the tool

@@ -8,11 +8,14 @@
 
 #include "room.bpf.h"
 #include "slots.bpf.h"
+#include "stack.bpf.h"
 
 struct entry_event {
 	struct event_context context;
 	place_number place FIELD("which function, when there are many");
 	__u32 uid FIELD("real user id");
+	kernel_stack kstack FIELD("how the kernel came there");
+	user_stack ustack FIELD("how the process came there");
 	__u64 arg0 FIELD("argument as in its register");
 	__u64 arg1 FIELD("argument as in its register");
 	__u64 arg2 FIELD("argument as in its register");
@@ -37,7 +40,8 @@ static __always_inline __u64 place_of(void *ctx)
 	return want_place ? bpf_get_attach_cookie(ctx) : 0;
 }
 
-static __always_inline void fill_entry(struct entry_event *event, __u64 place, const __u64 *slots)
+static __always_inline void fill_entry(void *ctx, struct entry_event *event, __u64 place,
+				       const __u64 *slots)
 {
 	__builtin_memset(event, 0, offsetof(struct entry_event, arg0));
 	context_of_current(&event->context);
@@ -54,12 +58,16 @@ static __always_inline void fill_entry(struct entry_event *event, __u64 place, c
 	if (!stage_early(event))
 		return;
 	late_of_current(&event->context, 0);
+	if (want_kstack)
+		event->kstack = kernel_stack_here(ctx);
+	if (want_ustack)
+		event->ustack = user_stack_here(ctx, event->context.pid);
 	typed_late(event, slots);
 	event_send(&event->context.header, offsetof(struct entry_event, typed) + typed_bytes,
 		   stage_late(event));
 }
 
-static __always_inline int report_entry(__u64 place, const __u64 *slots)
+static __always_inline int report_entry(void *ctx, __u64 place, const __u64 *slots)
 {
 	struct entry_event *event;
 
@@ -68,7 +76,7 @@ static __always_inline int report_entry(__u64 place, const __u64 *slots)
 	event = room_take();
 	if (!event)
 		return 0;
-	fill_entry(event, place, slots);
+	fill_entry(ctx, event, place, slots);
 	room_give(event);
 	return 0;
 }

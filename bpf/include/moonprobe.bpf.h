@@ -80,6 +80,8 @@ typedef __u32 signal_number;
 typedef __u32 syscall_number;
 typedef __u32 open_flags; /* O_* of open(2) */
 typedef __u32 file_mode;
+typedef __u64 kernel_stack; /* stack.bpf.h */
+typedef __u64 user_stack;
 
 /* What every event starts with. */
 struct event_context {

@@ -9,11 +9,14 @@
 
 #include "room.bpf.h"
 #include "slots.bpf.h"
+#include "stack.bpf.h"
 
 struct return_event {
 	struct event_context context;
 	place_number place FIELD("which function, when there are many");
 	__u32 uid FIELD("real user id");
+	kernel_stack kstack FIELD("how the kernel came to the return");
+	user_stack ustack FIELD("how the process came to the return");
 	__s64 retval FIELD("what it returned, as in its register");
 	__u64 latency_ns FIELD("how long the call took; 0 with entry = 0");
 	__u64 arg0 FIELD("argument as in its register at the call");
@@ -82,8 +85,8 @@ static __always_inline int begin_call(__u64 place, const __u64 *slots)
 	return 0;
 }
 
-static __always_inline void fill_return(struct return_event *event, __u64 place, const __u64 *slots,
-					__u64 latency_ns)
+static __always_inline void fill_return(void *ctx, struct return_event *event, __u64 place,
+					const __u64 *slots, __u64 latency_ns)
 {
 	__builtin_memset(event, 0, offsetof(struct return_event, arg0));
 	context_of_current(&event->context);
@@ -102,24 +105,28 @@ static __always_inline void fill_return(struct return_event *event, __u64 place,
 	if (!stage_early(event))
 		return;
 	late_of_current(&event->context, 0);
+	if (want_kstack)
+		event->kstack = kernel_stack_here(ctx);
+	if (want_ustack)
+		event->ustack = user_stack_here(ctx, event->context.pid);
 	typed_late(event, slots);
 	event_send(&event->context.header, offsetof(struct return_event, typed) + typed_bytes,
 		   stage_late(event));
 }
 
-static __always_inline int send_return(__u64 place, const __u64 *slots, __u64 latency_ns)
+static __always_inline int send_return(void *ctx, __u64 place, const __u64 *slots, __u64 latency_ns)
 {
 	struct return_event *event = room_take();
 
 	if (!event)
 		return 0;
-	fill_return(event, place, slots, latency_ns);
+	fill_return(ctx, event, place, slots, latency_ns);
 	room_give(event);
 	return 0;
 }
 
 /* slots: the result, and the arguments where the hook has them. */
-static __always_inline int report_return(__u64 place, __u64 *slots, bool has_arguments)
+static __always_inline int report_return(void *ctx, __u64 place, __u64 *slots, bool has_arguments)
 {
 	struct call_key key = key_of(place);
 	__u64 latency_ns = 0;
@@ -136,7 +143,7 @@ static __always_inline int report_return(__u64 place, __u64 *slots, bool has_arg
 			__builtin_memcpy(slots, call->slots, sizeof(call->slots));
 		bpf_map_delete_elem(&calls, &key);
 	}
-	return send_return(place, slots, latency_ns);
+	return send_return(ctx, place, slots, latency_ns);
 }
 
 #endif

@@ -6,12 +6,16 @@
 #include <linux/bpf_perf_event.h>
 #include "room.bpf.h"
 #include "slots.bpf.h"
+#include "stack.bpf.h"
 
 struct sample_event {
 	struct event_context context;
 	__u64 ip FIELD("where the CPU was: a kernel address, or one of the process");
 	__u64 period FIELD("of the counter: what one sample stands for");
 	__u32 uid FIELD("real user id");
+	kernel_stack kstack FIELD("what the kernel was doing, while it ran");
+	user_stack
+		ustack FIELD("what the process was doing, or had been when it entered the kernel");
 	bool in_kernel FIELD("the kernel was running, for the process or for itself");
 };
 static int stage_early(struct sample_event *event);
@@ -34,6 +38,10 @@ static __always_inline int report_sample(struct bpf_perf_event_data *ctx)
 	if (!stage_early(&event))
 		return 0;
 	late_of_current(&event.context, 0);
+	if (want_kstack)
+		event.kstack = kernel_stack_here(ctx);
+	if (want_ustack)
+		event.ustack = user_stack_here(ctx, event.context.pid);
 	event_send(&event.context.header, sizeof(event), stage_late(&event));
 	return 0;
 }

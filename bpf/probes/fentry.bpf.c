@@ -13,5 +13,5 @@ CHOICE(1) int on_trampoline(unsigned long long *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_trampoline(slots, ctx);
-	return report_entry(0, slots);
+	return report_entry(ctx, 0, slots);
 }

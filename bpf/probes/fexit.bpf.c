@@ -26,5 +26,5 @@ CHOICE(1) int on_trampoline_exit(unsigned long long *ctx)
 
 	slots_of_trampoline(slots, ctx);
 	slots[SLOT_RESULT] = result_of_trampoline(ctx);
-	return report_return(0, slots, true);
+	return report_return(ctx, 0, slots, true);
 }

@@ -16,7 +16,7 @@ CHOICE(1) int on_trampoline(unsigned long long *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_trampoline(slots, ctx);
-	return report_entry(0, slots);
+	return report_entry(ctx, 0, slots);
 }
 
 SEC("?kprobe.multi")
@@ -25,7 +25,7 @@ CHOICE(2) int on_multi(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_registers(slots, ctx);
-	return report_entry(place_of(ctx), slots);
+	return report_entry(ctx, place_of(ctx), slots);
 }
 
 SEC("?kprobe")
@@ -34,5 +34,5 @@ CHOICE(3) int on_breakpoint(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_registers(slots, ctx);
-	return report_entry(place_of(ctx), slots);
+	return report_entry(ctx, place_of(ctx), slots);
 }

@@ -26,7 +26,7 @@ CHOICE(1) int on_trampoline_exit(unsigned long long *ctx)
 
 	slots_of_trampoline(slots, ctx);
 	slots[SLOT_RESULT] = result_of_trampoline(ctx);
-	return report_return(0, slots, true);
+	return report_return(ctx, 0, slots, true);
 }
 
 SEC("?kprobe.multi")
@@ -44,7 +44,7 @@ CHOICE(2) int on_multi_return(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots[SLOT_RESULT] = PT_REGS_RC(ctx);
-	return report_return(place_of(ctx), slots, false);
+	return report_return(ctx, place_of(ctx), slots, false);
 }
 
 SEC("?kprobe")
@@ -62,5 +62,5 @@ CHOICE(3) int on_breakpoint_return(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots[SLOT_RESULT] = PT_REGS_RC(ctx);
-	return report_return(place_of(ctx), slots, false);
+	return report_return(ctx, place_of(ctx), slots, false);
 }

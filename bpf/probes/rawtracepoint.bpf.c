@@ -12,5 +12,5 @@ CHOICE(1) int on_hit(const unsigned long long *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_trampoline(slots, ctx);
-	return report_entry(0, slots);
+	return report_entry((void *)ctx, 0, slots);
 }

@@ -25,7 +25,7 @@ CHOICE(1) int on_multi_return(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots[SLOT_RESULT] = PT_REGS_RC(ctx);
-	return report_return(place_of(ctx), slots, false);
+	return report_return(ctx, place_of(ctx), slots, false);
 }
 
 SEC("?uprobe")
@@ -43,5 +43,5 @@ CHOICE(2) int on_breakpoint_return(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots[SLOT_RESULT] = PT_REGS_RC(ctx);
-	return report_return(place_of(ctx), slots, false);
+	return report_return(ctx, place_of(ctx), slots, false);
 }

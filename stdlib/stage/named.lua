@@ -4,6 +4,7 @@
 
 jit.off(true, true) -- of this file: see assembler.lua
 
+local constants = require 'moonprobe.constants'
 local fields = require 'moonprobe.fields'
 local value = require 'moonprobe.stage.value'
 
@@ -15,6 +16,12 @@ local types = {
   signal_number = { 1, 64, fields.signal_name, may_be_nil = true },
   syscall_number = { 0, 1023, fields.syscall_name },
 }
+
+for name, numbers in pairs(constants.names) do
+  local most = 0
+  for number in pairs(numbers) do most = math.max(most, number) end
+  types[name] = { 0, most, function(number) return fields.constant_name(name, number) end }
+end
 
 ---@param field table as engine.schema gives it
 function named.is(field)

@@ -12,6 +12,7 @@ local fields = require 'moonprobe.fields'
 local named = require 'moonprobe.stage.named'
 local nearest = require 'moonprobe.nearest'
 local schema = require 'moonprobe.schema'
+local stack = require 'moonprobe.stack'
 local show = require 'moonprobe.testing.show'
 
 local event = {}
@@ -120,6 +121,18 @@ local function put_address(self, to, field, value)
   ffi.copy(place_of(to, field), bytes, 16)
 end
 
+--- A stack by the names of its functions, the innermost first.
+local function put_stack(self, to, field, value)
+  if type(value) ~= 'table' then
+    place_of(to, field)[0] = integer(self, field, value)
+    return
+  end
+  for _, name in ipairs(value) do
+    if type(name) ~= 'string' then refuse(self, field, value, 'a list of names of functions') end
+  end
+  place_of(to, field)[0] = stack.invent(fields.stack_kind(field.type), value)
+end
+
 local function put_array(self, to, field, value)
   if type(value) ~= 'table' or #value > field.elements then
     refuse(self, field, value, ('a list of at most %d numbers'):format(field.elements))
@@ -137,6 +150,8 @@ local function put(self, to, field, value, by_field)
     end
   elseif field.kind == 's' then
     put_address(self, to, field, value)
+  elseif fields.stack_kind(field.type) then
+    put_stack(self, to, field, value)
   elseif field.elements > 0 then
     put_array(self, to, field, value)
   else

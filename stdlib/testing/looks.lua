@@ -2,6 +2,7 @@
 --- Looks: what a test can look at in a run. Looking changes nothing.
 
 local buffer = require 'string.buffer'
+local stack = require 'moonprobe.stack'
 
 --- What a test can look at.
 ---@class moonprobe.Looks
@@ -40,7 +41,7 @@ function Looks:clear()
 end
 
 --- What the aggregates hold: [name][key] = value, [name] = value without keys. The parts of a key
---- have ', ' between.
+--- have ', ' between; stacks are as their folded() gives them.
 ---@return table
 function Looks:aggregates()
   local all = {}
@@ -50,7 +51,9 @@ function Looks:aggregates()
       if #row.parts == 0 then
         held = row.value
       else
-        held[#row.parts == 1 and row.parts[1] or table.concat(row.parts, ', ')] = row.value
+        local parts = {}
+        for i, part in ipairs(row.parts) do parts[i] = stack.is(part) and part:folded() or part end
+        held[#parts == 1 and parts[1] or table.concat(parts, ', ')] = row.value
       end
     end
     one.shown = shown

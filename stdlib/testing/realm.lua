@@ -21,7 +21,7 @@ local realm = {}
 
 local shared = {}
 for name in ('asset ask_for_file blame chains fields nearest own_sources place player reads schema syscalls typed '
-  .. 'units vmdef'):gmatch('%S+') do shared['moonprobe.' .. name] = true end
+  .. 'stack units vmdef'):gmatch('%S+') do shared['moonprobe.' .. name] = true end
 
 local chunks = {} -- [module] = function, compiled once
 

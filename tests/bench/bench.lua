@@ -16,12 +16,14 @@
 ---   events_lost             of those; the tools' buffers are as large as they are by default
 ---   added_cost_per_syscall  CPU time of a getppid(2) with the tool attached, less that without
 ---
---- What the kernel's answers cost is in costs.lua, what has no peer in promises.lua.
+--- What the kernel's answers cost is in costs.lua, what has no peer in promises.lua;
+--- what a hit of a generic probe costs in hooks.lua.
 ---
----   ROUNDS=5 IDLE_SECONDS=10 EVENTS=2000000 tests/bench/run.sh [start] [idle] [flood] [costs] [promises]
+---   ROUNDS=5 IDLE_SECONDS=10 EVENTS=2000000 tests/bench/run.sh [start] [idle] [flood] [costs] [hooks] [promises]
 
 package.path = 'tests/bench/?.lua;' .. package.path
 local costs = require 'costs'
+local hooks = require 'hooks'
 local flood = require 'flood'
 local process = require 'process'
 local promises = require 'promises'
@@ -195,7 +197,11 @@ local function measure_flood(figures)
 end
 
 local function measure_costs(figures)
-  costs.measure(figures, GETUID, EVENTS / 2, ROUNDS, has)
+  costs.measure(figures, costs.questions, GETUID, EVENTS / 2, ROUNDS, has)
+end
+
+local function measure_hooks(figures)
+  costs.measure(figures, hooks.here(), GETUID, EVENTS / 4, ROUNDS, has)
 end
 
 local function measure_promises(figures)
@@ -209,10 +215,10 @@ end
 local figures = report.new()
 local parts = {
   start = measure_start, idle = measure_idle, flood = measure_flood, costs = measure_costs,
-  promises = measure_promises,
+  hooks = measure_hooks, promises = measure_promises,
 }
-for _, part in ipairs(#arg > 0 and arg or { 'start', 'idle', 'flood', 'costs', 'promises' }) do
-  assert(parts[part], 'start, idle, flood, costs or promises, not ' .. part)(figures)
+for _, part in ipairs(#arg > 0 and arg or { 'start', 'idle', 'flood', 'costs', 'hooks', 'promises' }) do
+  assert(parts[part], 'start, idle, flood, costs, hooks or promises, not ' .. part)(figures)
 end
 
 figures:define('start_to_first_event', 'ms', { most = 50 })
@@ -228,6 +234,9 @@ figures:define('reject_comm_cost', 'ns', { ratio_most = { c = 1.15, bpftrace = 0
 figures:define('count_by_comm_cost', 'ns', { ratio_most = { c = 1.15, bpftrace = 0.5 } })
 figures:define('latency_histogram_cost', 'ns', { ratio_most = { c = 1.15, bpftrace = 0.5 } })
 figures:define('fields_three_cost', 'ns', {})
+for _, one in ipairs(hooks.questions) do
+  figures:define(one.name .. '_cost', 'ns', { ratio_most = { bpftrace = 1 } })
+end
 figures:define('reload_pause', 'ms', { most = 5 })
 figures:define('filter_change', 'ms', { most = 2 })
 figures:define('lost_at_1M', 'events', { most = 0 })

@@ -25,9 +25,10 @@ local function number_of(json, key)
   return tonumber(json:match('"' .. key .. '":(%d+)'))
 end
 
+costs.counted = function(text) return number_of(text, 'value') or tonumber(text:match('"count":(%d+),"sum"')) end
+local counted = costs.counted
 local function offered(text) return number_of(text, 'events') end
 local function received(text) return number_of(text, 'received') end
-local function counted(text) return number_of(text, 'value') or tonumber(text:match('"count":(%d+),"sum"')) end
 
 --- Of bpftrace's maps: `@: 5`, `@[load]: 5` or `[256, 512)  5 |@@`, added up.
 local function printed(text)
@@ -47,26 +48,27 @@ local function all(calls) return calls end
 -- differ, the work of the script does not.
 local READING = "local n = 0 probe 'syscall':each(function(e) n = n + 1 if n < 0 then print(%s) end end)"
 
-local questions = {
+--- What measure() is asked for: its own, or those of hooks.lua.
+costs.questions = {
   {
-    name = 'reject_number', passes = some, result = received,
+    name = 'reject_number', peer = true, passes = some, result = received,
     script = [[local n = 0
       probe 'syscall_enter':where(function(e) return e.number == 'getuid' end):each(function() n = n + 1 end)]],
     bpftrace = 'tracepoint:raw_syscalls:sys_enter /pid == $pid && args->id == $number/ { @ = count(); }',
   },
   {
-    name = 'reject_comm', passes = some, result = received,
+    name = 'reject_comm', peer = true, passes = some, result = received,
     script = [[local n = 0
       probe 'syscall_enter':where(function(e) return e.comm == 'curl' end):each(function() n = n + 1 end)]],
     bpftrace = 'tracepoint:raw_syscalls:sys_enter /pid == $pid && comm == "curl"/ { @ = count(); }',
   },
   {
-    name = 'count_by_comm', passes = all, result = counted,
+    name = 'count_by_comm', peer = true, passes = all, result = counted,
     script = "probe 'syscall_enter':count 'comm'",
     bpftrace = 'tracepoint:raw_syscalls:sys_enter /pid == $pid/ { @[comm] = count(); }',
   },
   {
-    name = 'latency_histogram', passes = all, result = counted,
+    name = 'latency_histogram', peer = true, passes = all, result = counted,
     script = "probe 'syscall':histogram 'latency_ns'",
     bpftrace = [[tracepoint:raw_syscalls:sys_enter /pid == $pid/ { @start[tid] = nsecs; }
       tracepoint:raw_syscalls:sys_exit /@start[tid]/ { @ = hist(nsecs - @start[tid]); delete(@start[tid]); }
@@ -86,21 +88,24 @@ local function tools_for(question, pid, number)
     { name = question.as or 'moonprobe', result = question.result, log = 'moonprobe-' .. question.name,
       MOONPROBE, 'run', '-f', 'json', '-p', pid, '-e', put_in(question.script) },
   }
-  if question.bpftrace then
+  if question.peer then
     tools[2] = { name = 'c', result = function(text) return number_of(text, 'events') end,
       log = 'peer-' .. question.name, BUILD .. '/peer', ('%s/%s.bpf.o'):format(BUILD, question.name), pid, number }
-    tools[3] = { name = 'bpftrace', result = printed, log = 'bpftrace-' .. question.name,
+  end
+  if question.bpftrace then
+    tools[#tools + 1] = { name = 'bpftrace', result = printed, log = 'bpftrace-' .. question.name,
       'bpftrace', '-e', put_in(question.bpftrace) }
   end
   return tools
 end
 
 ---@param figures table
+---@param questions table[]
 ---@param number integer of getuid(2)
 ---@param calls integer in a round
 ---@param rounds integer
 ---@param has table which programs are installed
-function costs.measure(figures, number, calls, rounds, has)
+function costs.measure(figures, questions, number, calls, rounds, has)
   local load = flood.start()
   for _ = 1, rounds do
     for _, question in ipairs(questions) do

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/sdt.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,8 +50,10 @@ static int run_flood(void)
 	while (scanf("%ld", &count) == 1) {
 		int64_t cpu = now(CLOCK_PROCESS_CPUTIME_ID), wall = now(CLOCK_MONOTONIC);
 
-		for (long i = 0; i < count; i++)
+		for (long i = 0; i < count; i++) {
+			DTRACE_PROBE1(load, call, i); /* a nop until somebody looks */
 			syscall(SYS_getppid);
+		}
 		cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 		wall = now(CLOCK_MONOTONIC) - wall;
 		make_exception();

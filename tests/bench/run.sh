@@ -5,7 +5,9 @@
 # it cannot run. As root, from `make bench`; settings are environment variables:
 #
 #   ROUNDS=9 IDLE_SECONDS=30 EVENTS=5000000 make bench
-#   tests/bench/run.sh flood        only that part; the others: start, idle, costs, promises
+#   KERNEL=6.12 tests/bench/run.sh hooks    under a kernel of the matrix, emulated: only ratios count
+#   tests/bench/run.sh flood        only that part; the others: start, idle, costs, hooks,
+#                                   promises
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -39,4 +41,10 @@ done
 trap 'rm -f "$BENCH_BUILD/$BENCH_MARK" "$BENCH_BUILD/printed"' EXIT
 trap 'exit 130' INT TERM HUP
 ln -f "$BENCH_BUILD/load" "$BENCH_BUILD/$BENCH_MARK"
-luajit tests/bench/bench.lua "$@"
+if [ -z "${KERNEL:-}" ]; then
+	luajit tests/bench/bench.lua "$@"
+else
+	tests/kernels/boot.sh "$KERNEL" -t 1200 -M 2048 -p bpftrace -p ps -f moonprobe -f build/stdlib -f build/bench -f tests/bench -- \
+		"export BENCH_BUILD=$BENCH_BUILD BENCH_CPUS=1 BENCH_MARK=$BENCH_MARK ROUNDS=${ROUNDS:-3} \
+		EVENTS=${EVENTS:-200000}; luajit tests/bench/bench.lua $*"
+fi

@@ -33,7 +33,8 @@ static int setup(void **state)
 	(void)state;
 	if (geteuid())
 		return 0;
-	setting = (struct probe_setting){.path = &path, .target_pid = getpid(), .targets_fd = -1};
+	setting = (struct probe_setting){
+		.path = &path, .target_pid = getpid(), .targets_fd = -1, .stacks = {-1, -1, -1}};
 	setting.ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, RING, NULL);
 	setting.settings_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "settings", 4,
 					     sizeof(struct script_settings), 1, NULL);

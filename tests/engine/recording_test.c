@@ -324,12 +324,12 @@ static void test_recorded(void **state)
 	struct event events[] = {event_of(10, 0), event_of(11, 1), event_of(12, 1)};
 	int fd = memory_file("", 0);
 	struct recorder *recorder = recorder_open(fd);
-	const uint32_t *noted;
+	const uint64_t *noted;
 
 	(void)state;
 	assert_non_null(recorder);
 	recorder_count(recorder, 7, rows, 2);
-	assert_int_equal(recorder_watch(recorder, 7, TIME_OFFSET), 0);
+	assert_int_equal(recorder_watch(recorder, 7, TIME_OFFSET, 8), 0);
 	assert_true(player_load_bytes(player, events, sizeof(events)));
 	player_until(player, 1e300);
 	assert_int_equal(recorder_take(recorder, player_ring(player), 1 << 20), sizeof(events));

@@ -107,7 +107,7 @@ static void run_as(bool is_spliced, const uint64_t args[5])
 	memcpy(code + START_COUNT, is_spliced ? stub : made.code,
 	       (count - START_COUNT) * sizeof(*code));
 	if (is_spliced) {
-		const struct splice_part parts[] = {{made.code, made.count}, {NULL, 0}};
+		const struct splice_part parts[SPLICE_STUBS] = {{made.code, made.count}};
 
 		assert_int_equal(splice_make(&splice, code, count, parts), 0);
 	}
@@ -619,6 +619,44 @@ static void slots_may_hold_pointers(void **state)
 	assert_int_equal(number_at(8, 8), 0x1234567);
 }
 
+/* The context is the record, as a tracepoint's: it says where its text is. */
+static void a_record_says_where_its_text_is(void **state)
+{
+	uint64_t args[5] = {24, 8 | 0xffffull << 16, 0x1234567};
+	struct typed_root roots[] = {
+		{.name = "at", .slot = 7, .in_memory = true, .is_dynamic = true},
+		{.name = "behind", .slot = 7, .in_memory = true, .is_dynamic = true},
+		{.name = "word", .slot = 7, .in_memory = true, .offset = 16, .is_context = true},
+		{.name = "nowhere", .slot = 5, .in_memory = true, .is_dynamic = true},
+	};
+	struct typed_source source = {.btf = kernel, .name = "test", .roots = roots};
+
+	(void)state;
+	NEEDS_KERNEL;
+	source.root_count = COUNT_OF(roots);
+	roots[1].offset = 8;
+	roots[1].is_behind = true;
+	/* 8 behind the end of the number: 20, so the text at 24 lacks its start. */
+	args[2] |= (uint64_t)'-' << 56 | (uint64_t)'-' << 48 | (uint64_t)'-' << 40 |
+		   (uint64_t)'-' << 32;
+	memcpy(&args[3], "/bin/true", 10);
+	want(&source, "word", 0);
+	want(&source, "at", 8);
+	want(&source, "behind", 72);
+	want(&source, "nowhere", 136);
+	run((struct typed_area){0, 208}, args);
+	assert_int_equal(number_at(0, 8), args[2]);
+	assert_string_equal((char *)event + 8, "/bin/true");
+	assert_true(is_zero(8 + 10, 72));
+	assert_string_equal((char *)event + 72, "----/bin/true");
+	assert_true(is_zero(72 + 14, 208));
+	/* A number of a context is one load. */
+	forget();
+	want(&source, "word", 0);
+	run((struct typed_area){0, 8}, args);
+	assert_int_equal(made.count, 2 + 3 + 2);
+}
+
 /* main: an event on the stack, filled and then put into the map. */
 static void an_event_on_the_stack(void **state)
 {
@@ -662,7 +700,7 @@ static void an_event_on_the_stack(void **state)
 	map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "event", 4, 32, 1, NULL);
 	memcpy(code, start, sizeof(start));
 	code[11].imm = map;
-	const struct splice_part parts[] = {{made.code, made.count}, {NULL, 0}};
+	const struct splice_part parts[SPLICE_STUBS] = {{made.code, made.count}};
 
 	assert_int_equal(splice_make(&splice, code, COUNT_OF(code), parts), 0);
 	fd = load(splice.code, splice.count);
@@ -705,7 +743,11 @@ static void wants_are_checked(void **state)
 {
 	const struct typed_access number = {.bytes = 8, .align = 8}, none = {.align = 1},
 				  text = {.bytes = 16, .align = 1, .steps = 1, .read = TYPED_TEXT},
-				  loose = {.bytes = 16, .align = 1, .read = TYPED_TEXT};
+				  loose = {.bytes = 16, .align = 1, .read = TYPED_TEXT},
+				  far = {.bytes = 16,
+					 .align = 1,
+					 .steps = 2,
+					 .read = TYPED_DYNAMIC};
 
 	(void)state;
 	refused(&number, 12, "value 0: not aligned");
@@ -716,6 +758,7 @@ static void wants_are_checked(void **state)
 	refused(&number, 16, "value 1: lies on another");
 	refused(&none, 8, "value 0: not one that can be read");
 	refused(&loose, 8, "value 0: not one that can be read");
+	refused(&far, 8, "value 0: not one that can be read");
 	assert_int_equal(typed_code_make(&made, NULL, 65, (struct typed_area){0, 8}, &error),
 			 -EINVAL);
 	assert_int_equal(typed_code_make(&made, NULL, 0, (struct typed_area){0, 1 << 20}, &error),
@@ -740,6 +783,7 @@ int main(void)
 		EACH(an_event_on_the_stack),
 		EACH(nothing_wanted),
 		EACH(wants_are_checked),
+		EACH(a_record_says_where_its_text_is),
 	};
 
 	return cmocka_run_group_tests_name("typed_code", tests, setup, teardown);

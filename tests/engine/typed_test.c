@@ -205,11 +205,9 @@ static int teardown(void **state)
 
 static const char *const results[] = {
 	[TYPED_VALUE] = "", [TYPED_STRUCT] = "struct ", [TYPED_ARRAY] = "array "};
-static const char *const reads[] = {[TYPED_NUMBER] = "number",
-				    [TYPED_BITS] = "bits",
-				    [TYPED_BYTES] = "bytes",
-				    [TYPED_TEXT] = "text",
-				    [TYPED_STRING] = "string"};
+static const char *const reads[] = {
+	[TYPED_NUMBER] = "number", [TYPED_BITS] = "bits",     [TYPED_BYTES] = "bytes",
+	[TYPED_TEXT] = "text",	   [TYPED_STRING] = "string", [TYPED_DYNAMIC] = "dynamic"};
 
 /* All of a resolved path as a line: "u4 read number: slot 0 +8 *+16". */
 static const char *described(const struct typed_source *of, const char *path)
@@ -435,6 +433,38 @@ static void records_lie_in_memory(void **state)
 	assert_string_equal(described(&record, "count"), "node has no 'count'; it has args");
 	typed_source_free(&record);
 	assert_int_equal(typed_struct(&record, btf, u32, 3, "", &error), -EINVAL);
+}
+
+/* A record: text that it says the place of, and numbers that are called something. */
+static void roots_can_be_records(void **state)
+{
+	static const struct schema_value names[] = {{"ON", 1}, {"OFF", 2}};
+	struct typed_root roots[] = {
+		{.name = "text", .in_memory = true, .offset = 8, .is_dynamic = true},
+		{.name = "flags", .in_memory = true, .offset = 12, .called = "open_flags"},
+		{.name = "state", .in_memory = true, .offset = 16, .values = names},
+		{.name = "node", .in_memory = true, .offset = 24, .called = "none"},
+		{.name = "mode", .in_memory = true, .offset = 32, .values = names},
+	};
+	static const struct golden golden[] = {
+		{"text", "c64 dynamic slot 0 +8"},
+		{"text.x", "text is text, not a struct"},
+		{"flags", "u4 open_flags number slot 0 +12"},
+		{"state", "i4 ON=1 number slot 0 +16"},
+		{"node", "struct u8 number slot 0 +24"},
+		{"node.state", "u4 state STATE_OFF=0 number slot 0 +24 +28"},
+		{"mode", "u4 state STATE_OFF=0 number slot 0 +32"},
+	};
+	struct typed_source record = {.btf = btf, .name = "made_up", .roots = roots};
+
+	(void)state;
+	record.root_count = COUNT_OF(roots);
+	roots[1].type = u32;
+	roots[2].type = s32;
+	roots[2].value_count = roots[4].value_count = 2;
+	roots[3].type = pointer(node);
+	roots[4].type = btf__find_by_name_kind(btf, "state", BTF_KIND_ENUM);
+	all_are(&record, golden, COUNT_OF(golden));
 }
 
 /* Roots by hand: user memory, and words nothing is known about. */
@@ -675,6 +705,7 @@ int main(void)
 		cmocka_unit_test(paths_have_bounds),
 		cmocka_unit_test(what_is_passed_by_value_is_refused),
 		cmocka_unit_test(records_lie_in_memory),
+		cmocka_unit_test(roots_can_be_records),
 		cmocka_unit_test(roots_can_be_anything),
 		cmocka_unit_test(types_of_a_module),
 		cmocka_unit_test(damaged_types_are_refused),

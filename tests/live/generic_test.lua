@@ -89,6 +89,32 @@ for _, case in ipairs {
   tap.ok(result.status ~= 0 and found and select(2, result.err:gsub('\n', '')) == 1, 'a mistake: ' .. case[3], result)
 end
 
+-- Security hooks look on.
+names = { 'lsm: 5 opens that stay allowed' }
+if has('lsm:file_open', names) then
+  each("probe('lsm:file_open'):where(function(e) return e.args.file.f_path.dentry.d_name.name == 'null' end)"
+    .. ":each(function(e) print(e.comm) end)", 'open 5 /dev/null', 5, 'workload', names[1])
+end
+
+-- Snapshots: once, and the script ends by itself.
+local snapshot = tap.moonprobe('run -f json -p $$ -e ' .. tap.quote [[
+  probe('iter:task'):where(function(e) return e.args.task.tgid == e.args.task.pid end)
+    :each(function(e) print(e.args.task.comm, e.pid) end)]], 20)
+tap.is({ snapshot.status, snapshot.rows[1], #snapshot.rows }, { 0, 'sh\t0', 2 },
+  'iter: with -p one task of all, and the script ends by itself')
+local mine = tap.moonprobe('run -f json -p $$ -e ' .. tap.quote "probe('iter:task_file'):count('args.task.tgid'):every('10s')", 20)
+tap.is(tap.matching(mine.rows, '"args.task.tgid":%d+'), 1, 'iter: with -p the files of one process only')
+
+-- Counters.
+rows = run("probe('software:page-faults:1'):count()", 'exec 5')
+local faults = tonumber((table.concat(rows):match '"value":(%d+)'))
+tap.ok(faults and faults > 100, 'software: page faults of six programs', rows)
+if has('hardware:cycles', { 'hardware: cycles of what works' }) then
+  rows = run("probe('hardware:cycles'):count()", 'spin 200')
+  local cycles = tonumber((table.concat(rows):match '"value":(%d+)'))
+  tap.ok(cycles and cycles > 10, 'hardware: cycles of what works', rows)
+end
+
 -- Clocks.
 rows = run("probe('profile:997'):count('comm')", 'spin 300')
 local count = tonumber((table.concat(rows):match '"value":(%d+)'))

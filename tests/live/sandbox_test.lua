@@ -62,6 +62,7 @@ try('append', function() return io.open(here .. '/script/file', 'a') end)
 try('remove', function() return os.remove(here .. '/script/file') end)
 try('rename', function() return os.rename(here .. '/script/file', here .. '/script/moved') end)
 try('tmpname', os.tmpname)
+try('memory', function() return (io.open '/proc/meminfo':read()) end)
 try('zone', function() return os.date '%z' end)
 ]])
 tap.is({ run.status, run.err, got['went on'] }, { 0, '', '4' }, 'files: the script goes on')
@@ -81,6 +82,7 @@ end
 tap.like(got.tmpname, 'unable to generate', 'refused: tmpname')
 tap.is(tap.slurp(folder .. '/script/file'), 'in script', 'the file is untouched')
 tap.is(got.zone, os.date '%z', 'the time zone is known')
+tap.like(got.memory, '^MemTotal: ', 'as is what the machine has of memory')
 
 -- Programs: the functions are not there. Where they are granted, what is run is nobody.
 local programs = [[

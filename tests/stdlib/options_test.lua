@@ -27,6 +27,7 @@ local function declared()
     every = mp.interval(nil, 'how often', 'i'),
     ports = mp.numbers(nil, 'which'),
     error = mp.errno(nil, 'which error'),
+    signal = mp.signal(nil, 'which signal'),
     states = mp.choices({ 'a', 'b', 'c' }, 'which states'),
   }
 end
@@ -71,6 +72,9 @@ gives('ports', { [80] = true, [443] = true }, 'numbers', '--ports', '80,443')
 gives('ports', { [80] = true }, 'one of them', '--ports=80')
 gives('error', 2, 'an error by name', '--error', 'ENOENT')
 gives('error', 13, 'an error by number', '--error', '13')
+gives('signal', 9, 'a signal by name', '--signal', 'SIGKILL')
+gives('signal', 9, 'a signal without SIG', '--signal', 'kill')
+gives('signal', 34, 'a signal by number', '--signal', '34')
 gives('states', { a = true, c = true }, 'choices', '--states', 'a,c')
 local both = parse(declared(), '-xo', '3s')
 tap.is({ both.failed, both.over }, { true, 3e9 }, 'letters together')
@@ -153,6 +157,47 @@ tap.like(parse({}, '-h').text, '^usage: moonprobe run %[run options%] thing %[op
   'without a description')
 job.source = '#!/usr/bin/env moonprobe\n--- After the first line.\n'
 tap.like(parse({}, '-h').text, 'After the first line', 'a script that is run by its name')
+
+-- Probes, as people write them.
+for text, probe in pairs {
+  ['vfs_read'] = 'kprobe:vfs_read', ['vfs_*'] = 'kprobe:vfs_*', ['vfs_read+0x10'] = 'kprobe:vfs_read+0x10',
+  ['kretprobe:vfs_read'] = 'kretprobe:vfs_read', ['libc:malloc'] = 'uprobe:libc:malloc',
+  ['/bin/bash:readline'] = 'uprobe:/bin/bash:readline', ['c:open'] = 'uprobe:libc:open',
+  ['p:vfs_read'] = 'kprobe:vfs_read', ['p::vfs_read'] = 'kprobe:vfs_read', ['r:vfs_read'] = 'kretprobe:vfs_read',
+  ['p:libc:malloc'] = 'uprobe:libc:malloc', ['r:c:malloc'] = 'uretprobe:libc:malloc',
+  ['t:sched:sched_switch'] = 'tracepoint:sched:sched_switch', ['u:bash:x:y'] = 'usdt:bash:x:y',
+} do
+  tap.is(parse({ probe = mp.target(nil, 'which', 'C') }, '-C', text).probe, probe, 'a probe: ' .. text)
+end
+tap.like(parse({ probe = mp.target(nil, 'which') }, '--probe', 'a b').message, "probe 'a b': needs a function",
+  'no probe')
+
+-- Expressions.
+local function expressions(text) return parse({ some = mp.expressions(nil, 'Lua', 'e') }, '-e', text).some end
+local some = expressions 'e.x, math.max(e.x, 3), "a,b" -- and so on'
+tap.is({ some.all { x = 2 } }, { 2, 3, 'a,b' }, 'expressions: all of them')
+tap.is({ some.texts[1], some.texts[2], some[1] { x = 2 }, some[2] { x = 2 }, some[3] {} },
+  { 'e.x', 'math.max(e.x, 3)', 2, 3, 'a,b' }, 'expressions: one by one')
+local one = parse({ only = mp.expression(nil, 'Lua', 'w') }, '-w', 'e.x > 3 and mp.show(e.x)').only
+tap.is({ one { x = 3 }, one { x = 4 } }, { false, '4' }, 'an expression')
+for text, problem in pairs { ['e.x +'] = "unexpected symbol near '<eof>'", ['1 end, function() return 2'] = 'expected',
+  ['e.x, 2'] = 'one value', ['return 1'] = 'unexpected', [''] = 'one value' } do
+  tap.like(parse({ only = mp.expression(nil, 'Lua', 'w') }, '-w', text).message, "^only '.*': .*" .. problem
+    .. '[^\n]*; %-%-help shows the options$', ('no expression: "%s"'):format(text))
+end
+
+-- What has to be given.
+local needed = { which = mp.argument(1, mp.text(nil, 'which one'), true), more = mp.argument(2, mp.text(nil, 'more')) }
+local is_check = job.check
+job.check = false
+tap.like(parse(needed).message, '^WHICH is missing: text;', 'a missing argument')
+tap.is(parse(needed, 'x').which, 'x', 'a given one')
+tap.like(parse(needed, '-h').text, '^usage: [^\n]* thing WHICH %[MORE%] %[options%]\n', 'in the usage')
+tap.is({ pcall(mp.refuse, '%s does not fit', 'x') }, { false, setmetatable({ status = 2,
+  message = 'x does not fit; --help shows the options' }, options.Exit) }, 'refuse')
+job.check, job.arguments = true, {}
+tap.is(parse(needed).status, 0, 'check: no arguments are no mistake')
+job.check = is_check
 
 -- A script without options.
 local function finish(...)

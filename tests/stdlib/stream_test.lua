@@ -111,7 +111,7 @@ at(here(), function() one:sum('latency_ns', { bye = 'pid' }) end, "sum: no optio
   'a misspelt option')
 at(here(), function() one:count { max_key = 5 } end, "count: no option 'max_key'; did you mean 'max_keys'%?",
   'one of count')
-at(here(), function() one:sum('latency_ns', { 'pid' }) end, "sum: no option '1'; it has by, full, kernel, label",
+at(here(), function() one:sum('latency_ns', { 'pid' }) end, "sum: no option '1'; it has by, full, kernel, key_names, label",
   'a list for options')
 at(here(), function() one:count { full = 'oldest' } end, "count: full: 'refuse' or 'lru'", 'another way to be full')
 for _, wrong in ipairs { 0, -1, 1.5, 2 ^ 21, '10', 0 / 0 } do

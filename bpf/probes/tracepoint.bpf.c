@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* tracepoint: the kernel's tracepoints by category and name, "tracepoint:sched:sched_switch", with
+ * the fields of their records as tracefs describes them: e.args.prev_comm. System calls are among
+ * them, with their arguments by name: "tracepoint:syscalls:sys_enter_openat".
+ *
+ * The record is made for perf, so this costs more than "rawtracepoint:", which has the arguments
+ * that the record is made of. It is the program's context: typed code reads it from slot 0. */
+#include "room.bpf.h"
+
+struct tracepoint_event {
+	struct event_context context;
+	place_number place FIELD("which tracepoint, when there are many");
+	__u32 uid FIELD("real user id");
+	__u8 typed[TYPED_ROOM] FIELD("what is read of its record");
+};
+GENERIC_PROBE(tracepoint, tracepoint, "One event per hit of a tracepoint.",
+	      "What is between two tracepoints; hits while another program of a tracepoint or a "
+	      "kprobe runs on that CPU. Of system calls: those of 32-bit programs.");
+/* (The kernel runs one program of this kind at a time on a CPU: bpf_prog_active.) */
+ROOM(tracepoint_event);
+
+FIELD_SWITCH(uid);
+
+static __always_inline void fill(struct tracepoint_event *event, void *ctx)
+{
+	__u64 slots[SLOTS] = {(__u64)ctx};
+
+	__builtin_memset(event, 0, offsetof(struct tracepoint_event, typed));
+	context_of_current(&event->context);
+	if (want_place)
+		event->place = bpf_get_attach_cookie(ctx);
+	if (want_uid)
+		event->uid = (__u32)bpf_get_current_uid_gid();
+	typed_early(event, slots);
+	if (!stage_early(event))
+		return;
+	late_of_current(&event->context, 0);
+	typed_late(event, slots);
+	event_send(&event->context.header, offsetof(struct tracepoint_event, typed) + typed_bytes,
+		   stage_late(event));
+}
+
+SEC("?tp")
+CHOICE(1) int on_hit(void *ctx)
+{
+	struct tracepoint_event *event;
+
+	if (!process_wanted(current_pid()))
+		return 0;
+	event = room_take();
+	if (!event)
+		return 0;
+	fill(event, ctx);
+	room_give(event);
+	return 0;
+}

@@ -1,0 +1,56 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Hooks: what a hit of each kind of generic probe costs, counted or with a field read, beside the
+--- same of bpftrace on the same hook. What this machine has no hook for is left out: `make bench-kernels`
+--- measures kernel functions in the machines of the matrix.
+
+local costs = require 'costs'
+
+local hooks = {}
+
+local LOAD = (os.getenv('PWD') or '.') .. '/' .. (os.getenv('BENCH_BUILD') or 'build/bench') .. '/'
+  .. (os.getenv('BENCH_MARK') or 'load')
+
+local function all(calls) return calls end
+
+local function question(name, script, bpftrace)
+  return { name = name, passes = all, result = costs.counted, script = (script:gsub('$load', LOAD)),
+    bpftrace = (bpftrace:gsub('$load', LOAD)) }
+end
+
+hooks.questions = {
+  question('tracepoint', "probe 'tracepoint:syscalls:sys_enter_getppid':count()",
+    'tracepoint:syscalls:sys_enter_getppid /pid == $pid/ { @ = count(); }'),
+  question('tracepoint_field', "probe 'tracepoint:raw_syscalls:sys_exit':count 'args.ret'",
+    'tracepoint:raw_syscalls:sys_exit /pid == $pid/ { @[args->ret] = count(); }'),
+  question('uprobe', "probe 'uprobe:$load:syscall':count()", 'uprobe:$load:syscall /pid == $pid/ { @ = count(); }'),
+  question('uprobe_argument', "probe 'uprobe:$load:syscall':count 'arg0'",
+    'uprobe:$load:syscall /pid == $pid/ { @[arg0] = count(); }'),
+  question('uretprobe', "probe('uretprobe:$load:syscall', { entry = 0 }):count()",
+    'uretprobe:$load:syscall /pid == $pid/ { @ = count(); }'),
+  question('usdt', "probe 'usdt:$load:load:call':count()", 'usdt:$load:load:call /pid == $pid/ { @ = count(); }'),
+  question('kprobe', "probe 'kprobe:__x64_sys_getppid':count()",
+    'kprobe:__x64_sys_getppid /pid == $pid/ { @ = count(); }'),
+  question('kprobe_argument', "probe 'kprobe:__x64_sys_getppid':count 'args.regs.orig_ax'",
+    'kprobe:__x64_sys_getppid /pid == $pid/ { @[((struct pt_regs *)arg0)->orig_ax] = count(); }'),
+  question('fentry', "probe 'fentry:__x64_sys_getppid':count()",
+    'kfunc:__x64_sys_getppid /pid == $pid/ { @ = count(); }'),
+  question('kretprobe', "probe('kretprobe:__x64_sys_getppid', { entry = 0 }):count()",
+    'kretprobe:__x64_sys_getppid /pid == $pid/ { @ = count(); }'),
+}
+
+--- Those that this kernel has the hook for.
+---@return table[]
+function hooks.here()
+  local binary, here = os.getenv('MOONPROBE') or './moonprobe', {}
+  for _, one in ipairs(hooks.questions) do
+    local quoted = "'" .. one.script:gsub("'", "'\\''") .. "'"
+    if os.execute(('%s explain -q -e %s >/dev/null 2>&1'):format(binary, quoted)) == 0 then
+      here[#here + 1] = one
+    else
+      io.stderr:write(('bench: %s: not here\n'):format(one.name))
+    end
+  end
+  return here
+end
+
+return hooks
