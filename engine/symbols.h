@@ -6,9 +6,9 @@
  *
  * What has been read is kept: the kernel's functions (42 bytes each with their names: 5 MB for
  * 122,000, read in 80 ms; later modules are not seen before symbols_forget()), the maps of the last
- * 1024 processes, and tables of files, by inode, up to SYMBOLS_BYTES. A process that has ended keeps
- * its names as long as its maps are kept: stacks are often printed when it is gone. A library that
- * is loaded later is found when an address is in no map that is known.
+ * 1024 processes, and tables of files, by inode, up to SYMBOLS_BYTES. A process that has ended
+ * keeps its names as long as its maps are kept: stacks are often printed when it is gone. A library
+ * that is loaded later is found when an address is in no map that is known.
  *
  * Files are read through binary.h, so they may be anybody's; those in containers and those that
  * have been deleted through /proc/PID/map_files (proc(5)), else through /proc/PID/root. C++ names
@@ -50,8 +50,9 @@ int symbols_find(struct symbols *symbols, pid_t pid, const char *name, uint64_t 
 /* Asks anew next time: a process after execve(2), the kernel after a module was loaded. */
 void symbols_forget(struct symbols *symbols, pid_t pid);
 
-/* What the kernel tells of processes while it happens (mappings.h): one that has ended before anybody
- * could read its maps has names as well. All of a process since its start must be told, or nothing. */
+/* What the kernel tells of processes while it happens (mappings.h): one that has ended before
+ * anybody could read its maps has names as well. All of a process since its start must be told, or
+ * nothing. */
 struct symbols_mapping {
 	uint64_t start, end; /* of code */
 	uint64_t offset, inode;
