@@ -16,16 +16,18 @@
 	"/lib/x86_64-linux-gnu:/lib/aarch64-linux-gnu:/usr/lib/x86_64-linux-gnu:"                  \
 	"/usr/lib/aarch64-linux-gnu:/lib64:/usr/lib64:/lib:/usr/lib:/usr/local/lib"
 
-/* The first of these folders that has the file; "lib*" may stand for it with a version. */
-static bool find_in(const char *dirs, const char *name, const char *more, char *path, size_t size)
+/* The first of these folders below `root` that has the file; "lib*" may stand for it with a
+ * version. */
+static bool find_in(const char *root, const char *dirs, const char *name, const char *more,
+		    char *path, size_t size)
 {
 	for (const char *at = dirs; *at;) {
 		size_t length = strcspn(at, ":");
 		glob_t found;
 
-		snprintf(path, size, "%.*s/%s%s", (int)length, at, name, more);
+		snprintf(path, size, "%s%.*s/%s%s", root, (int)length, at, name, more);
 		if (!glob(path, 0, NULL, &found)) {
-			snprintf(path, size, "%s", found.gl_pathv[0]);
+			snprintf(path, size, "%s", found.gl_pathv[0] + strlen(root));
 			globfree(&found);
 			return true;
 		}
@@ -35,14 +37,17 @@ static bool find_in(const char *dirs, const char *name, const char *more, char *
 }
 
 /* A program as the shell would find it, or a library: libc.so.6, libc. */
-static void find_file(const char *name, char *path, size_t size)
+static void find_file(const char *name, pid_t pid, char *path, size_t size)
 {
 	const char *programs = getenv("PATH");
+	char root[32] = "";
 
+	if (pid)
+		snprintf(root, sizeof(root), "/proc/%d/root", pid);
 	if (strchr(name, '/') ||
-	    (!find_in(programs ? programs : "/usr/bin:/bin", name, "", path, size) &&
-	     !find_in(LIBRARIES, name, "", path, size) &&
-	     !find_in(LIBRARIES, name, ".so.[0-9]*", path, size)))
+	    (!find_in(root, programs ? programs : "/usr/bin:/bin", name, "", path, size) &&
+	     !find_in(root, LIBRARIES, name, "", path, size) &&
+	     !find_in(root, LIBRARIES, name, ".so.[0-9]*", path, size)))
 		snprintf(path, size, "%s", name);
 }
 
@@ -59,7 +64,7 @@ int target_open_binary(struct target *target, const struct target_setting *setti
 				 "probe %s: a file, a colon and a function, as %.*s:/bin/bash:main",
 				 target->name, (int)strcspn(target->name, ":"), target->name);
 	snprintf(name, sizeof(name), "%.*s", (int)(colon - target->text), target->text);
-	find_file(name, path, sizeof(path));
+	find_file(name, setting->pid, path, sizeof(path));
 	err = binary_open(&target->binary, path, setting->pid, &why);
 	if (err)
 		return error_set(error, err, "probe %s: %s", target->name, why.text);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 static struct error error;
@@ -247,6 +248,55 @@ static void in_the_root_of_a_process(void **state)
 	}
 }
 
+/* Puts a program of tests/targets there as /usr/bin/of_a_container. */
+static void install(const char *folder)
+{
+	static char bytes[1 << 20];
+	int from = open(target_path("program"), O_RDONLY | O_CLOEXEC), to;
+	ssize_t size = read(from, bytes, sizeof(bytes));
+
+	scratch_fill(folder, (const char *const[]){"usr/", "usr/bin/", NULL});
+	to = open(scratch_path(folder, "usr/bin/of_a_container"), O_WRONLY | O_CREAT | O_CLOEXEC,
+		  0755);
+	assert_true(from >= 0 && to >= 0 && size > 0 && size < (ssize_t)sizeof(bytes));
+	assert_int_equal(write(to, bytes, size), size);
+	close(from);
+	close(to);
+}
+
+/* Without a slash: looked for where that process would find it. */
+static void by_its_name_in_a_container(void **state)
+{
+	char folder[64], byte;
+	int ready[2];
+	pid_t child;
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	scratch_make(folder);
+	install(folder);
+	setenv("PATH", "/usr/bin:/bin", 1);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	child = fork();
+	if (!child) {
+		if (chroot(folder) || write(ready[1], "r", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(open_as("user_function", "uprobe:of_a_container:target_add", 0), -ENOENT);
+	if (open_as("user_function", "uprobe:of_a_container:target_add", child))
+		fail_msg("%s", error.text);
+	assert_int_equal(target->place_count, 1);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	close(ready[0]);
+	close(ready[1]);
+	scratch_remove(folder);
+}
+
 static void static_probes(void **state)
 {
 	(void)state;
@@ -311,6 +361,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(user_functions, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_return_is_of_a_whole_function, setup, teardown),
 		cmocka_unit_test_setup_teardown(in_the_root_of_a_process, setup, teardown),
+		cmocka_unit_test_setup_teardown(by_its_name_in_a_container, setup, teardown),
 		cmocka_unit_test_setup_teardown(static_probes, setup, teardown),
 		cmocka_unit_test_setup_teardown(clocks, setup, teardown),
 	};
