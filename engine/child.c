@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "child.h"
 
+#include "file_limit.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ static void become_worker(int socket)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	file_limit_give_back();
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (null < 0 || dup2(null, 0) < 0)
 		_exit(1);

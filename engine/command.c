@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command.h"
 
+#include "file_limit.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,6 +21,7 @@ static void wait_and_exec(int go, int failed, char **argv)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL); /* as the shell left it, and not as we need it */
+	file_limit_give_back();
 	got = read(go, &byte, 1);
 	if (got != 1)
 		_exit(0); /* the host ended first */

@@ -43,7 +43,8 @@ static bool parse_typed(struct message *message, struct probe_request *request)
 	    !message_copy_text(message, request->typed[index].path,
 			       sizeof(request->typed[0].path)) ||
 	    !message_next_number(message, &offset) || !message_next_text(message, &when) ||
-	    !(offset >= 0 && offset < UINT32_MAX))
+	    !(offset >= 0 && offset < UINT32_MAX && offset == (uint32_t)offset) ||
+	    (strcmp(when, "early") && strcmp(when, "late")))
 		return false;
 	request->typed[index].offset = offset;
 	request->typed[index].late = !strcmp(when, "late");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hook.h"
 
+#include "target.h"
 #include "template.h"
 
 #include <bpf/bpf.h>
@@ -13,7 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FEW 4 /* so many links that are slow to detach are waited for: up to 0.4 s */
+#define REFUSED_MOST 100 /* of a wildcard; each costs some ten attempts */
+#define FEW 4		 /* so many links that are slow to detach are waited for: up to 0.4 s */
 
 static const struct hook_kind *const kinds[] = {
 	&hook_tp_btf,	       &hook_raw_tp,	 &hook_tp,	     &hook_fentry,
@@ -167,6 +169,39 @@ void hook_detach(struct hook_links *links)
 		close_links(links);
 	free(links->fds);
 	*links = (struct hook_links){0};
+}
+
+bool hook_is_refusal(int err)
+{
+	const int not_supported = 524; /* ENOTSUPP, the kernel's own: include/linux/errno.h */
+
+	return err == -EINVAL || err == -ENOENT || err == -ESRCH || err == -EADDRNOTAVAIL ||
+	       err == -EILSEQ || err == -EOPNOTSUPP || err == -EBUSY || err == -EEXIST ||
+	       err == -not_supported;
+}
+
+/* Halves what is refused until it is known which. */
+static int add_range(const struct hook *hook, int program_fd, hook_link_range *link,
+		     struct hook_links *links, int from, int to, int *left)
+{
+	int err = hook_add_link(links, link(hook, program_fd, from, to));
+	int middle = from + (to - from) / 2;
+
+	if (!err || !hook_is_refusal(err) || !hook->target->is_wildcard)
+		return err;
+	if (to - from <= 1) /* too many of them: the reason must be another one */
+		return (*left)-- ? 0 : err;
+	err = add_range(hook, program_fd, link, links, from, middle, left);
+	return err ? err : add_range(hook, program_fd, link, links, middle, to, left);
+}
+
+int hook_add_many(const struct hook *hook, int program_fd, hook_link_range *link,
+		  struct hook_links *links)
+{
+	int left = REFUSED_MOST;
+	int err = add_range(hook, program_fd, link, links, 0, hook->target->place_count, &left);
+
+	return err || links->count ? err : -ENOENT;
 }
 
 int hook_add_link(struct hook_links *links, int link)

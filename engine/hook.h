@@ -83,6 +83,19 @@ struct perf_event_attr;
 int hook_perf_link(struct perf_event_attr *attr, pid_t pid, int cpu, int program_fd,
 		   unsigned long long cookie);
 
+/* Is that an error of the place, so that others may do without it? Of many some cannot be had: on
+ * the kernel's blacklist, not an instruction's start, an instruction that cannot be single-stepped.
+ * Not when what is scarce is gone. */
+bool hook_is_refusal(int err);
+
+/* Links places `from` to before `to` at once. A link or -errno. */
+typedef int hook_link_range(const struct hook *hook, int program_fd, int from, int to);
+
+/* One link for all places. When the kernel refuses that since some cannot be had, several, without
+ * those; a target that is no wildcard needs all. 0 or -errno: also when there are none left. */
+int hook_add_many(const struct hook *hook, int program_fd, hook_link_range *link,
+		  struct hook_links *links);
+
 /* Adds a link; a negative one is returned as it is, else 0 or -errno. */
 int hook_add_link(struct hook_links *links, int link);
 

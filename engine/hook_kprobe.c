@@ -42,7 +42,7 @@ static int attach_each(const struct hook *hook, bool is_return, int program_fd,
 
 		err = hook_add_link(links, hook_perf_link(&attr, -1, 0, program_fd, i));
 		/* Of many some cannot have one (kernel/kprobes.c, the blacklist). */
-		if (err && hook->target->is_wildcard) {
+		if (hook->target->is_wildcard && hook_is_refusal(err)) {
 			refused++;
 			err = 0;
 		}
@@ -70,21 +70,20 @@ static int attach_kretprobe(const struct hook *hook, const char *name, int progr
 	return attach_each(hook, true, program_fd, links, error);
 }
 
-static int link_many(const struct hook *hook, bool is_return, int program_fd)
+static int link_many(const struct hook *hook, int program_fd, int from, int to, uint32_t flags)
 {
 	const struct target *target = hook->target;
-	const char **symbols = calloc(target->place_count, sizeof(*symbols));
-	__u64 *cookies = calloc(target->place_count, sizeof(*cookies));
-	DECLARE_LIBBPF_OPTS(bpf_link_create_opts, options,
-			    .kprobe_multi.flags = is_return ? BPF_F_KPROBE_MULTI_RETURN : 0,
-			    .kprobe_multi.cnt = target->place_count, .kprobe_multi.syms = symbols,
+	const char **symbols = calloc(to - from, sizeof(*symbols));
+	__u64 *cookies = calloc(to - from, sizeof(*cookies));
+	DECLARE_LIBBPF_OPTS(bpf_link_create_opts, options, .kprobe_multi.flags = flags,
+			    .kprobe_multi.cnt = to - from, .kprobe_multi.syms = symbols,
 			    .kprobe_multi.cookies = cookies);
 	int link = -ENOMEM;
 
 	if (symbols && cookies) {
-		for (int i = 0; i < target->place_count; i++) {
-			symbols[i] = target->places[i].symbol;
-			cookies[i] = i;
+		for (int i = from; i < to; i++) {
+			symbols[i - from] = target->places[i].symbol;
+			cookies[i - from] = i;
 		}
 		link = bpf_link_create(program_fd, 0, BPF_TRACE_KPROBE_MULTI, &options);
 		if (link < 0)
@@ -93,6 +92,16 @@ static int link_many(const struct hook *hook, bool is_return, int program_fd)
 	free(symbols);
 	free(cookies);
 	return link;
+}
+
+static int link_calls(const struct hook *hook, int program_fd, int from, int to)
+{
+	return link_many(hook, program_fd, from, to, 0);
+}
+
+static int link_returns(const struct hook *hook, int program_fd, int from, int to)
+{
+	return link_many(hook, program_fd, from, to, BPF_F_KPROBE_MULTI_RETURN);
 }
 
 /* Whether this kernel has fprobe only an attempt tells: with no functions it is refused for
@@ -127,10 +136,10 @@ static int multi_exists(const struct hook *hook, const char *name, struct error 
 		       : 0;
 }
 
-static int attach_multi(const struct hook *hook, bool is_return, int program_fd,
+static int attach_multi(const struct hook *hook, int program_fd, hook_link_range *link,
 			struct hook_links *links, struct error *error)
 {
-	int err = hook_add_link(links, link_many(hook, is_return, program_fd));
+	int err = hook_add_many(hook, program_fd, link, links);
 
 	return err ? error_set(error, err, "%d functions of %s: %s", hook->target->place_count,
 			       hook->target->text, strerror(-err))
@@ -141,14 +150,14 @@ static int attach_kprobe_multi(const struct hook *hook, const char *name, int pr
 			       struct hook_links *links, struct error *error)
 {
 	(void)name;
-	return attach_multi(hook, false, program_fd, links, error);
+	return attach_multi(hook, program_fd, link_calls, links, error);
 }
 
 static int attach_kretprobe_multi(const struct hook *hook, const char *name, int program_fd,
 				  struct hook_links *links, struct error *error)
 {
 	(void)name;
-	return attach_multi(hook, true, program_fd, links, error);
+	return attach_multi(hook, program_fd, link_returns, links, error);
 }
 
 const struct hook_kind hook_kprobe = {"kprobe", single_exists, NULL, attach_kprobe};

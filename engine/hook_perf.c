@@ -61,17 +61,21 @@ static int exists(const struct hook *hook, const char *name, struct error *error
 static int attach(const struct hook *hook, const char *name, int program_fd,
 		  struct hook_links *links, struct error *error)
 {
+	int err = 0;
+
 	(void)name;
 	for (int i = 0; i < hook->target->place_count; i++) {
 		const struct target_place *place = &hook->target->places[i];
 		struct perf_event_attr attr = attr_of(place);
-		int err =
-			hook_add_link(links, hook_perf_link(&attr, -1, place->cpu, program_fd, i));
 
-		if (err)
-			return error_set(error, err, "%s: %s", place->name, strerror(-err));
+		err = hook_add_link(links, hook_perf_link(&attr, -1, place->cpu, program_fd, i));
+		/* The CPU has gone offline since it was listed: there is nothing to sample. */
+		if (err && err != -ENODEV)
+			break;
 	}
-	return 0;
+	if (!err || (err == -ENODEV && links->count))
+		return 0;
+	return error_set(error, err, "%s: %s", hook->target->name, strerror(-err));
 }
 
 const struct hook_kind hook_perf_event = {"perf_event", exists, NULL, attach};

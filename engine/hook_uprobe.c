@@ -41,12 +41,18 @@ static int attach_each(const struct hook *hook, bool is_return, int program_fd,
 			.config2 = place->offset,
 		};
 		pid_t pid = hook->pid ? hook->pid : -1;
-		int err = hook_add_link(
-			links, hook_perf_link(&attr, pid, pid < 0 ? 0 : -1, program_fd, i));
+		int err =
+			place->semaphore > UINT32_MAX
+				? -EINVAL /* no room for it */
+				: hook_add_link(links, hook_perf_link(&attr, pid, pid < 0 ? 0 : -1,
+								      program_fd, i));
 
+		if (hook->target->is_wildcard && hook_is_refusal(err) &&
+		    (links->count || i < hook->target->place_count - 1))
+			continue;
 		if (err)
 			return error_set(error, err, "uprobe at %s in %s: %s", place->name,
-					 place->symbol, strerror(-err));
+					 hook->target->name, strerror(-err));
 	}
 	return 0;
 }
@@ -123,37 +129,53 @@ static int multi_exists(const struct hook *hook, const char *name, struct error 
 			      : error_set(error, -ENOENT, "this kernel has no uprobe.multi (6.6)");
 }
 
-static int attach_multi(const struct hook *hook, bool is_return, int program_fd,
-			struct hook_links *links, struct error *error)
+static int link_many(const struct hook *hook, int program_fd, int from, int to, uint32_t flags)
 {
 	const struct target *target = hook->target;
-	uint64_t *numbers = calloc(3 * (size_t)target->place_count, sizeof(*numbers));
-	uint64_t *semaphores = numbers + target->place_count;
-	uint64_t *cookies = semaphores + target->place_count;
+	size_t count = to - from;
+	uint64_t *numbers = calloc(3 * count, sizeof(*numbers));
 	struct uprobe_multi_link attr = {
 		.program_fd = program_fd,
 		.attach_type = ATTACH_TYPE_UPROBE_MULTI,
 		.path = (uintptr_t)target->file,
 		.offsets = (uintptr_t)numbers,
-		.ref_ctr_offsets = (uintptr_t)semaphores,
-		.cookies = (uintptr_t)cookies,
-		.count = target->place_count,
-		.multi_flags = is_return ? UPROBE_MULTI_RETURN : 0,
+		.count = count,
+		.multi_flags = flags,
 		.pid = hook->pid,
 	};
-	int err;
+	int link;
 
 	if (!numbers)
-		return error_set(error, -ENOMEM, "no memory");
-	for (int i = 0; i < target->place_count; i++) {
-		numbers[i] = target->places[i].offset;
-		semaphores[i] = target->places[i].semaphore;
-		cookies[i] = i;
+		return -ENOMEM;
+	attr.ref_ctr_offsets = (uintptr_t)(numbers + count);
+	attr.cookies = (uintptr_t)(numbers + 2 * count);
+	for (int i = from; i < to; i++) {
+		numbers[i - from] = target->places[i].offset;
+		numbers[count + i - from] = target->places[i].semaphore;
+		numbers[2 * count + i - from] = i;
 	}
-	err = hook_add_link(links, link_create(&attr));
+	link = link_create(&attr);
 	free(numbers);
-	return err ? error_set(error, err, "%d places of %s: %s", target->place_count, target->text,
-			       strerror(-err))
+	return link;
+}
+
+static int link_calls(const struct hook *hook, int program_fd, int from, int to)
+{
+	return link_many(hook, program_fd, from, to, 0);
+}
+
+static int link_returns(const struct hook *hook, int program_fd, int from, int to)
+{
+	return link_many(hook, program_fd, from, to, UPROBE_MULTI_RETURN);
+}
+
+static int attach_multi(const struct hook *hook, int program_fd, hook_link_range *link,
+			struct hook_links *links, struct error *error)
+{
+	int err = hook_add_many(hook, program_fd, link, links);
+
+	return err ? error_set(error, err, "%d places of %s: %s", hook->target->place_count,
+			       hook->target->text, strerror(-err))
 		   : 0;
 }
 
@@ -161,14 +183,14 @@ static int attach_uprobe_multi(const struct hook *hook, const char *name, int pr
 			       struct hook_links *links, struct error *error)
 {
 	(void)name;
-	return attach_multi(hook, false, program_fd, links, error);
+	return attach_multi(hook, program_fd, link_calls, links, error);
 }
 
 static int attach_uretprobe_multi(const struct hook *hook, const char *name, int program_fd,
 				  struct hook_links *links, struct error *error)
 {
 	(void)name;
-	return attach_multi(hook, true, program_fd, links, error);
+	return attach_multi(hook, program_fd, link_returns, links, error);
 }
 
 const struct hook_kind hook_uprobe_multi = {"uprobe.multi", multi_exists, prepare_multi,

@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include "command_line.h"
+#include "file_limit.h"
 #include "kernel_btf.h"
 #include "script.h"
 #include "watch.h"
@@ -100,6 +101,7 @@ int host_open(struct host *host, struct error *error)
 	sigset_t signals;
 	int err;
 
+	file_limit_raise();
 	memset(host, 0, sizeof(*host));
 	host->signals = (struct loop_source){.fd = -1, .ready = on_signal};
 	err = loop_open(&host->loop);

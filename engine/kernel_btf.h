@@ -12,4 +12,9 @@ struct btf;
 struct btf *kernel_btf_load(void); /* NULL and errno; stays ours: do not free */
 void kernel_btf_release(void);	   /* the next load parses again */
 
+/* For who looks into it for longer: as kernel_btf_load(), but a release waits until it is let go as
+ * often as it was kept. Scripts load and run independently of each other. */
+struct btf *kernel_btf_keep(void);
+void kernel_btf_let_go(void);
+
 #endif

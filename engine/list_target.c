@@ -17,7 +17,8 @@ static void type_in_c(const struct btf *btf, uint32_t id, char *text, size_t siz
 	const char *name, *before = "";
 	char stars[8] = "";
 
-	while (type && id && (btf_is_mod(type) || btf_is_ptr(type))) {
+	/* Types of a file may be a circle. */
+	for (int i = 0; i < 32 && type && id && (btf_is_mod(type) || btf_is_ptr(type)); i++) {
 		if (btf_is_ptr(type) && strlen(stars) + 2 < sizeof(stars))
 			strcat(stars, "*");
 		id = type->type;

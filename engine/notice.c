@@ -74,6 +74,7 @@ static bool on_ready(struct version *version, struct message *message)
 	if (version->ready)
 		return false;
 	version->ready = true;
+	targets_close(&version->targets); /* it can ask no more; files and types were open */
 	version->events->ready(version);
 	return true;
 }

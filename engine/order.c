@@ -240,6 +240,23 @@ int order_places(struct version *version, const struct target *target, int from)
 	return dispatch(version, message);
 }
 
+/* The names of an enum's values; of one that has more than fit its numbers are shown. */
+static void add_values(struct message *message, const struct schema_field *field)
+{
+	struct message *full = malloc(sizeof(*full));
+
+	if (!full)
+		return;
+	*full = *message;
+	for (int i = 0; i < field->value_count; i++) {
+		message_number(full, field->values[i].value);
+		message_text(full, field->values[i].name);
+	}
+	if (!full->broken)
+		*message = *full;
+	free(full);
+}
+
 static const char *kind_of(const struct typed *typed, char letter[2])
 {
 	if (typed->result != TYPED_VALUE)
@@ -266,10 +283,13 @@ int order_typed(struct version *version, const struct typed *typed, const char *
 		message_number(message, field->bytes);
 		message_text(message, field->type);
 		message_text(message, field->doc);
-		for (int i = 0; i < field->value_count; i++) {
-			message_number(message, field->values[i].value);
-			message_text(message, field->values[i].name);
-		}
+		add_values(message, field);
+	}
+	/* The worker waits for an answer, whatever a file has for names. */
+	if (message && message->broken) {
+		message_start(message, "typed");
+		message_text(message, "error");
+		message_text(message, "its type has a name that is too long");
 	}
 	return dispatch(version, message);
 }

@@ -242,6 +242,8 @@ static int open_object(struct probe *probe, struct error *error)
 				  "-v to see why, moonprobe doctor tells what this kernel allows",
 				  request->name, strerror(-err));
 	}
+	if (probe->target)
+		target_forget_types(probe->target);
 	asset_unload(&object);
 	return err;
 }
@@ -325,8 +327,10 @@ int probe_attach(struct probe *probe, struct error *error)
 		if (program->dispatcher_fd < 0 || program->attached)
 			continue;
 		err = hook_attach(&hook, program->dispatcher_fd, &program->links, &why);
-		if (err)
+		if (err) {
+			probe_detach(probe);
 			return error_set(error, err, "probe %s: %s", probe->request.name, why.text);
+		}
 		program->attached = true;
 	}
 	return 0;

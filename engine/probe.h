@@ -72,8 +72,9 @@ int probe_load_object(const struct search_path *path, const char *name, struct a
 /* Opens it; its events carry `slot`. There is no body yet: nothing happens when attached. */
 int probe_open(struct probe **probe, const struct probe_request *request, uint8_t slot,
 	       const struct probe_setting *setting, struct error *error);
-int probe_attach(struct probe *probe, struct error *error); /* no-op when attached */
-void probe_detach(struct probe *probe);			    /* can be attached again */
+/* All of it or nothing; no-op when attached. */
+int probe_attach(struct probe *probe, struct error *error);
+void probe_detach(struct probe *probe); /* can be attached again */
 
 /* True when an instance for `request` could be this one: same probe, same knobs, the same typed
  * fields at the same places. */

@@ -2,6 +2,8 @@
 #include "target.h"
 
 #include "binary.h"
+#include "cpu_list.h"
+#include "kernel_btf.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -61,6 +63,24 @@ struct target_place *target_add_place(struct target *target, const char *name, c
 	return one->name && one->symbol ? one : NULL;
 }
 
+struct btf *target_kernel_btf(struct target *target)
+{
+	if (target->keeps_kernel_btf)
+		return kernel_btf_load();
+	target->keeps_kernel_btf = kernel_btf_keep();
+	return target->keeps_kernel_btf ? kernel_btf_load() : NULL;
+}
+
+void target_forget_types(struct target *target)
+{
+	typed_source_free(&target->types);
+	target->types.btf = NULL;
+	binary_types_free(&target->binary_types);
+	if (target->keeps_kernel_btf)
+		kernel_btf_let_go();
+	target->keeps_kernel_btf = false;
+}
+
 static int add_cpu(struct target *target, const struct target_place *like, int cpu)
 {
 	char name[16];
@@ -80,17 +100,14 @@ static int add_cpu(struct target *target, const struct target_place *like, int c
 
 int target_add_cpus(struct target *target, const struct target_place *like, struct error *error)
 {
-	FILE *online = fopen("/sys/devices/system/cpu/online", "re");
-	int first, last, got, err = 0;
+	int *cpus, count = cpu_list_online(&cpus), err = 0;
 
-	if (!online)
-		return error_set(error, -errno, "probe %s: which CPUs there are cannot be read",
-				 target->name);
-	/* "0-3,5" */
-	while (!err && (got = fscanf(online, "%d-%d%*[,\n]", &first, &last)) > 0)
-		for (int cpu = first; !err && cpu <= (got == 2 ? last : first); cpu++)
-			err = add_cpu(target, like, cpu);
-	fclose(online);
+	if (count < 0)
+		return error_set(error, count, "probe %s: which CPUs there are cannot be read: %s",
+				 target->name, strerror(-count));
+	for (int i = 0; i < count && !err; i++)
+		err = add_cpu(target, like, cpus[i]);
+	free(cpus);
 	return err ? error_set(error, err, "probe %s: no memory", target->name) : 0;
 }
 
@@ -103,10 +120,9 @@ void target_close(struct target *target)
 		free(target->places[i].symbol);
 	}
 	free(target->places);
-	typed_source_free(&target->types);
+	target_forget_types(target);
 	tracepoint_format_free(&target->format);
 	free(target->slots);
-	binary_types_free(&target->binary_types);
 	binary_close(target->binary);
 	free(target);
 }

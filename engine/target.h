@@ -47,6 +47,7 @@ struct target {
 	struct binary *binary; /* of a user's target, else NULL */
 	char file[32];	       /* a path of it for the kernel, while binary is open */
 	struct typed_source types;
+	bool keeps_kernel_btf;		  /* whose types they are */
 	struct tracepoint_format format;  /* of a tracepoint's record: `types` has names of it */
 	struct binary_types binary_types; /* what these are of, in a user's binary */
 	struct bpf_insn
@@ -62,6 +63,9 @@ struct target_setting {
 int target_open(struct target **target, const char *kind, const char *name,
 		const struct target_setting *setting, struct error *error);
 void target_close(struct target *target); /* NULL is fine */
+
+/* Nothing more will be resolved: they may be much memory. */
+void target_forget_types(struct target *target);
 
 /* For the files of the kinds. */
 
@@ -80,6 +84,9 @@ extern const struct target_kind target_kernel_function, target_kernel_return, ta
 /* Opens the file of "FILE:REST". */
 int target_open_binary(struct target *target, const struct target_setting *setting,
 		       const char **rest, struct error *error);
+
+/* The kernel's types, which stay until the target's are forgotten. NULL and errno. */
+struct btf *target_kernel_btf(struct target *target);
 
 /* Adds a place; the strings are copied. NULL: no memory. */
 struct target_place *target_add_place(struct target *target, const char *name, const char *symbol);

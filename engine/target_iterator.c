@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Iterators: NAME of those the kernel has: task, task_file, tcp, udp, bpf_map... What one hands
  * over is struct bpf_iter__NAME. */
-#include "kernel_btf.h"
 #include "nearest.h"
 #include "target.h"
 
@@ -31,7 +30,7 @@ static int not_found(const struct target *target, const struct btf *kernel, stru
 
 static int open(struct target *target, const struct target_setting *setting, struct error *error)
 {
-	struct btf *kernel = kernel_btf_load();
+	struct btf *kernel = target_kernel_btf(target);
 	char name[TARGET_NAME + sizeof(PREFIX)];
 	struct error why;
 	int id, err;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Kernel functions: FUNC, FUNC+0x10, or a wildcard, as functions.h reads them. */
 #include "functions.h"
-#include "kernel_btf.h"
 #include "target.h"
 
 #include <bpf/btf.h>
@@ -24,8 +23,9 @@ static int split(const char *text, char *name, size_t size, uint64_t *offset, st
 	name[length] = 0;
 	if (!plus)
 		return 0;
-	*offset = strtoull(plus + 1, &end, 0);
-	if (!plus[1] || *end)
+	errno = 0;
+	*offset = strtoull(plus + 1, &end, 0); /* which takes signs and spaces, too */
+	if (plus[1] < '0' || plus[1] > '9' || *end || errno)
 		return error_set(error, -EINVAL, "%s: behind the plus: bytes, as 0x10 or 16", text);
 	return functions_is_wildcard(name)
 		       ? error_set(error, -EINVAL, "%s: an offset is for one function", text)
@@ -35,7 +35,7 @@ static int split(const char *text, char *name, size_t size, uint64_t *offset, st
 /* The types of one function; without them it has no names for its arguments. */
 static int find_types(struct target *target, struct error *error)
 {
-	struct btf *kernel = kernel_btf_load();
+	struct btf *kernel = target_kernel_btf(target);
 	const struct target_place *place = target->places;
 	int id = kernel ? btf__find_by_name_kind(kernel, place->symbol, BTF_KIND_FUNC) : 0;
 	int err;
@@ -50,42 +50,63 @@ static int find_types(struct target *target, struct error *error)
 	return 0;
 }
 
-static int open_return(struct target *target, const struct target_setting *setting,
-		       struct error *error)
+static int add_places(struct target *target, const char *name, uint64_t offset, struct error *error)
 {
 	struct functions functions = {0};
-	struct error why;
-	char name[128];
-	uint64_t offset;
-	int err;
+	int err = functions_match(name, &functions, error);
 
-	(void)setting;
-	err = split(target->text, name, sizeof(name), &offset, &why);
-	if (!err)
-		err = functions_match(name, &functions, &why);
 	for (size_t i = 0; i < functions.count && !err; i++) {
-		struct target_place *place =
-			target_add_place(target, functions.list[i].name, functions.list[i].name);
+		const char *one = functions.list[i].name;
+		struct target_place *place;
 
+		/* Two modules may have one of that name; the kernel is told names only. */
+		if (i && !strcmp(one, functions.list[i - 1].name))
+			continue;
+		place = target_add_place(target, one, one);
 		if (!place)
-			err = error_set(&why, -ENOMEM, "no memory");
+			err = error_set(error, -ENOMEM, "no memory");
 		else
 			place->offset = offset;
 	}
 	functions_free(&functions);
+	return err;
+}
+
+static int open_function(struct target *target, bool is_return, struct error *error)
+{
+	struct error why;
+	char name[128];
+	uint64_t offset;
+	int err = split(target->text, name, sizeof(name), &offset, &why);
+
+	if (!err && is_return && offset)
+		err = error_set(&why, -EINVAL,
+				"a return is of a whole function, without an offset");
+	if (!err)
+		err = add_places(target, name, offset, &why);
+	if (err)
+		return error_set(error, err, "probe %s: %s", target->name, why.text);
 	target->is_wildcard = functions_is_wildcard(name);
 	/* Behind its first instruction the registers hold something else. */
-	if (!err && !target->is_wildcard && !offset)
+	if (!target->is_wildcard && !offset)
 		err = find_types(target, &why);
 	target->types.is_raw = true;
 	return err ? error_set(error, err, "probe %s: %s", target->name, why.text) : 0;
 }
 
+static int open_return(struct target *target, const struct target_setting *setting,
+		       struct error *error)
+{
+	(void)setting;
+	return open_function(target, true, error);
+}
+
 static int open_call(struct target *target, const struct target_setting *setting,
 		     struct error *error)
 {
-	int err = open_return(target, setting, error);
+	int err = open_function(target, false, error);
 
+	(void)setting;
 	typed_source_of_call(&target->types);
 	return err;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Security hooks: NAME as in include/linux/lsm_hook_defs.h: the kernel's function bpf_lsm_NAME. */
-#include "kernel_btf.h"
 #include "nearest.h"
 #include "target.h"
 
@@ -30,7 +29,7 @@ static int not_found(const struct target *target, const struct btf *kernel, stru
 
 static int open(struct target *target, const struct target_setting *setting, struct error *error)
 {
-	struct btf *kernel = kernel_btf_load();
+	struct btf *kernel = target_kernel_btf(target);
 	char function[TARGET_NAME + sizeof(PREFIX)];
 	struct error why;
 	int id, err;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Raw tracepoints: NAME, with the arguments the kernel hands over, typed by its BTF. */
-#include "kernel_btf.h"
 #include "target.h"
 
 #include <errno.h>
 
 static int open(struct target *target, const struct target_setting *setting, struct error *error)
 {
-	struct btf *kernel = kernel_btf_load();
+	struct btf *kernel = target_kernel_btf(target);
 	struct error why;
 	int err;
 
@@ -18,7 +17,9 @@ static int open(struct target *target, const struct target_setting *setting, str
 	if (err)
 		return error_set(error, err, "probe %s: %s", target->name, why.text);
 	target->arguments = target->types.root_count;
-	return target_add_place(target, target->text, target->text) ? 0 : -ENOMEM;
+	if (!target_add_place(target, target->text, target->text))
+		return error_set(error, -ENOMEM, "probe %s: no memory", target->name);
+	return 0;
 }
 
 const struct target_kind target_raw_tracepoint = {"raw_tracepoint", open};

@@ -3,7 +3,6 @@
  * record, many have those that lie at the same place in all of their records. */
 #include "functions.h"
 #include "hook.h"
-#include "kernel_btf.h"
 #include "nearest.h"
 #include "target.h"
 #include "tracepoint_format.h"
@@ -191,7 +190,7 @@ static int find_types(const struct search *search)
 		tracepoint_format_free(&other);
 	}
 	if (!err)
-		err = typed_tracepoint(&target->types, kernel_btf_load(), &target->format,
+		err = typed_tracepoint(&target->types, target_kernel_btf(target), &target->format,
 				       search->category, search->name, search->error);
 	if (!err && target->place_count > 1)
 		snprintf(target->types.name, sizeof(target->types.name), "%s", target->text);

@@ -16,16 +16,18 @@
 	"/lib/x86_64-linux-gnu:/lib/aarch64-linux-gnu:/usr/lib/x86_64-linux-gnu:"                  \
 	"/usr/lib/aarch64-linux-gnu:/lib64:/usr/lib64:/lib:/usr/lib:/usr/local/lib"
 
-/* The first of these folders that has the file; "lib*" may stand for it with a version. */
-static bool find_in(const char *dirs, const char *name, const char *more, char *path, size_t size)
+/* The first of these folders below `root` that has the file; "lib*" may stand for it with a
+ * version. */
+static bool find_in(const char *root, const char *dirs, const char *name, const char *more,
+		    char *path, size_t size)
 {
 	for (const char *at = dirs; *at;) {
 		size_t length = strcspn(at, ":");
 		glob_t found;
 
-		snprintf(path, size, "%.*s/%s%s", (int)length, at, name, more);
+		snprintf(path, size, "%s%.*s/%s%s", root, (int)length, at, name, more);
 		if (!glob(path, 0, NULL, &found)) {
-			snprintf(path, size, "%s", found.gl_pathv[0]);
+			snprintf(path, size, "%s", found.gl_pathv[0] + strlen(root));
 			globfree(&found);
 			return true;
 		}
@@ -35,14 +37,17 @@ static bool find_in(const char *dirs, const char *name, const char *more, char *
 }
 
 /* A program as the shell would find it, or a library: libc.so.6, libc. */
-static void find_file(const char *name, char *path, size_t size)
+static void find_file(const char *name, pid_t pid, char *path, size_t size)
 {
 	const char *programs = getenv("PATH");
+	char root[32] = "";
 
+	if (pid)
+		snprintf(root, sizeof(root), "/proc/%d/root", pid);
 	if (strchr(name, '/') ||
-	    (!find_in(programs ? programs : "/usr/bin:/bin", name, "", path, size) &&
-	     !find_in(LIBRARIES, name, "", path, size) &&
-	     !find_in(LIBRARIES, name, ".so.[0-9]*", path, size)))
+	    (!find_in(root, programs ? programs : "/usr/bin:/bin", name, "", path, size) &&
+	     !find_in(root, LIBRARIES, name, "", path, size) &&
+	     !find_in(root, LIBRARIES, name, ".so.[0-9]*", path, size)))
 		snprintf(path, size, "%s", name);
 }
 
@@ -59,7 +64,7 @@ int target_open_binary(struct target *target, const struct target_setting *setti
 				 "probe %s: a file, a colon and a function, as %.*s:/bin/bash:main",
 				 target->name, (int)strcspn(target->name, ":"), target->name);
 	snprintf(name, sizeof(name), "%.*s", (int)(colon - target->text), target->text);
-	find_file(name, path, sizeof(path));
+	find_file(name, setting->pid, path, sizeof(path));
 	err = binary_open(&target->binary, path, setting->pid, &why);
 	if (err)
 		return error_set(error, err, "probe %s: %s", target->name, why.text);
@@ -114,8 +119,49 @@ static void find_types(struct target *target, const char *name)
 		typed_source_free(&target->types);
 }
 
-static int open_return(struct target *target, const struct target_setting *setting,
-		       struct error *error)
+struct start {
+	uint64_t address;
+	bool is_one, is_within;
+};
+
+static int compare_start(void *data, const struct binary_symbol *symbol)
+{
+	struct start *start = data;
+
+	start->is_one |= symbol->address == start->address;
+	start->is_within |= start->address > symbol->address &&
+			    start->address - symbol->address < symbol->bytes;
+	return 0;
+}
+
+/* For a return the kernel changes what lies on top of the stack, which is the return address only
+ * where a function starts: elsewhere the program would crash. */
+static int check_start(const struct target *target, struct error *error)
+{
+	struct start start = {0};
+
+	if (!binary_address_of(target->binary, target->places[0].offset, &start.address))
+		binary_each_symbol(target->binary, compare_start, &start);
+	return start.is_within && !start.is_one
+		       ? error_set(error, -EINVAL,
+				   "a return is of a whole function; none starts there")
+		       : 0;
+}
+
+static int add_places(struct target *target, const char *text, bool is_return, struct error *error)
+{
+	int err;
+
+	if (target->is_wildcard)
+		return strchr(text, '+') ? error_set(error, -EINVAL,
+						     "%s: an offset is for one function", text)
+					 : add_match(target, text, error);
+	err = add_one(target, text, error);
+	return err || !is_return ? err : check_start(target, error);
+}
+
+static int open_function(struct target *target, const struct target_setting *setting,
+			 bool is_return, struct error *error)
 {
 	const char *text;
 	struct error why;
@@ -124,7 +170,7 @@ static int open_return(struct target *target, const struct target_setting *setti
 	if (err)
 		return err;
 	target->is_wildcard = functions_is_wildcard(text);
-	err = target->is_wildcard ? add_match(target, text, &why) : add_one(target, text, &why);
+	err = add_places(target, text, is_return, &why);
 	if (!err && !target->is_wildcard && !strchr(text, '+') && (*text < '0' || *text > '9'))
 		find_types(target, text);
 	target->types.user = target->types.is_raw = true;
@@ -132,10 +178,16 @@ static int open_return(struct target *target, const struct target_setting *setti
 	return err ? error_set(error, err, "probe %s: %s", target->name, why.text) : 0;
 }
 
+static int open_return(struct target *target, const struct target_setting *setting,
+		       struct error *error)
+{
+	return open_function(target, setting, true, error);
+}
+
 static int open_call(struct target *target, const struct target_setting *setting,
 		     struct error *error)
 {
-	int err = open_return(target, setting, error);
+	int err = open_function(target, setting, false, error);
 
 	typed_source_of_call(&target->types);
 	return err;

@@ -69,6 +69,11 @@ int typed_fields_make(struct typed_fields *fields, const struct probe_request *r
 	*fields = (struct typed_fields){0};
 	if (request->typed_count && (!target || !room))
 		return error_set(error, -EINVAL, "probe %s: has no typed fields", request->name);
+	/* The code writes eights. */
+	if (request->typed_count && (room->offset % 8 || room->bytes % 8))
+		return error_set(error, -EINVAL,
+				 "probe %s: its room for typed fields is not aligned to 8 bytes",
+				 request->name);
 	for (int i = 0; i < request->typed_count && !err; i++) {
 		struct half *half = &halves[request->typed[i].late];
 
@@ -80,6 +85,9 @@ int typed_fields_make(struct typed_fields *fields, const struct probe_request *r
 		if (half->area.to - room->offset > fields->bytes)
 			fields->bytes = half->area.to - room->offset;
 	}
+	if (!err && halves[0].count && halves[1].count && halves[0].area.from < halves[1].area.to &&
+	    halves[1].area.from < halves[0].area.to)
+		err = error_set(&why, -EINVAL, "early and late typed fields lie among each other");
 	if (!err)
 		err = make_part(&fields->early, &halves[0], &why);
 	if (!err)

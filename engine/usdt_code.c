@@ -10,6 +10,9 @@
 #define ARGUMENT_INSNS 16
 #define SITE_INSNS (USDT_SLOTS * ARGUMENT_INSNS + 4)
 #define CODE_INSNS 20000 /* jumps reach 32767 */
+/* A branch each, of which the verifier keeps 8192 in mind (kernel/bpf/verifier.c). */
+#define SITES_MOST 4000
+#define KINDS_MOST (CODE_INSNS / SITE_INSNS)
 
 struct work {
 	struct bpf_insn *to;
@@ -84,14 +87,31 @@ static void put_argument(struct work *work, const struct usdt_argument *argument
 	put_slot(work, argument, slot);
 }
 
-/* The first site that has its arguments where this one has them. */
-static int alike(const struct usdt_site *sites, int index)
-{
-	int i = 0;
+/* Sites that have their arguments in the same places are of a kind. */
+struct kinds {
+	int first[KINDS_MOST]; /* the first site of each */
+	int count;
+	int *of; /* of each site */
+};
 
-	while (strcmp(sites[i].text, sites[index].text))
-		i++;
-	return i;
+/* A file may have more sites than anybody would wait for: each is compared with few. */
+static int sort_by_kind(struct kinds *kinds, const struct usdt_site *sites, int count)
+{
+	kinds->of = calloc(count, sizeof(*kinds->of));
+	if (!kinds->of)
+		return -ENOMEM;
+	for (int i = 0; i < count; i++) {
+		int kind = 0;
+
+		while (kind < kinds->count && strcmp(sites[kinds->first[kind]].text, sites[i].text))
+			kind++;
+		if (kind == KINDS_MOST)
+			return -E2BIG;
+		if (kind == kinds->count)
+			kinds->first[kinds->count++] = i;
+		kinds->of[i] = kind;
+	}
+	return 0;
 }
 
 /* A site's arguments; those that cannot be read stay zero. */
@@ -101,61 +121,61 @@ static void put_site(struct work *work, const struct usdt_site *site)
 		put_argument(work, &site->arguments[i], i);
 }
 
-int usdt_code_make(struct bpf_insn **out, const struct usdt_site *sites, int count)
+/* For those of the kind, which jump over the last jump: one number after the other. */
+static void put_kind(struct work *work, const struct kinds *kinds, int kind,
+		     const struct usdt_site *sites, int count, struct bpf_insn **end)
 {
-	size_t room = 8 + (size_t)count;
-	struct bpf_insn *code, **ends;
-	struct work work;
-	int kinds = 0, ended = 0;
+	struct bpf_insn *first = work->to, *next;
 
-	for (int i = 0; i < count; i++)
-		kinds += alike(sites, i) == i;
-	room += (size_t)kinds * SITE_INSNS;
+	for (int i = kinds->first[kind]; i < count; i++)
+		if (kinds->of[i] == kind)
+			put(work, BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, i);
+	next = put(work, BPF_JMP | BPF_JA, 0, 0, 0, 0);
+	for (struct bpf_insn *at = first; at < next; at++)
+		at->off = (int16_t)(next - at);
+	put_site(work, &sites[kinds->first[kind]]);
+	*end = put(work, BPF_JMP | BPF_JA, 0, 0, 0, 0);
+	next->off = (int16_t)(work->to - next - 1);
+}
+
+static int make(struct bpf_insn **out, const struct kinds *kinds, const struct usdt_site *sites,
+		int count)
+{
+	size_t room = 8 + (size_t)count + (size_t)kinds->count * SITE_INSNS;
+	struct bpf_insn *ends[KINDS_MOST];
+	struct work work;
+
 	if (room > CODE_INSNS)
 		return -E2BIG;
-	code = calloc(room, sizeof(*code));
-	ends = calloc(count, sizeof(*ends));
-	if (!code || !ends) {
-		free(code);
-		free(ends);
+	work.to = *out = calloc(room, sizeof(**out));
+	if (!*out)
 		return -ENOMEM;
-	}
-	work.to = code;
 	put(&work, BPF_ALU64 | BPF_MOV | BPF_X, CONTEXT, BPF_REG_1, 0, 0);
 	put(&work, BPF_ALU64 | BPF_MOV | BPF_X, SLOTS, BPF_REG_2, 0, 0);
-	if (kinds > 1)
+	if (kinds->count == 1) {
+		put_site(&work, sites);
+	} else {
 		put(&work, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_get_attach_cookie);
-	for (int i = 0; i < count; i++) {
-		struct bpf_insn *next;
-
-		if (alike(sites, i) != i)
-			continue;
-		if (kinds == 1) {
-			put_site(&work, &sites[i]);
-			break;
-		}
-		/* Those of this kind jump over the next jump: one number after the other. */
-		next = NULL;
-		for (int j = i; j < count; j++)
-			if (alike(sites, j) == i) {
-				struct bpf_insn *jump =
-					put(&work, BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, j);
-
-				jump->src_reg = 0;
-				jump->off = -1; /* below */
-			}
-		next = put(&work, BPF_JMP | BPF_JA, 0, 0, 0, 0);
-		for (struct bpf_insn *at = next - 1; at->off == -1 && at >= code; at--)
-			at->off = (int16_t)(next - at);
-		put_site(&work, &sites[i]);
-		ends[ended++] = put(&work, BPF_JMP | BPF_JA, 0, 0, 0, 0);
-		next->off = (int16_t)(work.to - next - 1);
+		for (int kind = 0; kind < kinds->count; kind++)
+			put_kind(&work, kinds, kind, sites, count, &ends[kind]);
+		for (int kind = 0; kind < kinds->count; kind++)
+			ends[kind]->off = (int16_t)(work.to - ends[kind] - 1);
 	}
-	for (int i = 0; i < ended; i++)
-		ends[i]->off = (int16_t)(work.to - ends[i] - 1);
 	put(&work, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0);
 	put(&work, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-	free(ends);
-	*out = code;
-	return (int)(work.to - code);
+	return (int)(work.to - *out);
+}
+
+int usdt_code_make(struct bpf_insn **code, const struct usdt_site *sites, int count)
+{
+	struct kinds kinds = {0};
+	int made;
+
+	if (count > SITES_MOST)
+		return -E2BIG;
+	made = sort_by_kind(&kinds, sites, count);
+	if (!made)
+		made = make(code, &kinds, sites, count);
+	free(kinds.of);
+	return made;
 }

@@ -78,6 +78,22 @@ static void what_is_malformed(void **state)
 		"syscall knob name",
 		"syscall knob 1 name",
 		"syscall something",
+		"kprobe:f typed",
+		"kprobe:f typed args.a",
+		"kprobe:f typed args.a 8",
+		"kprobe:f typed args.a 8 never",
+		"kprobe:f typed args.a 8 lateness",
+		"kprobe:f typed args.a 8 1",
+		"kprobe:f typed args.a -1 late",
+		"kprobe:f typed args.a nan late",
+		"kprobe:f typed args.a inf late",
+		"kprobe:f typed args.a 8.5 late",
+		"kprobe:f typed args.a 4294967296 late",
+		"kprobe:f typed args.a late 8",
+		"kprobe:f typed 8 args.a late",
+		"kprobe:f typed args.a 8 late typed",
+		"/:kprobe",
+		".:kprobe",
 		"syscall field "
 		"a_field_with_a_name_that_no_object_can_have_for_it_has_sixty-four_bytes",
 	};
@@ -88,10 +104,51 @@ static void what_is_malformed(void **state)
 			fail_msg("taken: %s", cases[i]);
 }
 
+static void what_is_typed(void **state)
+{
+	char path[300];
+
+	(void)state;
+	assert_true(
+		parses("kprobe:tcp_connect typed args.sk 96 early typed ret 104 late field pid"));
+	assert_string_equal(one.request.name, "kprobe:tcp_connect");
+	assert_int_equal(one.request.typed_count, 2);
+	assert_string_equal(one.request.typed[0].path, "args.sk");
+	assert_int_equal(one.request.typed[0].offset, 96);
+	assert_false(one.request.typed[0].late);
+	assert_true(one.request.typed[1].late);
+	/* A target may have slashes and dots. */
+	assert_true(parses("uprobe:/bin/bash:main typed args.argc 96 early"));
+	say("typed args.argc 104 early");
+	assert_false(declaration_parse_fields(&one, &message));
+	assert_int_equal(one.request.typed[0].offset, 96);
+	/* Longer than any path. */
+	memset(path, 'a', sizeof(path));
+	for (int length = 191; length < 193; length++) {
+		setup(state);
+		path[length] = 0;
+		say("kprobe:f typed");
+		message_text(&message, path);
+		message_number(&message, 96);
+		message_text(&message, "late");
+		assert_int_equal(declaration_parse(&one, &message), length < 192);
+		path[length] = 'a';
+	}
+}
+
 static void there_is_room_for_so_many(void **state)
 {
 	(void)state;
 	for (int more = 0; more < 2; more++) {
+		setup(state);
+		say("kprobe:f");
+		for (int i = 0; i < PROBE_TYPED + more; i++) {
+			message_text(&message, "typed");
+			message_text(&message, "args.a");
+			message_number(&message, 96 + 8 * i);
+			message_text(&message, "late");
+		}
+		assert_int_equal(declaration_parse(&one, &message), !more);
 		setup(state);
 		say("syscall");
 		for (int i = 0; i < PROBE_FIELDS + more; i++) {
@@ -172,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_it_asks_for, setup),
 		cmocka_unit_test_setup(what_is_malformed, setup),
+		cmocka_unit_test_setup(what_is_typed, setup),
 		cmocka_unit_test_setup(there_is_room_for_so_many, setup),
 		cmocka_unit_test_setup(only_the_fields_change_later, setup),
 		cmocka_unit_test_setup(a_plan_takes_the_place_of_the_one_before, setup),

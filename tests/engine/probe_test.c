@@ -13,6 +13,8 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <math.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -418,6 +420,270 @@ static void a_swap_is_quick_and_loses_nothing(void **state)
 		      took[SWAPS - 1]);
 }
 
+/* Generic probes. */
+
+static struct probe_request generic;
+
+static void ask_for(const char *family, const char *function)
+{
+	char at[PATH_MAX];
+
+	assert_non_null(realpath("/proc/self/exe", at));
+	memset(&generic, 0, sizeof(generic));
+	assert_true(snprintf(generic.name, sizeof(generic.name), "%s:%s:%s", family, at, function) <
+		    PROBE_NAME);
+}
+
+static void set_knob(const char *name, double number)
+{
+	strcpy(generic.knobs[generic.knob_count].name, name);
+	generic.knobs[generic.knob_count++].number = number;
+}
+
+static void read_by_type(const char *at, uint32_t offset, bool late)
+{
+	strcpy(generic.typed[generic.typed_count].path, at);
+	generic.typed[generic.typed_count].offset = offset;
+	generic.typed[generic.typed_count++].late = late;
+}
+
+__attribute__((noinline, noclone)) long probed(long value);
+__attribute__((noinline, noclone)) long probed(long value)
+{
+	asm volatile("" : "+r"(value));
+	return value + 1;
+}
+
+static uint32_t typed_offset(const char *family)
+{
+	struct asset_bytes object;
+	struct schema *schema;
+	uint32_t offset;
+
+	assert_int_equal(probe_load_object(&path, family, &object, &error), 0);
+	assert_int_equal(schema_open(&schema, family, object.bytes, object.size, &error), 0);
+	offset = schema_field(schema, "typed")->offset;
+	schema_close(schema);
+	asset_unload(&object);
+	return offset;
+}
+
+/* With a body in its slots. */
+static struct probe *open_generic(struct body **body)
+{
+	struct probe_wish wish = {.request = &generic};
+	struct probe *opened;
+	uint64_t took_ns;
+
+	if (probe_open(&opened, &generic, 9, &setting, &error) ||
+	    probe_body(opened, &wish, body, &error))
+		fail_msg("%s", error.text);
+	assert_true(probe_install(opened, *body, &took_ns, &error) >= 0);
+	probe_give_back(opened, *body); /* the slots keep it */
+	return opened;
+}
+
+static void generic_probes_report(void **state)
+{
+	static const char *const families[] = {"uprobe", "uretprobe"};
+	struct event_header last;
+	struct body *body;
+	int before;
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	before = open_fds();
+	for (int i = 0; i < 2; i++) {
+		struct probe *calls;
+
+		ask_for(families[i], "probed");
+		read_by_type("args.value", typed_offset(families[i]), false);
+		calls = open_generic(&body);
+		/* Again and again. */
+		for (int round = 0; round < 4; round++) {
+			if (probe_attach(calls, &error))
+				fail_msg("%s", error.text);
+			probed(1);
+			probed(2);
+			assert_int_equal(records(&last), 2);
+			assert_int_equal(last.slot, 9);
+			if (round)
+				probe_detach(calls);
+		}
+		probed(3);
+		assert_int_equal(records(&last), 0);
+		probe_close(calls);
+	}
+	assert_int_equal(open_fds(), before);
+}
+
+static void cannot_be_opened(const char *why)
+{
+	struct probe_wish wish = {.request = &generic};
+	int before = open_fds(), err;
+	struct probe *none = NULL;
+	struct body *body;
+
+	err = probe_open(&none, &generic, 9, &setting, &error);
+	if (!err) { /* values of knobs are looked at for a body */
+		err = probe_body(none, &wish, &body, &error);
+		probe_close(none);
+	}
+	assert_true(err < 0);
+	if (!strstr(error.text, why))
+		fail_msg("'%s' instead of '%s'", error.text, why);
+	assert_int_equal(open_fds(), before);
+}
+
+static void what_a_generic_probe_refuses(void **state)
+{
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	ask_for("uprobe", "no_such_function");
+	cannot_be_opened("no_such_function");
+	ask_for("uprobe", "probed");
+	*strchr(generic.name, ':') = 0;
+	cannot_be_opened("a colon and what it is attached to are missing");
+	ask_for("process_exec", "probed");
+	cannot_be_opened("nothing can follow its name");
+	ask_for("uprobes", "probed");
+	cannot_be_opened("uprobe");
+	ask_for("uretprobe", "probed+0x1");
+	cannot_be_opened("whole function");
+	ask_for("uretprobe", "probed");
+	set_knob("entries", 1);
+	cannot_be_opened("no knob named entries");
+	ask_for("uretprobe", "probed");
+	set_knob("entry", -1);
+	cannot_be_opened("not an integer it can hold");
+	ask_for("uretprobe", "probed");
+	set_knob("entry", NAN);
+	cannot_be_opened("not an integer it can hold");
+	ask_for("uprobe", "probed");
+	read_by_type("args.value", 8, false);
+	cannot_be_opened("no room for args.value at 8");
+	ask_for("uprobe", "probed");
+	read_by_type("args.other", typed_offset("uprobe"), false);
+	cannot_be_opened("other");
+	ask_for("uprobe", "probed");
+	read_by_type("ret", typed_offset("uprobe"), false);
+	cannot_be_opened("ret");
+}
+
+/* One whose hooks this kernel lacks, all of them: the reason is the last choice's. */
+static void a_choice_whose_hooks_are_missing(void **state)
+{
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	memset(&generic, 0, sizeof(generic));
+	strcpy(generic.name, "fentry:vfs_read+0x10");
+	cannot_be_opened("fentry:vfs_read+0x10: ");
+	memset(&generic, 0, sizeof(generic));
+	strcpy(generic.name, "fentry:vfs_rea[d]");
+	cannot_be_opened("a trampoline is for one function");
+}
+
+static int programs_of(const struct probe *one, const struct body *body, const char *section)
+{
+	struct probe_program program;
+	int got, count = 0;
+
+	for (int i = 0; (got = probe_program(one, i, body, &program)) >= 0; i++)
+		count += got && !strcmp(program.section, section);
+	return count;
+}
+
+/* The cheapest that there is, and of it only what the knobs call for. */
+static void a_knob_leaves_a_program_out(void **state)
+{
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	for (int entry = 0; entry < 2; entry++) {
+		struct probe *returns;
+		struct body *body;
+		bool many;
+
+		ask_for("uretprobe", "probed");
+		set_knob("entry", entry);
+		returns = open_generic(&body);
+		many = programs_of(returns, body, "uretprobe.multi");
+		assert_int_equal(programs_of(returns, body, "uretprobe"), !many);
+		assert_int_equal(programs_of(returns, body, many ? "uprobe.multi" : "uprobe"),
+				 entry);
+		probe_close(returns);
+	}
+}
+
+static void whom_a_probe_serves(void **state)
+{
+	struct probe_request *asked = &generic;
+	struct probe *own;
+	struct body *body;
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	ask_for("uretprobe", "probed");
+	set_knob("entry", 1);
+	read_by_type("args.value", typed_offset("uretprobe"), false);
+	own = open_generic(&body);
+	assert_true(probe_serves(own, asked));
+	asked->typed[0].late = true;
+	assert_false(probe_serves(own, asked));
+	asked->typed[0].late = false;
+	asked->typed[0].offset += 8;
+	assert_false(probe_serves(own, asked));
+	asked->typed[0].offset -= 8;
+	strcpy(asked->typed[0].path, "ret");
+	assert_false(probe_serves(own, asked));
+	strcpy(asked->typed[0].path, "args.value");
+	asked->typed_count = 0;
+	assert_false(probe_serves(own, asked));
+	asked->typed_count = 1;
+	asked->knobs[0].number = 0;
+	assert_false(probe_serves(own, asked));
+	asked->knobs[0].number = 1;
+	assert_true(probe_serves(own, asked));
+	strcat(asked->name, "+0");
+	assert_false(probe_serves(own, asked));
+	probe_close(own);
+}
+
+/* Half of its programs are attached when another is refused: none stays. */
+static void attached_as_a_whole_or_not_at_all(void **state)
+{
+	struct rlimit limit, few;
+	struct event_header last;
+	struct probe *returns;
+	struct body *body;
+	int before, next;
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	ask_for("uretprobe", "probed");
+	returns = open_generic(&body);
+	before = open_fds();
+	next = dup(0);
+	close(next);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	few = limit;
+	/* One for the first link; a perf event needs another meanwhile. */
+	few.rlim_cur = next + (programs_of(returns, body, "uretprobe.multi") ? 1 : 2);
+	setrlimit(RLIMIT_NOFILE, &few);
+	assert_true(probe_attach(returns, &error) < 0);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	assert_int_equal(open_fds(), before);
+	assert_int_equal(probe_attach(returns, &error), 0);
+	probed(1);
+	assert_int_equal(records(&last), 1);
+	probe_close(returns);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +693,12 @@ int main(void)
 		cmocka_unit_test(filters_by_a_set),
 		cmocka_unit_test(who_refuses_and_why),
 		cmocka_unit_test(a_swap_is_quick_and_loses_nothing),
+		cmocka_unit_test(generic_probes_report),
+		cmocka_unit_test(what_a_generic_probe_refuses),
+		cmocka_unit_test(a_choice_whose_hooks_are_missing),
+		cmocka_unit_test(a_knob_leaves_a_program_out),
+		cmocka_unit_test(whom_a_probe_serves),
+		cmocka_unit_test(attached_as_a_whole_or_not_at_all),
 	};
 
 	return cmocka_run_group_tests_name("probe", tests, setup, teardown);

@@ -58,16 +58,16 @@ static int run(const struct bpf_insn *code, uint32_t count)
 static void stages_are_found(void **state)
 {
 	(void)state;
-	assert_true(splice_has(program, COUNT_OF(program), PLAN_EARLY));
-	assert_true(splice_has(program, COUNT_OF(program), PLAN_LATE));
-	assert_false(splice_has(one, COUNT_OF(one), PLAN_EARLY));
+	assert_true(splice_has(program, COUNT_OF(program), SPLICE_EARLY));
+	assert_true(splice_has(program, COUNT_OF(program), SPLICE_LATE));
+	assert_false(splice_has(one, COUNT_OF(one), SPLICE_EARLY));
 }
 
 /* `saved`: instructions that keep registers of the caller. */
 static void replaced(const struct bpf_insn *early, uint32_t early_count,
 		     const struct bpf_insn *late, uint32_t late_count, uint32_t saved, int expected)
 {
-	const struct splice_part parts[] = {{early, early_count}, {late, late_count}};
+	const struct splice_part parts[SPLICE_STUBS] = {{early, early_count}, {late, late_count}};
 	struct splice splice;
 
 	assert_int_equal(splice_make(&splice, program, COUNT_OF(program), parts), 0);
@@ -137,7 +137,7 @@ static const struct bpf_insn greedy[] = {
 
 static void callers_keep_what_they_have(void **state)
 {
-	const struct splice_part parts[] = {{greedy, COUNT_OF(greedy)}, {NULL, 0}};
+	const struct splice_part parts[SPLICE_STUBS] = {{greedy, COUNT_OF(greedy)}, {NULL, 0}};
 	struct splice splice;
 
 	(void)state;
@@ -150,7 +150,7 @@ static void callers_keep_what_they_have(void **state)
 
 static void without_parts_nothing_changes(void **state)
 {
-	const struct splice_part none[PLAN_STAGES] = {0};
+	const struct splice_part none[SPLICE_STUBS] = {0};
 	struct splice splice;
 
 	(void)state;
@@ -162,7 +162,7 @@ static void without_parts_nothing_changes(void **state)
 
 static void what_cannot_be(void **state)
 {
-	const struct splice_part parts[] = {{one, 2}, {one, 2}};
+	const struct splice_part parts[SPLICE_STUBS] = {{one, 2}, {one, 2}};
 	const struct bpf_insn nowhere[] = {CALL_FUNCTION(5), EXIT};
 	const struct bpf_insn before[] = {SET(0, 0), CALL_FUNCTION(-3), EXIT};
 	/* Where its stack is must be seen in two instructions that stay together. */
@@ -170,9 +170,9 @@ static void what_cannot_be(void **state)
 	const struct bpf_insn apart[] = {
 		START, MOVE(2, 10), COMPUTE(BPF_ADD, 2, -8), SET(0, 0), JUMP_IF(BPF_JNE, 0, 0, -3),
 		EXIT};
-	const struct splice_part unclear[][PLAN_STAGES] = {{{bare, COUNT_OF(bare)}},
-							   {{apart, COUNT_OF(apart)}}};
-	struct splice_part large[PLAN_STAGES] = {{NULL, 40000}};
+	const struct splice_part unclear[][SPLICE_STUBS] = {{{bare, COUNT_OF(bare)}},
+							    {{apart, COUNT_OF(apart)}}};
+	struct splice_part large[SPLICE_STUBS] = {{NULL, 40000}};
 	struct splice splice;
 
 	(void)state;

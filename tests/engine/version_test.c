@@ -26,17 +26,38 @@ static uint32_t random_number(uint32_t below)
 /* A message with the right words in the wrong places. */
 static void random_message(struct message *message)
 {
+	/* The first are names of messages. */
 	static const char *const words[] = {
-		"asset",	   "module",	   "declare",
-		"ready",	   "state",	   "pong",
-		"running",	   "report",	   "stop",
-		"stuck",	   "restage",	   "knob",
-		"field",	   "process_exec", "../../etc/passwd",
-		"stdlib/json.lua", "x.lua",	   "",
+		"asset",
+		"module",
+		"declare",
+		"ready",
+		"state",
+		"pong",
+		"running",
+		"report",
+		"stop",
+		"stuck",
+		"restage",
+		"target",
+		"places",
+		"typed",
+		"knob",
+		"field",
+		"process_exec",
+		"../../etc/passwd",
+		"stdlib/json.lua",
+		"x.lua",
+		"kprobe:vfs_read",
+		"interval:1s",
+		"args.file.f_inode",
+		"late",
+		"",
 	};
+	enum { NAMES = 14 };
 	int values = random_number(12);
 
-	message_start(message, words[random_number(11)]);
+	message_start(message, words[random_number(NAMES)]);
 	for (int i = 0; i < values; i++) {
 		if (random_number(3))
 			message_text(message, words[random_number(COUNT_OF(words))]);

@@ -6,6 +6,17 @@
 enum color { RED, GREEN = 7, NEGATIVE = -3 };
 enum wide { NEAR = 1, FAR = 0x100000000 };
 
+/* An enum whose names fill more than a message does. */
+#define FOUR(name) name##_0, name##_1, name##_2, name##_3
+#define SIXTEEN(name) FOUR(name##_0), FOUR(name##_1), FOUR(name##_2), FOUR(name##_3)
+#define SOME(name) SIXTEEN(name##_0), SIXTEEN(name##_1), SIXTEEN(name##_2), SIXTEEN(name##_3)
+#define MORE(name) SOME(name##_0), SOME(name##_1), SOME(name##_2), SOME(name##_3)
+#define MANY(name) MORE(name##_0), MORE(name##_1), MORE(name##_2), MORE(name##_3)
+enum huge {
+	MANY(HUGE_VALUE_WITH_A_NAME_OF_SOME_LENGTH_0),
+	MANY(HUGE_VALUE_WITH_A_NAME_OF_SOME_LENGTH_1),
+};
+
 struct hidden; /* only declared */
 
 struct config {
@@ -67,6 +78,11 @@ static inline __attribute__((always_inline)) long types_inlined(long value)
 	return sink;
 }
 
+__attribute__((noipa)) void types_huge(enum huge huge)
+{
+	sink += huge;
+}
+
 /* Becomes types_local.constprop.0 or .isra.0, without the first parameter. */
 __attribute__((noinline)) static long types_local(long unused, long used)
 {
@@ -81,5 +97,6 @@ int main(int argc, char **argv)
 	types_all(&config, argv[0], argc);
 	types_float(argc, 1, types_pair(), 2);
 	types_many("%d", 1);
+	types_huge(argc);
 	return types_inlined(argc) + types_local(1, 2) == 12345;
 }
