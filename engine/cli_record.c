@@ -31,8 +31,7 @@ static int take_probe(struct command_line *line, const char *name)
 }
 
 static const struct command_option option_probe = {
-	0, "probe", "NAME...", "these probes, with their preset knobs",
-	.take = take_probe};
+	0, "probe", "NAME...", "these probes, with their preset knobs", .take = take_probe};
 static const struct command_option option_recording = {
 	'o', NULL, "FILE", "the recording; what was there is replaced",
 	.sets = offsetof(struct command_line, script.recording)};

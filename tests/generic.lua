@@ -37,8 +37,8 @@ local function family()
   add('arg0', 'u', 8)
   add('arg1', 'u', 8)
   add('typed', 'u', 1, { elements = ROOM })
-  return { name = generic.FAMILY, target = 'nobodys', about = 'A function of nobody.', blind = '', fields = made, knobs = {}, programs = {},
-    bytes = bytes }
+  return { name = generic.FAMILY, target = 'nobodys', about = 'A function of nobody.', blind = '', fields = made,
+    knobs = {}, programs = {}, bytes = bytes }
 end
 local real_schema = engine.schema
 function engine.schema(name, object)
