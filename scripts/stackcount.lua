@@ -12,7 +12,7 @@
 --- programs are counted by the process's stack, the rest by the kernel's; -K, -U and both choose.
 ---
 --- Overhead: the kernel walks the stack at each call and counts it there: 2 us for the kernel's,
---- 1 us for a process's of five frames, beside what the probe costs. 16384 different stacks have room
+--- 1 us for a process's of five frames, beside what the probe costs. There is room for 16384 stacks
 --- (run --stacks); those that find none are counted as [stack lost].
 --- Cannot see: callers in programs and libraries that are built without frame pointers; names in
 --- programs without symbols; before Linux 6.11 the caller of a function that a uprobe is at.

@@ -12,7 +12,7 @@ struct snapshot_event {
 };
 
 GENERIC_PROBE(snapshot, iterator,
-	      "One event per task, file, socket... that there is, at the start.",
+	      "One event per task, file, socket or other thing that there is, at the start.",
 	      "What is born or dies during the walk.");
 PREEMPTIBLE_ROOM(snapshot_event);
 

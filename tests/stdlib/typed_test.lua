@@ -279,13 +279,18 @@ do -- keys by their paths, as the worker counts them
     mp.probe(NAME):where(function(e) return e.args.sk.mark > 0 end):count { by = 'args.sk.port', name = 'ports' }
   end)[1]
   local one_event = generic.event(source.schema, { args = { sk = { port = 80, mark = 1 } } })
-  local pipeline, aborted = require('moonprobe.stream').pipeline(source), 0
+  local pipeline, aborted, turns = require('moonprobe.stream').pipeline(source), 1, 0
   local function watch(what) if what == 'abort' then aborted = aborted + 1 end end
-  jit.flush()
-  jit.attach(watch, 'trace')
-  for _ = 1, 1000 do pipeline(one_event, 256) end
-  jit.attach(watch)
-  tap.is({ aborted, source.sinks[1].fold.made:rows()[1].value }, { 0, 1000 }, 'counting by a path is compiled')
+  -- Where recording starts depends on addresses, which are others in each run: it may begin within
+  -- something that is not compiled. One of five beginnings is enough.
+  while aborted > 0 and turns < 5 do
+    aborted, turns = 0, turns + 1
+    jit.flush()
+    jit.attach(watch, 'trace')
+    for _ = 1, 1000 do pipeline(one_event, 256) end
+    jit.attach(watch)
+  end
+  tap.is({ aborted, source.sinks[1].fold.made:rows()[1].value }, { 0, 1000 * turns }, 'counting by a path is compiled')
 end
 do
   local before = collectgarbage 'count'
