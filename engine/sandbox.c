@@ -194,12 +194,15 @@ struct narrow_call {
 #define ALL 0xffffffffu /* the kernel takes 32 bits of it */
 
 static const struct narrow_call narrow_calls[] = {
-	/* Maps that the host handed over; nothing that makes or finds one (engine/lua_map.c). */
+	/* Maps that the host handed over; nothing that makes or finds one (engine/lua_map.c,
+	 * lua_any_map.c). */
 	{SCMP_SYS(bpf), 0, ALL, BPF_MAP_LOOKUP_ELEM},
 	{SCMP_SYS(bpf), 0, ALL, BPF_MAP_UPDATE_ELEM},
 	{SCMP_SYS(bpf), 0, ALL, BPF_MAP_DELETE_ELEM},
 	{SCMP_SYS(bpf), 0, ALL, BPF_MAP_LOOKUP_BATCH},
 	{SCMP_SYS(bpf), 0, ALL, BPF_MAP_DELETE_BATCH},
+	{SCMP_SYS(bpf), 0, ALL, BPF_MAP_LOOKUP_AND_DELETE_ELEM},
+	{SCMP_SYS(bpf), 0, ALL, BPF_MAP_GET_NEXT_KEY},
 	/* isatty(3), old and new, and the width. Not TIOCSTI: stdout is the user's terminal. */
 	{SCMP_SYS(ioctl), 1, ALL, TCGETS},
 	{SCMP_SYS(ioctl), 1, ALL, TCGETS2},

@@ -19,7 +19,7 @@
 #include <stddef.h>
 
 #define SANDBOX_MEMORY_BYTES (256u << 20)
-#define SANDBOX_FILES 128
+#define SANDBOX_FILES 256
 
 struct sandbox_options {
 	const char *const *folders; /* read-only; those that cannot be opened are left out */

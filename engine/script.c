@@ -57,6 +57,7 @@ struct script {
 	const struct script_events *events;
 	void *context;
 	struct kernel_side kernel;
+	struct object_set objects;
 	enum state state;
 	struct version *active, *candidate, *previous;
 	const struct version *in_slots; /* whose bodies run; NULL: of one that has ended */
@@ -111,8 +112,13 @@ static bool is_used(const void *context, const struct probe *probe)
 
 static void release_unused(struct script *script)
 {
-	if (script->active)
-		kernel_side_release(&script->kernel, is_used, script);
+	const struct version *const versions[] = {script->active, script->candidate,
+						  script->previous};
+
+	if (!script->active)
+		return;
+	kernel_side_release(&script->kernel, is_used, script);
+	object_set_release(&script->objects, versions, 3);
 }
 
 static void tell_own_pids(struct script *script)
@@ -203,7 +209,7 @@ static int prepare(struct script *script, struct version *version, struct error 
 		if (err)
 			error_set(error, err, "its worker does not listen: %s", strerror(-err));
 	}
-	return err;
+	return err ? err : own_objects_find(version, &script->objects, error);
 }
 
 /* From now on the kernel does what `version` wants. What runs already stays. */
@@ -217,7 +223,7 @@ static int enter(struct script *script, struct version *version, struct error *e
 	script->in_slots = version;
 	for (int i = 0; i < version->count && !err; i++)
 		err = probe_attach(version->declarations[i].probe, error);
-	return err;
+	return err ? err : own_objects_attach(version, error);
 }
 
 static void detach_rest(struct script *script, const struct version *version)
@@ -228,6 +234,7 @@ static void detach_rest(struct script *script, const struct version *version)
 		if (probe && !version_uses(version, probe))
 			probe_detach(probe);
 	}
+	object_set_detach(&script->objects, version);
 }
 
 /* `version` goes on where the ring is. */
@@ -725,6 +732,7 @@ void script_finish(struct script *script)
 			take_back(script);
 		drop(script, &script->candidate);
 	}
+	object_set_detach(&script->objects, NULL);
 	if (!script->active && !script->candidate) {
 		end(script, 0); /* between two restarts */
 		return;
@@ -782,6 +790,7 @@ void script_close(struct script *script)
 	version_close(script->active);
 	version_close(script->candidate);
 	version_close(script->previous);
+	object_set_close(&script->objects);
 	kernel_side_close(&script->kernel);
 	if (script->source_fd >= 0)
 		close(script->source_fd);

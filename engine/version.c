@@ -550,11 +550,25 @@ static void on_message(struct child *child, struct message *message)
 		const char *name;
 		bool (*take)(struct version *version, struct message *message);
 	} kinds[] = {
-		{"asset", on_asset},	     {"module", on_module},   {"declare", on_declare},
-		{"ready", on_ready},	     {"state", on_state},     {"pong", on_pong},
-		{"running", on_running},     {"report", on_report},   {"stop", on_stop},
-		{"stuck", on_stuck},	     {"restage", on_restage}, {"golden", on_golden},
-		{"recording", on_recording}, {"total", on_total},
+		{"asset", on_asset},
+		{"module", on_module},
+		{"declare", on_declare},
+		{"ready", on_ready},
+		{"state", on_state},
+		{"pong", on_pong},
+		{"running", on_running},
+		{"report", on_report},
+		{"stop", on_stop},
+		{"stuck", on_stuck},
+		{"restage", on_restage},
+		{"golden", on_golden},
+		{"recording", on_recording},
+		{"total", on_total},
+		{"object", own_objects_on_file},
+		{"load", own_objects_on_load},
+		{"entry", own_objects_on_entry},
+		{"find", own_objects_on_find},
+		{"inner", own_objects_on_inner},
 	};
 	struct version *version = child_owner(child);
 	const char *name;
@@ -769,6 +783,7 @@ void version_close(struct version *version)
 			probe_give_back(one->probe, one->body);
 		plan_close(one->plan);
 	}
+	own_objects_close(&version->own);
 	free(version->declarations);
 	free(version);
 }

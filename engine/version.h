@@ -16,6 +16,7 @@
 #include "error.h"
 #include "kernel_side.h"
 #include "loop.h"
+#include "own_objects.h"
 #include "script_options.h"
 
 #include <stdbool.h>
@@ -61,6 +62,7 @@ struct version {
 	void *owner;
 	struct version_declaration *declarations;
 	int count;
+	struct own_objects own;
 	bool ready;
 	bool started; /* it was told to run */
 	/* Below: version.c's own. */
