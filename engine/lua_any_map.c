@@ -194,14 +194,26 @@ static void push_object(lua_State *lua, struct bpf_object *object, const struct 
 	lua_setfield(lua, -2, "programs");
 }
 
+/* Whoever asked tells what was wrong, in one line. */
+__attribute__((format(printf, 2, 0))) static int say_nothing(enum libbpf_print_level level,
+							     const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
 static int engine_object(lua_State *lua)
 {
 	DECLARE_LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "own");
 	size_t size;
 	const char *bytes = luaL_checklstring(lua, 1, &size);
-	struct bpf_object *object = bpf_object__open_mem(bytes, size, &options);
+	struct bpf_object *object;
 	char why[128];
 
+	libbpf_set_print(say_nothing);
+	object = bpf_object__open_mem(bytes, size, &options);
 	if (!object) {
 		libbpf_strerror(-errno, why, sizeof(why)); /* knows its own numbers too */
 		lua_pushnil(lua);

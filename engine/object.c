@@ -35,10 +35,13 @@ static bool is_consequence(const char *line)
 	return !strncmp(line, "failed to load object", 21) || strstr(line, "Retrying without BTF");
 }
 
-static void hear_log(const char *line)
+static void hear_log(char *line)
 {
 	const char *name = strchr(line, '\'');
+	char *end = strstr(line, "-- END PROG LOAD LOG --");
 
+	if (end)
+		*end = 0;
 	snprintf(heard.program, sizeof(heard.program), "%.*s",
 		 name ? (int)strcspn(name + 1, "'") : 0, name ? name + 1 : "");
 	verifier_log_end(strchr(line, '\n') + 1, heard.reason, sizeof(heard.reason));
@@ -52,7 +55,7 @@ __attribute__((format(printf, 2, 0))) static int hear(enum libbpf_print_level le
 
 	va_copy(again, args);
 	if (level == LIBBPF_WARN && vasprintf(&line, format, again) >= 0) {
-		const char *text = !strncmp(line, "libbpf: ", 8) ? line + 8 : line;
+		char *text = !strncmp(line, "libbpf: ", 8) ? line + 8 : line;
 
 		if (strstr(text, "-- BEGIN PROG LOAD LOG --\n"))
 			hear_log(text);
@@ -312,7 +315,7 @@ static int fill(struct object *object, const struct object_wish *wish, struct er
 					entry->bytes + entry->key_bytes, entry->flags))
 			return error_set(error, -errno, "object %s: map %s: %s", wish->name,
 					 entry->map,
-					 errno == E2BIG ? "is full; its max_entries are too few"
+					 errno == E2BIG ? "is full: its max_entries are too few"
 							: strerror(errno));
 	}
 	return 0;

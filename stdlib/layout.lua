@@ -295,7 +295,8 @@ local function struct(self)
   end
   self.write = function(at, value, where)
     at = ffi.cast(bytes_pointer, at)
-    if type(value) == 'cdata' and self.pointer and (ffi.istype(self.pointer, value) or ffi.istype(self.ctype, value)) then
+    if type(value) == 'cdata' and self.pointer
+      and (ffi.istype(self.pointer, value) or ffi.istype(self.ctype, value)) then
       ffi.copy(at, value, self.bytes)
       return
     end
@@ -343,7 +344,7 @@ local function add_members(list, types, type, base, outer, depth)
     elseif name ~= '' then
       local one, message
       if member.bits > 0 then
-        if resolved.kind ~= 'int' and resolved.kind ~= 'enum' then return nil, name .. ' is a bit field of no integer' end
+        if resolved.kind ~= 'int' and resolved.kind ~= 'enum' then return nil, name .. ': a bit field of no integer' end
         local at_bit = base * 8 + member.at_bit
         one = bit_field(at_bit % 8, member.bits, resolved.is_signed, types:describe(id))
         one.kind, one.text, one.bits, one.align = 'bits', types:describe(id), member.bits, 1
@@ -448,7 +449,7 @@ function view_of(self)
     getters[one.name] = make(ffi.cast, ffi.typeof 'const uint8_t *', wide)
   end
   self.getters = getters
-  self.ctype = ffi.typeof(('struct { uint8_t bytes[%d]; }'):format(self.bytes))
+  self.ctype = ffi.typeof(('struct { uint8_t __moonprobe[%d]; }'):format(self.bytes))
   self.pointer = ffi.typeof('const $ *', self.ctype)
   ffi.metatype(self.ctype, {
     __index = function(e, name)

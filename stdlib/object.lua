@@ -151,6 +151,12 @@ end
 
 local Object = {}
 
+--- What may be said of an object.
+---@class moonprobe.ObjectOptions
+---@field attach? string[]|false the programs that are attached, no others; false: none
+---@field rodata? table<string, any> values of const volatile variables
+---@field maps? table<string, { max_entries: integer }> sizes of maps
+
 local function read(name)
   local bytes, found = asked('object', name)
   if not bytes then wrong(name, '%s', found or 'cannot be read') end
@@ -197,7 +203,7 @@ end
 --- attach: the programs that are attached (preset: all that say where; false: none). rodata: values of const
 --- volatile variables. maps: { NAME = { max_entries = n } }.
 ---@param name string a path from the script's folder, or from one on the search path (-I)
----@param options { attach: string[]|false|nil, rodata: table<string, any>|nil, maps: table<string, { max_entries: integer }>|nil }|nil
+---@param options moonprobe.ObjectOptions|nil
 ---@return moonprobe.Object
 function object.open(name, options)
   if type(name) ~= 'string' or name == '' then blame("object: needs a file's name") end
@@ -238,7 +244,8 @@ local function event_type(self, ring)
   for _, one in ipairs(types.all) do
     if one.kind == 'tag' and one.component == -1 then
       local variable, name = types.all[one.type], one.name:match '^event:(.*)$'
-      if name and variable and variable.kind == 'variable' and variable.name == ring then return types:find(name), name end
+      local is_its = name and variable and variable.kind == 'variable' and variable.name == ring
+      if is_its then return types:find(name), name end
     elseif one.kind == 'variable' and one.name:find '^_*unused' then
       local pointer = types:resolve(one.type)
       local target = pointer and pointer.kind == 'pointer' and types:resolve(pointer.type)
@@ -270,7 +277,8 @@ function methods:ring(name, type)
     id, found = this.types:find(tostring(type)), tostring(type)
   end
   if not id and found then
-    wrong(this.name, "ring %s: has no type '%s'%s", name, found, near_text((found:gsub('^struct ', '')), this.types:structs()))
+    wrong(this.name, "ring %s: has no type '%s'%s", name, found,
+      near_text(found:gsub('^struct ', ''), this.types:structs()))
   elseif not id then
     wrong(this.name, "ring %s: of what struct are its records? Say it, as ring('%s', 'struct %s')", name, name,
       this.types:structs()[1] or 'event')

@@ -55,7 +55,7 @@ local function rounded(bytes) return math.ceil(bytes / 8) * 8 end
 --- Values of every CPU: a list, with their sum.
 local Values = {}
 
-local function sum_of(values, what)
+local function sum_of(values)
   local first = values[1]
   if type(first) == 'table' then
     local sums = {}
@@ -63,7 +63,7 @@ local function sum_of(values, what)
       if type(one) == 'number' or type(one) == 'cdata' or type(one) == 'table' then
         local column = {}
         for i, value in ipairs(values) do column[i] = value[name] end
-        sums[name] = sum_of(column, what)
+        sums[name] = sum_of(column)
       end
     end
     return sums
@@ -72,14 +72,15 @@ local function sum_of(values, what)
   for _, value in ipairs(values) do
     if type(value) == 'cdata' then value = ffi.cast('int64_t', value) end
     if type(value) ~= 'number' and type(value) ~= 'cdata' then return nil end
-    if what == 'float' then sum = tonumber(sum) + value else sum = sum + value end
+    if type(value) == 'number' and value ~= math.floor(value) then sum = tonumber(sum) end
+    sum = sum + value
   end
   return type(sum) == 'cdata' and fields.signed_value(sum) or sum
 end
 
 Values.__index = {
   --- All CPUs together: of integers; of structs field by field.
-  sum = function(self) return sum_of(self, math.floor(tonumber(self[1]) or 0) ~= (tonumber(self[1]) or 0) and 'float') end,
+  sum = function(self) return sum_of(self) end,
 }
 
 local Map = {}
@@ -243,6 +244,7 @@ end
 local function set(self, key, value, flags)
   check_kind(self, keyed, 'set')
   local bytes = key_of(self, key)
+  if arrays[self.kind] and key >= self.max_entries then return failed(self, E2BIG, key) end
   if not job.running and self.queue then
     local value_bytes, message = value_of(self, value)
     if not value_bytes then return nil, message end
@@ -347,8 +349,8 @@ local function mapped(self)
   local fd = fd_of(self)
   if self.kind ~= ARRAY or bit.band(self.flags, MMAPABLE) == 0 then
     wrong(self, 'cannot be mapped: expected an array with BPF_F_MMAPABLE, given %s %s',
-      self.kind == ARRAY and 'an array without it,' or 'a', self.kind == ARRAY and 'in its map_flags' or words[self.kind]
-      or 'map of another kind')
+      self.kind == ARRAY and 'an array without it' or 'a', self.kind == ARRAY and 'in its map_flags'
+      or own_map.kind_name(self.kind))
   end
   local memory, message = engine.map(fd, rounded(self.value_bytes) * self.max_entries)
   if not memory then wrong(self, 'cannot be mapped: %s', message) end
@@ -505,8 +507,8 @@ function methods:take(key)
   if pointer then return decoded(self_map, pointer) end
   if errno == ENOENT then return nil end
   if errno == EINVAL or errno == ENOTSUPP or errno == EOPNOTSUPP then
-    return nil, ('%s: the kernel cannot look up and delete in one step in a %s; take_in_two does it in two'):format(
-      named(self_map), words[self_map.kind])
+    return nil, ('%s: the kernel does not look up and delete in one step here (%s); take_in_two does it in two')
+      :format(named(self_map), words[self_map.kind])
   end
   return failed(self_map, errno, key)
 end
@@ -667,7 +669,7 @@ Map.__newindex = function(map, key, value)
     local fd, bytes = fd_of(self), key_of(self, key)
     ok, errno = engine.any_delete(fd, bytes)
     if not ok and errno == ENOENT then return end
-    if not ok then _, message = failed(self, errno, key) end
+    message = not ok and ('%s: %s'):format(named(self), reason(self, errno, key))
   else
     ok, message = set(self, key, value, ANY)
   end
@@ -806,7 +808,10 @@ function own_map.open(which)
   if job.check or job.replay or job.test then return absent(name) end
   local reply = ask('find', 'found', which.pin and 'pin' or 'id', which.pin or which.id)
   if #reply.fds == 0 and reply[2] == 'offline' then return absent(name) end
-  if #reply.fds == 0 then blame('map %s: %s', name, reply[2]) end
+  if #reply.fds == 0 then
+    blame('map %s: %s', name, reply[2] == 'No such file or directory'
+      and 'there is none; bpftool map shows all with their ids and pins' or reply[2])
+  end
   local made, problem = own_map.described(name, reply, 2, nil, true)
   if not made then blame(problem) end
   local self = rawget(made, STATE)

@@ -83,8 +83,7 @@ function own_rings.problem()
   for _, one in ipairs(made) do
     for _, sink in ipairs(one.source.sinks) do
       if sink.kernel then
-        return ('ring %s: filters and aggregates of an own ring run in the worker, not in the kernel; leave out kernel = true')
-          :format(one.name)
+        return ('ring %s: its filters and aggregates run in the worker; leave out kernel = true'):format(one.name)
       end
     end
   end
