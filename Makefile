@@ -74,11 +74,11 @@ test: ## build everything and pass every test of this machine's kernel
 	@packaging/deps.sh build test
 	@$(MAKE) test-units test-scripts test-live
 
-test-units: $(UNIT) ## the engine's modules, in C
+test-units: $(UNIT) $(OBJECTS) ## the engine's modules, in C
 	@CMOCKA_MESSAGE_OUTPUT=TAP $(PROVE) $(UNIT)
 
 test-scripts: $(BINARY) $(BUILD)/tests/workload $(OBJECTS) build/tests/stages.so ## the stdlib, and what every probe and tool must keep to
-	@MOONPROBE_PATH=tests $(PROVE) --exec '$(BINARY:%=./%) check --allow stdlib,ffi,debug' tests/stdlib/*_test.lua \
+	@MOONPROBE_PATH=tests:build $(PROVE) --exec '$(BINARY:%=./%) check --allow stdlib,ffi,debug,object' tests/stdlib/*_test.lua \
 		tests/contracts/aggregates_test.lua
 	@MOONPROBE=$(BINARY:%=./%) $(PROVE) --exec luajit tests/contracts/probes_test.lua \
 		tests/contracts/tools_test.lua tests/contracts/testing_test.lua \

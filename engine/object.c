@@ -2,6 +2,7 @@
 #include "object.h"
 
 #include "nearest.h"
+#include "object_trial.h"
 #include "schema.h"
 #include "verifier_log.h"
 
@@ -335,8 +336,12 @@ struct bpf_map *object_map(const struct object *object, int index)
 
 static int load(struct object *object, struct error *error)
 {
-	int err;
+	int err = object_trial_load(object->object);
 
+	if (err)
+		return error_set(error, err,
+				 "object %s: is damaged: libbpf fails over it; build it again",
+				 object->wish.name);
 	start_hearing();
 	err = bpf_object__load(object->object);
 	stop_hearing();
@@ -445,6 +450,13 @@ int object_open(struct object **out, const struct object_wish *wish, struct erro
 	struct object *object = calloc(1, sizeof(*object));
 	int err = object ? copy_wish(&object->wish, wish) : -ENOMEM;
 
+	if (!err) {
+		err = object_trial_open(object->wish.bytes, object->wish.size);
+		if (err)
+			error_set(error, err,
+				  "object %s: is damaged: libbpf fails over it; build it again",
+				  wish->name);
+	}
 	if (!err) {
 		start_hearing();
 		object->object =

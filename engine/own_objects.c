@@ -3,6 +3,7 @@
 
 #include "child.h"
 #include "message.h"
+#include "object_trial.h"
 #include "version.h"
 
 #include <bpf/bpf.h>
@@ -143,6 +144,8 @@ bool own_objects_on_file(struct version *version, struct message *message)
 	file = add_file(&version->own);
 	fd = file ? find_file(version, name, found, sizeof(found)) : -EMFILE;
 	err = fd < 0 ? fd : read_file(fd, file);
+	if (!err)
+		err = object_trial_open(file->bytes, file->size);
 	if (!err) {
 		snprintf(file->name, sizeof(file->name), "%s", name);
 		memory = memory_of(file->bytes, file->size);
@@ -153,8 +156,9 @@ bool own_objects_on_file(struct version *version, struct message *message)
 	}
 	if (memory < 0)
 		snprintf(why, sizeof(why), "%s",
-			 err == -ENOENT	  ? "not beside the script or on the search path (-I)"
-			 : err == -EMFILE ? "more than 16 objects in one script"
+			 err == -ENOENT	   ? "not beside the script or on the search path (-I)"
+			 : err == -EMFILE  ? "more than 16 objects in one script"
+			 : err == -EBADMSG ? "is damaged: libbpf fails over it; build it again"
 			 : err == -EINVAL
 				 ? "a path from the script's folder to a regular file is needed"
 				 : strerror(-err));

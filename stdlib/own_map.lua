@@ -419,6 +419,7 @@ end
 
 --- A mapped array: reading and writing it is a load and a store, no system call.
 ---@class moonprobe.MappedArray
+---@field [integer] any
 local mapped_methods = {}
 
 --- Adds to an integer of 4 or 8 bytes, as one step, as programs do it.
@@ -456,6 +457,7 @@ Mapped.__newindex = function(view) wrong(views[view], 'fields of a mapped array 
 --- none), `m[key] = value` writes one, `m[key] = nil` deletes it: what the kernel refuses is raised. A key that
 --- is called like a method needs get and set.
 ---@class moonprobe.Map
+---@field [any] any
 local methods = {}
 
 --- The value for a key; nil when it has none. Of a per-CPU map a list with a value for each CPU, and sum().
@@ -570,7 +572,7 @@ function methods:batch()
 end
 
 local function check_line(map, method)
-  if not in_line[map.kind] then wrong(map, '%s: expected a queue or a stack, given a %s', method, words[map.kind]) end
+  if not in_line[map.kind] then wrong(map, '%s: expected a queue or a stack, given: %s', method, words[map.kind]) end
 end
 
 --- Appends to a queue, or puts on a stack.

@@ -194,7 +194,7 @@ tap.like(row(result, 'sum'), '^%d+,true,0,true,5$', ('%d reloads: every record o
 local before, after = tap.slurp(folder .. '/before'), tap.slurp(folder .. '/after')
 tap.ok(before ~= '' and before == after, 'the same programs, links and maps', before, after)
 
-result = run_reloads(counting, [[
+run_reloads(counting, [[
 ids before
 echo "local mp = require 'moonprobe' mp.options { pid = mp.number(0, 'whose calls') }" > $dir/next; mv $dir/next $dir/script.lua
 told reloaded 1
