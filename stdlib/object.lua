@@ -262,8 +262,10 @@ end
 --- The records of a ring (BPF_MAP_TYPE_RINGBUF) as a stream of events: each, where, count and all other
 --- aggregates, which run in the worker here. A handler gets a record in place: it is valid during the call. What
 --- is received is counted, see received(); what a program could not send only the object itself can count.
+--- Without a type the records are of the struct that a tag on the map names, btf_decl_tag("event:NAME"), else of
+--- that which a variable `struct NAME *unused...` points to, as bpf2go wants one.
 ---@param name string of the map
----@param type string|nil the struct its records are, as 'struct event'; preset: see engine/README.md
+---@param type string|nil the struct its records are, as 'struct event'
 ---@return moonprobe.Stream
 function methods:ring(name, type)
   local this = selves[self]

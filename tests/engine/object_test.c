@@ -102,7 +102,7 @@ static void survives_damage(void **state)
 
 	(void)state;
 	srand(1);
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 60; i++) {
 		read_object(&wish, FOLDER "every_map.bpf.o");
 		for (int j = rand() % 8; j >= 0; j--)
 			wish.bytes[rand() % wish.size] ^= 1 << rand() % 8;

@@ -206,6 +206,21 @@ local function links(name)
 end
 tap.is(links 'before' - links 'after', 1, 'a dropped object is detached')
 
+-- A new file is a new object.
+os.execute(('cp build/%s %s/own.bpf.o'):format(object, folder))
+run_reloads([[
+local mp = require 'moonprobe'
+local opt = mp.options { pid = mp.number(0, 'whose calls') }
+local own = mp.object('own.bpf.o', { rodata = { only_pid = opt.pid } })
+]], [[
+ids before
+cp $dir/own.bpf.o $dir/next; echo >> $dir/next; mv $dir/next $dir/own.bpf.o
+told reloaded 1
+ids after
+]])
+before, after = tap.slurp(folder .. '/before'), tap.slurp(folder .. '/after')
+tap.ok(before ~= '' and after ~= '' and before ~= after, 'a changed object is loaded anew, when it is watched', before, after)
+
 -- A worker that crashes costs the record it died of.
 result = run(counting .. [[
 object:ring('events'):each(function(e) if e.number == 50 then os.exit(9) end end)

@@ -215,7 +215,7 @@ fact('\nNoNewPrivs:\t1\n', 'cannot gain privileges')
 fact('\nSeccomp:\t2\n', 'system calls are filtered')
 fact('\nMax core file size +0 +0 ', 'dumps no core')
 fact('\nMax processes +0 +0 ', 'starts no process')
-fact('\nMax open files +256 +256 ', 'opens 256 files at most')
+fact('\nMax open files +128 +128 ', 'opens 128 files at most')
 if not sanitized then fact('\nMax data size +268435456 +268435456 ', 'has 256 MiB') end
 
 os.execute('rm -r ' .. folder)
