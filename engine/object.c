@@ -26,25 +26,36 @@ struct object {
 
 static struct {
 	char reason[300];  /* its last line that is one */
-	char program[128]; /* whose log the verifier has written */
+	char program[128]; /* which one it is about; "": none */
+	bool verified;	   /* the reason is the verifier's */
 } heard;
 
 static libbpf_print_fn_t usual_print;
 
 static bool is_consequence(const char *line)
 {
-	return !strncmp(line, "failed to load object", 21) || strstr(line, "Retrying without BTF");
+	return !strncmp(line, "failed to load object", 21) || strstr(line, "': failed to load: ") ||
+	       strstr(line, "': failed to prepare load attributes") ||
+	       strstr(line, "Retrying without BTF");
+}
+
+/* "prog 'NAME': ..." */
+static const char *hear_program(const char *line)
+{
+	int length = !strncmp(line, "prog '", 6) ? (int)strcspn(line + 6, "'") : 0;
+
+	snprintf(heard.program, sizeof(heard.program), "%.*s", length, length ? line + 6 : "");
+	return length && !strncmp(line + 6 + length, "': ", 3) ? line + 6 + length + 3 : line;
 }
 
 static void hear_log(char *line)
 {
-	const char *name = strchr(line, '\'');
 	char *end = strstr(line, "-- END PROG LOAD LOG --");
 
 	if (end)
 		*end = 0;
-	snprintf(heard.program, sizeof(heard.program), "%.*s",
-		 name ? (int)strcspn(name + 1, "'") : 0, name ? name + 1 : "");
+	hear_program(line);
+	heard.verified = true;
 	verifier_log_end(strchr(line, '\n') + 1, heard.reason, sizeof(heard.reason));
 }
 
@@ -60,9 +71,12 @@ __attribute__((format(printf, 2, 0))) static int hear(enum libbpf_print_level le
 
 		if (strstr(text, "-- BEGIN PROG LOAD LOG --\n"))
 			hear_log(text);
-		else if (!is_consequence(text) && !*heard.program)
+		else if (!is_consequence(text) && !heard.verified) {
+			const char *reason = hear_program(text);
+
 			snprintf(heard.reason, sizeof(heard.reason), "%.*s",
-				 (int)strcspn(text, "\n"), text);
+				 (int)strcspn(reason, "\n"), reason);
+		}
 		free(line);
 	}
 	va_end(again);
@@ -347,6 +361,11 @@ static int load(struct object *object, struct error *error)
 	stop_hearing();
 	if (!err)
 		return 0;
+	if (*heard.program && !heard.verified)
+		return error_set(error, err,
+				 "object %s: program %s: %s; SEC(\"?...\") makes it one that is "
+				 "loaded only when attach names it",
+				 object->wish.name, heard.program, reason_of(err));
 	if (*heard.program)
 		return error_set(error, err,
 				 "object %s: program %s: the kernel refused it: %s; run with -v to "

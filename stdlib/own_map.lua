@@ -96,6 +96,7 @@ end
 local function fd_of(self)
   if self.fd and job.running then return self.fd end
   if self.absent then wrong(self, '%s', self.absent) end
+  if not host.receive then wrong(self, 'is not there: a test has no kernel') end -- stdlib/testing/realm.lua
   wrong(self, 'can be read once the script runs: in a handler, a timer, mp.finally')
 end
 

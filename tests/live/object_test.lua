@@ -149,6 +149,37 @@ tap.is(row(run(exits:format "{ 'on_exit' }", 'syscall 23'), 'totals'), '0,true',
 tap.is(row(run(exits:format "{ 'on_enter', 'on_exit' }", 'syscall 23'), 'totals'), '23,true', 'two of them')
 tap.is(row(run(exits:format 'false', 'syscall 23'), 'totals'), '0,false', 'none')
 
+-- Hooks of every kind, as libbpf attaches them; a kernel that refuses one says so.
+for name, must in pairs { by_tracepoint = true, by_fentry = false, by_fexit = false, by_kprobe = false,
+  by_kretprobe = false, by_ksyscall = false } do
+  local got = run(([[
+local mp = require 'moonprobe'
+local opt = mp.options { pid = mp.number(0, 'whose calls') }
+local object = mp.object('tests/objects/hooks.bpf.o', { rodata = { only_pid = opt.pid }, attach = { '%s' } })
+mp.finally(function() mp.row('calls', object.maps.calls[0]) end)
+]]):format(name), 'syscall 23')
+  if not must and got.err:find('object tests/objects/hooks.bpf.o: program ' .. name .. ': ', 1, true) then
+    tap.skip(name, (got.err:gsub('\n', ' ')))
+  else
+    tap.is(row(got, 'calls'), '23', name)
+  end
+end
+
+-- A handler that raises, and a record that is too short, cost themselves.
+result = run(head .. [[
+object:ring('events'):each(function(e) if e.number % 10 == 3 then error 'of ours' end end)
+mp.finally(function() local ring = object:received 'events' mp.row('ring', ring.received, ring.failed) end)
+]], 'syscall 100')
+tap.is(row(result, 'ring'), '100,10', 'handlers that raise')
+local _, told_errors = result.err:gsub('of ours', '')
+tap.is(told_errors, 1, 'and are told once')
+result = run(head .. [[
+object:ring('events', 'struct larger'):each(function() mp.row('wrong') end)
+mp.finally(function() local ring = object:received 'events' mp.row('ring', ring.received, ring.failed) end)
+]], 'syscall 23')
+tap.is(row(result, 'ring'), '23,23', 'records that are shorter than their struct')
+tap.like(result.err, 'ring events of .*: a record of 80 bytes is shorter than struct larger, which has 88', 'are told')
+
 -- A reload keeps programs, links and maps; a dropped object is closed.
 local tell = [[
 dir=]] .. folder .. [[
@@ -272,6 +303,14 @@ refused("mp.object 'half.o'", 'object half.o: is no BPF object', 'a file that is
 refused("mp.object 'tests/objects/refused.bpf.o'", 'program careless: the kernel refused it: R0 invalid mem access',
   'the verifier\'s reason')
 refused("mp.object 'tests/objects/huge.bpf.o'", 'map everything: 2147483648 entries take.*max_entries = n', 'a huge map')
+for program, pattern in pairs {
+  by_nothing = 'SEC%("tp/syscalls/sys_enter_no_such_call"%) cannot be attached: No such file.*leaves it out',
+  by_no_name = 'SEC%("raw_tp"%) ',
+  by_nobody = 'SEC%("xdp"%) does not say where to attach it; leave it out of attach',
+} do
+  refused(("mp.object('tests/objects/hooks.bpf.o', { attach = { '%s' } })"):format(program),
+    'program ' .. program .. ': ' .. pattern, program .. ' cannot be attached')
+end
 refused("mp.object('tests/objects/huge.bpf.o', { attach = { 'noting' } })", "did you mean 'nothing'", 'a misspelt program')
 refused(("mp.object('%s').maps.totals[0] = 1.5"):format(object), 'map totals: value: expected an integer.*given 1.5',
   'a value that does not fit, before anything runs')

@@ -37,6 +37,12 @@ struct event {
 };
 const struct event *unused_event __attribute__((unused));
 
+struct larger {
+	struct event event;
+	__u64 more;
+};
+const struct larger *larger_type __attribute__((unused));
+
 struct pair {
 	__u32 pid;
 	__u32 kind;
