@@ -151,6 +151,7 @@ static void end(struct script *script, int status)
 		return;
 	script->state = OVER;
 	script->history.status = status;
+	object_set_detach(&script->objects, NULL);
 	timer_set(&script->pulse, 0);
 	timer_set(&script->probation, 0);
 	timer_set(&script->restart, 0);

@@ -105,6 +105,7 @@ local function finish()
   for _, fn in ipairs(mp._finally) do guarded(fn) end
   guarded(aggregate.print_rest)
   output.flush()
+  if not job.quiet then own_rings.report() end
   if job.measure then explain.print() end
   return output.failed and 1 or 0
 end

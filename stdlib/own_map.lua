@@ -17,6 +17,7 @@ local job = require 'moonprobe.job'
 local layout = require 'moonprobe.layout'
 local nearest = require 'moonprobe.nearest'
 local lpm = require 'moonprobe.lpm'
+local stream = require 'moonprobe.stream'
 
 local own_map = {}
 
@@ -809,6 +810,7 @@ function own_map.open(which)
   end
   local name = which.pin or ('id %d'):format(which.id)
   if job.check or job.replay or job.test then return absent(name) end
+  if stream.frozen then blame('map %s: maps are opened while the script is loaded', name) end
   local reply = ask('find', 'found', which.pin and 'pin' or 'id', which.pin or which.id)
   if #reply.fds == 0 and reply[2] == 'offline' then return absent(name) end
   if #reply.fds == 0 then

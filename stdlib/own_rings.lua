@@ -154,7 +154,7 @@ end
 --- One line for each, at the end.
 function own_rings.report()
   for _, one in ipairs(opened) do
-    host.report('ring %s: %.0f records received%s', one.name, one.received,
+    host.report('ring %s: %.0f records received%s', one.name, one.received, -- the host's summary has probes only
       one.failed > 0 and (', %.0f failed'):format(one.failed) or '')
   end
 end

@@ -261,7 +261,17 @@ result.err = tap.slurp(folder .. '/err')
 tap.like(result.err, 'started again', 'a crash is told')
 tap.like(row(result, 'sum'), '^49,', 'the object stays, and the rest of the records is handled')
 
--- A map that is there already.
+-- A map that is there already. Pinning it is root's: the test does it.
+tap.spit(folder .. '/pin.lua', [[
+local ffi = require 'ffi'
+ffi.cdef 'long syscall(long number, ...);'
+local bpf = ffi.arch == 'x64' and 321 or 280
+local of_id = ffi.new('struct { uint32_t id, next, flags, more[29]; }', { tonumber(arg[1]) })
+local fd = ffi.C.syscall(bpf, ffi.cast('int', 14), of_id, ffi.cast('int', 128)) -- BPF_MAP_GET_FD_BY_ID
+local pin = ffi.new('struct { uint64_t path; uint32_t fd, flags; uint64_t more[14]; }',
+  { ffi.cast('uintptr_t', ffi.cast('const char *', arg[2])), fd })
+os.exit(ffi.C.syscall(bpf, ffi.cast('int', 6), pin, ffi.cast('int', 128)) == 0 and 0 or 1) -- BPF_OBJ_PIN
+]])
 result = run(head, 'syscall 1', '', tell .. ([[
 kill -CONT $1
 tries=0
@@ -275,11 +285,21 @@ done | head -n 1)
   local m = map { id = $id }
   finally(function() for k, v in m:each() do row('found', k.kind, v.hits) end m[{ pid = 5 }] = { hits = 6 }
     row('wrote', m[{ pid = 5 }].hits) end)"
+pin=/sys/fs/bpf/moonprobe-test-$$
+luajit $dir/pin.lua $id $pin
+%s run -f json --for 100ms --allow object -e "
+  finally(function() for k, v in map { pin = '$pin' }:each() do row('no', 1) end end)"
+%s run -f json --for 100ms --allow object -e "
+  local m = map { pin = '$pin' }
+  finally(function() row('pinned', m[{ pid = 5 }].hits, tostring(m[{ pid = 6 }])) end)"
+rm $pin
 %s run --for 100ms -e "map { id = $id }"
 %s run --for 100ms --allow object -e "map { id = 4294967295 }"
-]]):format(tap.binary, tap.binary, tap.binary))
+]]):format(tap.binary, tap.binary, tap.binary, tap.binary, tap.binary))
 tap.is(row(result, 'found'), '1,1', 'a map by its id, typed by its own BTF')
 tap.is(row(result, 'wrote'), '6', 'is written')
+tap.is(row(result, 'pinned'), '6,"nil"', 'a map by where it is pinned')
+tap.like(result.err, 'maps are opened while the script is loaded', 'not later')
 tap.like(result.err, "'object' is not granted", 'without a grant it is refused')
 tap.like(result.err, 'map id 4294967295: there is none', 'one that is not there')
 
@@ -293,12 +313,15 @@ end
 tap.spit(folder .. '/text.o', 'this is no object')
 tap.spit(folder .. '/empty.o', '')
 local bytes = tap.slurp('build/' .. object)
+-- Its section of types has another name.
+tap.spit(folder .. '/untyped.o', (tap.slurp 'build/tests/objects/execs.bpf.o':gsub('%.BTF%z', '.XTF\0')))
 tap.spit(folder .. '/half.o', bytes:sub(1, math.floor(#bytes / 2)))
 refused("mp.object '" .. object .. "'", "'object' is not granted to this script.*%-%-allow object", 'no grant', '')
 refused("mp.object 'missing.o'", 'object missing.o: not beside the script', 'no file')
 refused("mp.object '/etc/passwd'", 'object /etc/passwd: a path from the script', 'a path that leads elsewhere')
 refused("mp.object 'text.o'", 'object text.o: is no BPF object', 'no ELF')
 refused("mp.object 'empty.o'", 'object empty.o: is no BPF object', 'an empty file')
+refused("mp.object 'untyped.o'", 'object untyped.o: is', 'no types')
 refused("mp.object 'half.o'", 'object half.o: is no BPF object', 'a file that is cut off')
 refused("mp.object 'tests/objects/refused.bpf.o'", 'program careless: the kernel refused it: R0 invalid mem access',
   'the verifier\'s reason')
