@@ -36,6 +36,7 @@ static bool is_consequence(const char *line)
 {
 	return !strncmp(line, "failed to load object", 21) || strstr(line, "': failed to load: ") ||
 	       strstr(line, "': failed to prepare load attributes") ||
+	       strstr(line, "permission error while running as root") || /* guesses at limits */
 	       strstr(line, "Retrying without BTF");
 }
 

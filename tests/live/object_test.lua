@@ -150,14 +150,14 @@ tap.is(row(run(exits:format "{ 'on_enter', 'on_exit' }", 'syscall 23'), 'totals'
 tap.is(row(run(exits:format 'false', 'syscall 23'), 'totals'), '0,false', 'none')
 
 -- Hooks of every kind, as libbpf attaches them; a kernel that refuses one says so.
-for name, must in pairs { by_tracepoint = true, by_fentry = false, by_fexit = false, by_kprobe = false,
-  by_kretprobe = false, by_ksyscall = false } do
+for _, name in ipairs { 'by_tracepoint', 'by_fentry', 'by_fexit', 'by_kprobe', 'by_kretprobe', 'by_ksyscall' } do
+  local must = name == 'by_tracepoint'
   local got = run(([[
 local mp = require 'moonprobe'
 local opt = mp.options { pid = mp.number(0, 'whose calls') }
 local object = mp.object('tests/objects/hooks.bpf.o', { rodata = { only_pid = opt.pid }, attach = { '%s' } })
 mp.finally(function() mp.row('calls', object.maps.calls[0]) end)
-]]):format(name), 'syscall 23')
+]]):format(name), name:find '^by_f' and 'open 23 /dev/null' or 'syscall 23')
   if not must and got.err:find('object tests/objects/hooks.bpf.o: program ' .. name .. ': ', 1, true) then
     tap.skip(name, (got.err:gsub('\n', ' ')))
   else
