@@ -43,6 +43,8 @@ ASSETS   := $(foreach file,$(PROBES) $(MADE_LUA),$(file:$(BUILD)/%=%)=$(file)) \
 	$(foreach file,$(LUA) $(TEMPLATES),$(file)=$(file)) \
 	$(foreach file,$(SHARED),$(file:bpf/%=%)=$(file))
 
+WORKLOAD_O := $(patsubst tests/%.c,$(BUILD)/%.o,$(wildcard tests/workload/*.c))
+
 # What the tests are run with; `make asan` runs all of it again on another build.
 BINARY    ?= moonprobe
 PROVE     := prove $(PROVE_FLAGS)
@@ -123,7 +125,7 @@ check: ## formatting, static analysis, docstrings
 		--suppress=missingIncludeSystem --suppress=ctuuninitvar \
 		'-DDECLARE_LIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}' \
 		'-DLIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}' \
-		-Iengine -Ibpf/include -itests/bench/peers engine tests/engine tests/fuzz tests/bench tests/workload.c
+		-Iengine -Ibpf/include -itests/bench/peers engine tests/engine tests/fuzz tests/bench tests/workload
 	@luacheck --quiet stdlib scripts examples templates tests
 	@$(BINARY:%=./%) types -o $(BUILD)/types # an error when a public function lacks a docstring that fits
 	@luacheck --quiet --no-config --std luajit $(BUILD)/types
@@ -156,10 +158,16 @@ build/tests/objects/%.bpf.o: tests/objects/%.bpf.c Makefile
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@.tmp -MF $(@:.o=.d) -MT $@ $<
 	$(Q)$(STRIP) -g $@.tmp -o $@ && rm $@.tmp
 
-$(BUILD)/tests/workload: tests/workload.c
+# Static: a dynamic loader would open, read and map files of its own.
+$(BUILD)/tests/workload: $(WORKLOAD_O)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static -o $@ $^ -lpthread
+
+$(BUILD)/workload/%.o: tests/workload/%.c Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -O2 -g -static -std=gnu11 -D_GNU_SOURCE $(WARN) -o $@ $< -lpthread
+	$(Q)$(CC) -O2 -g -std=gnu11 -D_GNU_SOURCE $(WARN) -MMD -MP -c -o $@ $<
 
 $(BUILD)/tests/engine/%: tests/engine/%.c $(ENGINE_O) $(BUILD)/assets.o
 	$(call say,CC,$<)
@@ -210,6 +218,6 @@ $(BUILD)/assets.o: $(BUILD)/assets.S
 clean: ## remove what was built
 	rm -rf $(BUILD) moonprobe
 
--include $(ENGINE_O:.o=.d) $(PROBES:.o=.d) $(OBJECTS:.o=.d) $(UNIT:=.d)
+-include $(ENGINE_O:.o=.d) $(PROBES:.o=.d) $(WORKLOAD_O:.o=.d) $(OBJECTS:.o=.d) $(UNIT:=.d)
 .PHONY: all asan bench check clean demo deps differential fuzz help install recordings test test-kernels \
 	test-live test-scripts test-units

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "body.h"
 
+#include "clock.h"
 #include "splice.h"
 #include "stage_check.h"
 #include "template.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOG_BYTES                                                                                  \
@@ -36,14 +36,6 @@ struct making {
 	struct bpf_insn *owned[PLAN_STAGES]; /* parts with descriptors in them */
 	int rodata_fd;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
 
 static int check_stages(const struct body_wish *wish, struct error *error)
 {
@@ -285,7 +277,7 @@ static int load_programs(struct making *making, struct error *error)
 int body_load(struct body **out, const struct body_wish *wish, struct error *error)
 {
 	struct making making = {.wish = wish, .rodata_fd = -1};
-	uint64_t start = now_ns();
+	uint64_t start = clock_now_ns();
 	int err = 0;
 
 	if (wish->plan)
@@ -320,7 +312,7 @@ int body_load(struct body **out, const struct body_wish *wish, struct error *err
 		return err;
 	}
 	making.body->is_staged = wish->plan != NULL;
-	making.body->load_ns = now_ns() - start;
+	making.body->load_ns = clock_now_ns() - start;
 	*out = making.body;
 	return 0;
 }

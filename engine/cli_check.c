@@ -49,6 +49,8 @@ const struct subcommand check_subcommand = {
 		 "right name. Needs no privileges.",
 	.more = "Exit status: 0 all are fine, 2 one is not.\n"
 		"\n"
-		"  moonprobe check scripts/*.lua",
+		"  moonprobe check execsnoop watch.lua\n"
+		"\n"
+		"Tests (*_test.lua) are for moonprobe test, which needs no privileges either.",
 	.main = check_main,
 };

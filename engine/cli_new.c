@@ -20,7 +20,7 @@ struct product {
 
 static const struct product products[] = {
 	{"templates/script.lua", "%s.lua", false},
-	{"templates/script_test.lua", "%s_test.lua", false},
+	{"templates/test.lua", "%s_test.lua", false},
 	{"templates/luarc.json", ".luarc.json", true},
 	{"templates/luacheckrc", ".luacheckrc", true},
 };

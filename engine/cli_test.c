@@ -15,7 +15,7 @@
 
 struct tests {
 	struct command_line line;
-	char *words[5]; /* how the files are run; the workers' arguments */
+	char *words[6]; /* how the files are run; the workers' arguments */
 	bool coverage, bench;
 	bool used_any; /* any file */
 	struct loop *watch_loop;
@@ -87,14 +87,17 @@ static int run_file(struct tests *tests, const char *file)
 }
 
 /* A path with a slash is never the name of a shipped tool. */
-static int run_path(struct tests *tests, const char *path)
+static int run_path(struct tests *tests, const struct test_file *one)
 {
 	char file[4096];
+	int status;
 
-	if (strchr(path, '/'))
-		return run_file(tests, path);
-	snprintf(file, sizeof(file), "./%s", path);
-	return run_file(tests, file);
+	if (one->found)
+		tests->words[tests->line.script.argc++] = "found";
+	snprintf(file, sizeof(file), "%s%s", strchr(one->path, '/') ? "" : "./", one->path);
+	status = run_file(tests, file);
+	tests->line.script.argc -= one->found;
+	return status;
 }
 
 /* The worst status of all. */
@@ -110,7 +113,7 @@ static int run_all(struct tests *tests, char *const *paths, int count)
 		return STATUS_USAGE;
 	}
 	if (files.count == 1) {
-		status = run_path(tests, files.paths[0]);
+		status = run_path(tests, &files.list[0]);
 		test_files_clear(&files);
 		return status;
 	}
@@ -119,9 +122,9 @@ static int run_all(struct tests *tests, char *const *paths, int count)
 	for (int i = 0; i < files.count; i++) {
 		int one;
 
-		printf("# Subtest: %s\n", files.paths[i]);
-		one = run_path(tests, files.paths[i]);
-		printf("%s %d - %s\n", one ? "not ok" : "ok", i + 1, files.paths[i]);
+		printf("# Subtest: %s\n", files.list[i].path);
+		one = run_path(tests, &files.list[i]);
+		printf("%s %d - %s\n", one ? "not ok" : "ok", i + 1, files.list[i].path);
 		if (one > status)
 			status = one;
 	}
@@ -224,7 +227,8 @@ const struct subcommand test_subcommand = {
 	.about = "Runs test files, and all *_test.lua in folders and below (without PATH: here). "
 		 "Each runs in a worker of its own: no privileges, no kernel, a clock that stands "
 		 "still. The result is TAP, so prove(1) reads it; of several files each is a "
-		 "subtest.",
+		 "subtest. What is found in a folder and does not require 'moonprobe.test' is "
+		 "another runner's: skipped.",
 	.more = "Exit status: 0 all passed, 1 something failed, 2 bad input.\n"
 		"\n"
 		"  moonprobe test                             # all below this folder\n"

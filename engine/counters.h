@@ -28,6 +28,7 @@ struct probe_totals {
 	uint64_t missed;    /* programs not run: they would have interrupted themselves */
 	struct probe_loser losers[PROBE_LOSERS]; /* those that lost most */
 	int loser_count;
+	bool was_staged; /* what its stages filtered or folded is in none of these */
 };
 
 struct event_counters;

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 int error_set(struct error *error, int err, const char *format, ...)
 {
@@ -27,4 +28,18 @@ void error_print(const char *format, ...)
 		if ((unsigned char)*at < 0x20 || *at == 0x7f)
 			*at = ' ';
 	fprintf(stderr, "moonprobe: %s\n", line);
+}
+
+void error_about(const char *name, const char *format, ...)
+{
+	char line[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	if (!strncmp(line, name, strlen(name)))
+		error_print("%s", line);
+	else
+		error_print("%s: %s", name, line);
 }

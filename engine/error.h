@@ -18,4 +18,8 @@ int error_set(struct error *error, int err, const char *format, ...)
 /* "moonprobe: LINE" to stderr. */
 void error_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same of something with a name: "moonprobe: NAME: LINE". A line that starts with the name, as
+ * Lua's own do with file and line, gets it once. */
+void error_about(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 #endif

@@ -2,6 +2,7 @@
 #include "message.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -173,6 +174,13 @@ bool message_next_text(struct message *message, const char **text)
 		return true;
 	message->broken = true;
 	return false;
+}
+
+bool message_copy_text(struct message *message, char *to, size_t size)
+{
+	const char *text;
+
+	return message_next_text(message, &text) && (size_t)snprintf(to, size, "%s", text) < size;
 }
 
 bool message_next_number(struct message *message, double *number)

@@ -44,6 +44,8 @@ int message_receive(int socket, struct message *message);
  * point into the message and end in a zero byte that is not counted. */
 bool message_next_string(struct message *message, const char **bytes, size_t *length);
 bool message_next_text(struct message *message, const char **text); /* no zero byte inside */
+/* As next_text; false also when it does not fit. */
+bool message_copy_text(struct message *message, char *to, size_t size);
 bool message_next_number(struct message *message, double *number);
 bool message_at_end(const struct message *message);
 char message_next_kind(const struct message *message); /* 's', 'n', or 0 at the end */

@@ -2,6 +2,7 @@
 #include "probe.h"
 
 #include "body.h"
+#include "clock.h"
 #include "hook.h"
 #include "rodata.h"
 #include "schema.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct program {
@@ -33,6 +33,7 @@ struct probe {
 	struct program *programs;
 	struct body *bodies;	/* all there are, the newest first */
 	struct body *installed; /* the one in the slots */
+	bool was_staged;	/* or one before it */
 	struct counters counters;
 };
 
@@ -328,19 +329,11 @@ void probe_give_back(struct probe *probe, struct body *body)
 	body_close(body);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
-
 int probe_install(struct probe *probe, struct body *body, uint64_t *took_ns, struct error *error)
 {
 	struct body *before = probe->installed;
 	const uint32_t first = 0;
-	uint64_t start = now_ns();
+	uint64_t start = clock_now_ns();
 
 	*took_ns = 0;
 	if (before == body)
@@ -358,9 +351,10 @@ int probe_install(struct probe *probe, struct body *body, uint64_t *took_ns, str
 		probe_give_back(probe, before);
 		return -EIO;
 	}
-	*took_ns = body->load_ns + now_ns() - start;
+	*took_ns = body->load_ns + clock_now_ns() - start;
 	body->references++;
 	probe->installed = body;
+	probe->was_staged |= body->is_staged;
 	probe_give_back(probe, before);
 	return before != NULL;
 }
@@ -432,6 +426,7 @@ int probe_totals(const struct probe *probe, struct probe_totals *totals)
 			return -errno;
 		totals->missed += info.recursion_misses;
 	}
+	totals->was_staged = probe->was_staged;
 	return 0;
 }
 

@@ -183,9 +183,9 @@ static int read_members(struct schema *schema, const struct btf *btf, uint32_t t
 	return 0;
 }
 
-static const struct bpf_map *rodata_of(const struct bpf_object *object)
+struct bpf_map *schema_rodata_map(const struct bpf_object *object)
 {
-	const struct bpf_map *map;
+	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, object)
 	{
@@ -230,9 +230,9 @@ static double number_at(const void *bytes, uint32_t size, enum schema_kind kind)
 static int read_knobs(struct schema *schema, const struct btf *btf, struct error *error)
 {
 	const struct btf_type *section = rodata_section(btf);
-	const struct bpf_map *map = rodata_of(schema->object);
+	struct bpf_map *map = schema_rodata_map(schema->object);
 	size_t size = 0;
-	const unsigned char *presets = map ? bpf_map__initial_value((void *)map, &size) : NULL;
+	const unsigned char *presets = map ? bpf_map__initial_value(map, &size) : NULL;
 
 	for (int i = 0; section && presets && i < btf_vlen(section); i++) {
 		const struct btf_var_secinfo *place = btf_var_secinfos(section) + i;

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct bpf_map;
 struct bpf_object;
 struct btf;
 
@@ -89,6 +90,9 @@ const struct schema_knob *schema_knob(const struct schema *schema, const char *n
 
 /* "ns" for latency_ns, "bytes" for sent_bytes, "" when the name has no unit. */
 const char *schema_unit(const char *field_name);
+
+/* The map of its constants; NULL when it has none. */
+struct bpf_map *schema_rodata_map(const struct bpf_object *object);
 
 /* Where a rodata variable lies: offset in .rodata, or -ENOENT. */
 int schema_rodata(const struct bpf_object *object, const char *variable, uint32_t *offset,

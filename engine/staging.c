@@ -21,7 +21,7 @@ static bool is_taken(const void *context, const struct probe *probe)
 int staging_find(const struct staging *staging, struct version *version, struct error *error)
 {
 	for (int i = 0; i < version->count; i++) {
-		struct version_declaration *one = &version->declarations[i];
+		struct declaration *one = &version->declarations[i];
 
 		one->probe =
 			kernel_side_find(staging->kernel, &one->request, is_taken, version, error);
@@ -32,8 +32,7 @@ int staging_find(const struct staging *staging, struct version *version, struct 
 }
 
 /* What all that may meet its records read of the declaration's probe. */
-static struct probe_request *wanted_of(const struct staging *staging,
-				       const struct version_declaration *one)
+static struct probe_request *wanted_of(const struct staging *staging, const struct declaration *one)
 {
 	struct probe_request *sum = malloc(sizeof(*sum));
 
@@ -45,7 +44,7 @@ static struct probe_request *wanted_of(const struct staging *staging,
 	return sum;
 }
 
-static void replace(struct version_declaration *one, struct body *body)
+static void replace(struct declaration *one, struct body *body)
 {
 	if (one->body)
 		probe_give_back(one->probe, one->body);
@@ -55,7 +54,7 @@ static void replace(struct version_declaration *one, struct body *body)
 int staging_make(const struct staging *staging, struct version *version, int index,
 		 struct error *error)
 {
-	struct version_declaration *one = &version->declarations[index];
+	struct declaration *one = &version->declarations[index];
 	struct probe_request *sum = wanted_of(staging, one);
 	struct probe_wish wish = {.request = sum, .plan = one->plan};
 	struct body *body = NULL;
@@ -83,7 +82,7 @@ int staging_make(const struct staging *staging, struct version *version, int ind
 int staging_trim(const struct staging *staging, struct version *version, int index,
 		 struct error *error)
 {
-	struct version_declaration *one = &version->declarations[index];
+	struct declaration *one = &version->declarations[index];
 	struct probe_request *sum = wanted_of(staging, one);
 	struct probe_wish wish = {.request = sum, .plan = one->plan, .like = one->body};
 	struct body *body;
@@ -103,7 +102,7 @@ int staging_trim(const struct staging *staging, struct version *version, int ind
 int staging_install(const struct version *version, struct staging_swaps *swaps, struct error *error)
 {
 	for (int i = 0; i < version->count; i++) {
-		const struct version_declaration *one = &version->declarations[i];
+		const struct declaration *one = &version->declarations[i];
 		uint64_t took_ns;
 		int replaced = probe_install(one->probe, one->body, &took_ns, error);
 

@@ -37,6 +37,7 @@ static void add(struct probe_totals *sum, const struct probe_totals *totals)
 	sum->refused += totals->refused;
 	sum->unhandled += totals->unhandled;
 	sum->missed += totals->missed;
+	sum->was_staged |= totals->was_staged;
 }
 
 static void json_probe(FILE *out, const char *name, const struct probe_totals *totals)
@@ -137,7 +138,8 @@ void summary_print(const struct script_options *options, const struct kernel_sid
 		say(options, "%llu child processes were not followed, the map was full",
 		    (unsigned long long)unfollowed);
 	if (!options->quiet)
-		say(options, "%llu events, %llu lost", (unsigned long long)sum->events,
+		say(options, "%llu events, %llu lost%s", (unsigned long long)sum->events,
 		    (unsigned long long)(sum->lost_ring + sum->lost_map + sum->refused +
-					 sum->missed + sum->unhandled));
+					 sum->missed + sum->unhandled),
+		    sum->was_staged ? ", besides those the kernel filtered or folded" : "");
 }

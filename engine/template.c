@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "template.h"
 
+#include "schema.h"
+
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -100,21 +102,6 @@ int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *
 	return err ? err : load_stand_in(license);
 }
 
-static struct bpf_map *find_rodata(struct bpf_object *object)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, object)
-	{
-		const char *name = bpf_map__name(map);
-		size_t length = strlen(name);
-
-		if (length >= 7 && !strcmp(name + length - 7, ".rodata"))
-			return map;
-	}
-	return NULL;
-}
-
 static int keep_rodata(struct template *template, struct bpf_map *map)
 {
 	const void *initial = bpf_map__initial_value(map, &template->rodata_bytes);
@@ -131,7 +118,7 @@ static int keep_rodata(struct template *template, struct bpf_map *map)
 int template_open(struct template **out, struct bpf_object *object)
 {
 	struct template *template = calloc(1, sizeof(*template));
-	struct bpf_map *rodata = find_rodata(object);
+	struct bpf_map *rodata = schema_rodata_map(object);
 	struct bpf_program *program;
 	int err = 0;
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fts.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,15 +14,15 @@ static bool is_test(const char *name)
 	return length > end && !strcmp(name + length - end, TEST_SUFFIX) && *name != '.';
 }
 
-static int add(struct test_files *files, const char *path)
+static int add(struct test_files *files, const char *path, bool found)
 {
-	char **paths = reallocarray(files->paths, files->count + 1, sizeof(*paths));
+	struct test_file *list = reallocarray(files->list, files->count + 1, sizeof(*list));
 
-	if (!paths)
+	if (!list)
 		return -ENOMEM;
-	files->paths = paths;
-	paths[files->count] = strdup(path);
-	return paths[files->count] ? (files->count++, 0) : -ENOMEM;
+	files->list = list;
+	list[files->count] = (struct test_file){strdup(path), found};
+	return list[files->count].path ? (files->count++, 0) : -ENOMEM;
 }
 
 static int by_name(const FTSENT **a, const FTSENT **b)
@@ -44,7 +43,7 @@ static int add_below(struct test_files *files, char *folder)
 		if (entry->fts_info == FTS_D && entry->fts_level && *entry->fts_name == '.')
 			fts_set(tree, entry, FTS_SKIP);
 		else if (entry->fts_info == FTS_F && is_test(entry->fts_name))
-			err = add(files, entry->fts_path);
+			err = add(files, entry->fts_path, true);
 	}
 	fts_close(tree);
 	return err;
@@ -59,7 +58,7 @@ static int find(struct test_files *files, const char *path, struct error *error)
 	if (stat(path, &status))
 		return error_set(error, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISDIR(status.st_mode)) {
-		err = add(files, path);
+		err = add(files, path, false);
 		return err ? error_set(error, err, "%s: %s", path, strerror(-err)) : 0;
 	}
 	folder = strdup(path);
@@ -89,7 +88,7 @@ int test_files_find(struct test_files *files, char *const *paths, int count, str
 void test_files_clear(struct test_files *files)
 {
 	for (int i = 0; i < files->count; i++)
-		free(files->paths[i]);
-	free(files->paths);
+		free(files->list[i].path);
+	free(files->list);
 	memset(files, 0, sizeof(*files));
 }

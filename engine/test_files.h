@@ -5,8 +5,15 @@
 
 #include "error.h"
 
+#include <stdbool.h>
+
+struct test_file {
+	char *path;
+	bool found; /* in a folder: nobody said that it is a test of ours */
+};
+
 struct test_files {
-	char **paths; /* in order; in folders sorted */
+	struct test_file *list; /* in order; in folders sorted */
 	int count;
 };
 

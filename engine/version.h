@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Version: one version of a script: its worker process and what it declared.
  *
- *   version_start() -> ready -> version_run() -> running -> version_yield() -> yielded
- *                                                  ^------- version_resume() ----'
- *                                             version_finish() -> ended
+ *   version_start() -> ready -> order_run() -> running -> order_yield() -> yielded
+ *                                                ^------- order_resume() ----'
+ *                                            order_finish() -> ended
  *
  * Each declaration is served by a probe, and has a body of its own there, with the stages of its
  * plan when it has one.
  *
- * The worker's messages are parsed here and nowhere else; one that breaks the protocol is
- * ended. Callbacks may close the version they are about, all but restage(). */
+ * order.h is what it is told, notice.h what it says, watchdog.h how it is kept an eye on.
+ * Callbacks may close the version they are about, all but restage(). */
 #ifndef MOONPROBE_VERSION_H
 #define MOONPROBE_VERSION_H
 
+#include "declaration.h"
 #include "error.h"
-#include "kernel_side.h"
 #include "loop.h"
 #include "own_objects.h"
 #include "script_options.h"
@@ -23,16 +23,6 @@
 #include <sys/types.h>
 
 struct version;
-
-struct version_declaration {
-	struct probe_request request;
-	struct plan *plan; /* NULL: none, or one that cannot be used */
-	bool planned;	   /* it came with a plan: the worker is told what became of it */
-	int refusal;	   /* -errno: why the plan cannot be used, in words: */
-	struct error refused;
-	struct probe *probe; /* who serves it; NULL: nobody yet */
-	struct body *body;   /* NULL: none yet */
-};
 
 /* What one version leaves to the next. */
 struct version_handover {
@@ -60,12 +50,12 @@ struct version_events {
 
 struct version {
 	void *owner;
-	struct version_declaration *declarations;
+	struct declaration *declarations;
 	int count;
 	struct own_objects own;
 	bool ready;
 	bool started; /* it was told to run */
-	/* Below: version.c's own. */
+	/* Below: for version.c, order.c, notice.c and watchdog.c only. */
 	const struct version_events *events;
 	const struct script_options *options;
 	struct child *child;
@@ -91,32 +81,6 @@ bool version_uses(const struct version *version, const struct probe *probe);
 /* The fields that it reads of a probe are added to `sum`; `version` may be NULL. */
 void version_add_fields(const struct version *version, const struct probe *probe,
 			struct probe_request *sum);
-
-/* Tells what became of a declaration's plan; `why` is NULL when it was accepted. */
-int version_staged(struct version *version, int index, const char *why);
-int version_restaged(struct version *version, int index, const char *why);
-
-/* Tells what the declarations' probes are in this kernel, and what they have cost within so many
- * ns: to be printed when it is finished. */
-int version_hooks(struct version *version, uint64_t measured_ns);
-
-/* 0 or -errno. */
-int version_run(struct version *version, const struct version_handover *handover);
-int version_yield(struct version *version);
-int version_resume(struct version *version); /* one that yielded: goes on where the ring is */
-int version_finish(struct version *version);
-
-/* To be called every second: the limit on messages counts anew. */
-void version_second(struct version *version);
-
-/* Asks for a sign of life. Returns how many were not answered while the worker was using a
- * CPU: one that waits (for a slow reader of its output, say) is not hung. */
-int version_ping(struct version *version);
-
-void version_alive(struct version *version); /* it works, though it may not answer */
-
-/* Makes Lua end where it is and tell the line, if it is not in compiled code. */
-void version_interrupt(struct version *version);
 
 void version_kill(struct version *version, const char *why); /* ended() follows; a literal */
 void version_close(struct version *version);		     /* NULL is fine */

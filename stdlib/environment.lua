@@ -84,6 +84,7 @@ local function user_require(name)
   end
   local chunk, message = require('moonprobe.user_module')(name)
   if not chunk and job.allowed['package.loadlib'] then return require(name) end
+  if not chunk and name == 'moonprobe.test' then blame("this is a test; moonprobe test %s runs it", job.file) end
   if not chunk then blame("module '%s' not found: %s", name, message) end
   loaded[name] = true
   local value = setfenv(chunk, globals)(name)

@@ -63,6 +63,8 @@ local function add_probe(lines, source, is_known)
     for _, knob in ipairs(schema.knobs) do
       lines[#lines + 1] = ('knob %s %d %s %s'):format(knob.name, knob.bytes,
         knob.is_text and 'text' or knob.is_signed and 'signed' or 'unsigned', escape(knob.doc))
+      if type(knob.preset) == 'number' then lines[#lines + 1] = 'preset_number ' .. integer(knob.preset) end
+      if type(knob.preset) == 'string' then lines[#lines + 1] = 'preset_text ' .. escape(knob.preset) end
     end
   end
   local names = {}
@@ -237,6 +239,14 @@ function readers.knob(head, rest)
     is_text = kind == 'text', is_signed = kind == 'signed', doc = unescape(doc) }
 end
 
+local function last_knob(head)
+  local list = last_schema(head).knobs
+  return list[#list] or bad 'a preset of no knob'
+end
+
+function readers.preset_number(head, rest) last_knob(head).preset = number_of(rest, -2 ^ 63, 2 ^ 64, 'preset') end
+function readers.preset_text(head, rest) last_knob(head).preset = unescape(rest) end
+
 function readers.number(head, rest)
   local name, number = rest:match '^(%S+) (%S+)$'
   last_probe(head).set[name_of(name, 'knob')] = number_of(number, -2 ^ 63, 2 ^ 64, 'knob')
@@ -252,9 +262,17 @@ local function each_line(text)
   return text:gmatch '([^\n]*)\n'
 end
 
-local function same(a, b)
-  for name, value in pairs(a) do if b[name] ~= value then return false end end
-  for name in pairs(b) do if a[name] == nil then return false end end
+--- Are these a probe's knobs? One that is not set has its preset, if the recording knows it.
+local function has_knobs(probe, knobs)
+  local presets = {}
+  for _, knob in ipairs((probe.known or probe).knobs) do presets[knob.name] = knob.preset end
+  local function value_of(set, name)
+    if set[name] ~= nil then return set[name] end
+    return presets[name]
+  end
+  for _, set in ipairs { probe.set, knobs } do
+    for name in pairs(set) do if value_of(probe.set, name) ~= value_of(knobs, name) then return false end end
+  end
   return true
 end
 
@@ -307,7 +325,7 @@ function recording.probe_for(head, name, knobs)
   local first
   for _, probe in ipairs(head.probes) do
     if probe.name == name then
-      if same(probe.set, knobs) then return probe, true end
+      if has_knobs(probe, knobs) then return probe, true end
       first = first or probe
     end
   end

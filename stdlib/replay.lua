@@ -63,27 +63,16 @@ function replay.open()
   return problem
 end
 
-local function same(a, b)
-  for name, value in pairs(a) do if b[name] ~= value then return false end end
-  for name in pairs(b) do if a[name] == nil then return false end end
-  return true
-end
-
---- The recorded probe that serves a source. Another one's knobs are another selection of events.
+--- The recorded probe that serves a source, if need be one with other knobs.
 local function probe_of(source)
-  local first
-  for _, probe in ipairs(recorded.head.probes) do
-    if probe.name == source.schema.name then
-      if same(probe.set, source.knobs) then return probe end
-      first = first or probe
-    end
-  end
+  local probe, has_knobs = recording.probe_for(recorded.head, source.schema.name, source.knobs)
+  if has_knobs then return probe end
   local words = {}
-  for name, value in pairs(first.set) do words[#words + 1] = ('%s=%s'):format(name, tostring(value)) end
+  for name, value in pairs(probe.set) do words[#words + 1] = ('%s=%s'):format(name, tostring(value)) end
   table.sort(words)
   host.report('%s was recorded with other knobs than the script has: %s', source.schema.name,
     #words > 0 and table.concat(words, ', ') or 'none')
-  return first
+  return probe
 end
 
 --- Gives each source its events. Two sources may want those of one probe.

@@ -34,6 +34,10 @@ end
 --- Makes a source's plan: source.plan (nil when all runs in the worker) and source.jobs.
 ---@return string|nil problem something that must run in the kernel cannot
 function stages.plan(source)
+  source.handlers = {}
+  for _, one in ipairs(stream.sources) do
+    for _, sink in ipairs(one.sinks) do table.insert(source.handlers, sink) end
+  end
   source.plan, source.jobs = plan.make(source)
   return missed(source, source.jobs)
 end

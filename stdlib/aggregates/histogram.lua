@@ -5,27 +5,22 @@
 local bit = require 'bit'
 local ffi = require 'ffi'
 local picture = require 'moonprobe.picture'
+local slots = require 'moonprobe.slots'
 
 local LAST, MOST = 55, 2 ^ 53
 
 -- The exponent is in the upper half of a number; math.frexp would leave compiled code.
 local number = ffi.new 'union { double value; struct { int32_t low, high; } half; }'
 
-local function buckets(cell)
-  local low, high
-  for slot = 0, LAST do
-    if cell[slot] then low, high = low or slot, slot end
-  end
-  local list = {}
-  for slot = low or 0, high or -1 do
-    list[#list + 1] = {
-      from = slot == 1 and 0 or slot > 1 and 2 ^ (slot - 2) or nil,
-      to = slot < LAST and (slot == 0 and 0 or 2 ^ (slot - 1)) or nil,
-      count = cell[slot] or 0,
-    }
-  end
-  return list
+local function from(slot)
+  return slot == 1 and 0 or slot > 1 and 2 ^ (slot - 2) or nil
 end
+
+local function to(slot)
+  return slot < LAST and (slot == 0 and 0 or 2 ^ (slot - 1)) or nil
+end
+
+local function buckets(cell) return slots.buckets(cell, LAST, from, to) end
 
 return {
   name = 'histogram',
@@ -63,14 +58,7 @@ return {
   kernel = function()
     return {
       words = { { op = 'add', of = 'value' }, { op = 'slots', count = LAST + 1, slot = 'log2' } },
-      cell = function(words, scale)
-        local cell = { sum = words[1] / scale, count = 0 }
-        for slot = 0, LAST do
-          local count = words[2 + slot]
-          if count > 0 then cell[slot], cell.count = count, cell.count + count end
-        end
-        return cell.count > 0 and cell or nil
-      end,
+      cell = slots.of_kernel(LAST),
     }
   end,
   sample = {

@@ -3,6 +3,7 @@
 --- from from + (n-1) * step to below from + n * step, and the last those from `to` on.
 
 local picture = require 'moonprobe.picture'
+local slots = require 'moonprobe.slots'
 
 local MOST = 1000 -- steps
 local MOST_IN_KERNEL = 400 -- so that a cell fits into a map's value, with room to spare
@@ -31,19 +32,12 @@ local function slot_of(value, options)
 end
 
 local function buckets(cell, options)
-  local last, low, high = steps(options) + 1, nil, nil
-  for slot = 0, last do
-    if cell[slot] then low, high = low or slot, slot end
-  end
-  local list = {}
-  for slot = low or 0, high or -1 do
-    list[#list + 1] = {
-      from = slot > 0 and bound(options, slot - 1) or nil,
-      to = slot < last and bound(options, slot) or nil,
-      count = cell[slot] or 0,
-    }
-  end
-  return list
+  local last = steps(options) + 1
+  return slots.buckets(cell, last, function(slot)
+    return slot > 0 and bound(options, slot - 1) or nil
+  end, function(slot)
+    return slot < last and bound(options, slot) or nil
+  end)
 end
 
 return {
@@ -97,14 +91,7 @@ return {
     return {
       words = { { op = 'add', of = 'value' }, { op = 'slots', count = last + 1, slot = 'linear',
         from = options.from, to = options.to, step = options.step } },
-      cell = function(words, scale)
-        local cell = { sum = words[1] / scale, count = 0 }
-        for slot = 0, last do
-          local count = words[2 + slot]
-          if count > 0 then cell[slot], cell.count = count, cell.count + count end
-        end
-        return cell.count > 0 and cell or nil
-      end,
+      cell = slots.of_kernel(last),
     }
   end,
   sample = {

@@ -105,7 +105,7 @@ end
 local function ratio(a, b)
   if b.is ~= 'const' then refuse('division by a value that is not constant; multiply on the other side') end
   local by = b.value
-  if by == 0 then refuse('division by 0') end
+  if by == 0 then refuse('division by 0; by another constant') end
   if by < 0 then a, by = subtract(const(0), a), -by end
   if by == 1 then return a end
   return value.ratio(within(a, -HALF, HALF), by)
@@ -194,7 +194,23 @@ end
 
 local chains = { band = 'and', bor = 'or', bxor = 'xor' }
 
---- bit.band(a, b, ...), bor, bxor, bnot, lshift, rshift, arshift, tobit.
+-- Shifts of 32 bits by 1 to 31.
+
+local function shift_left(a, count)
+  return int('tobit', -2 ^ 31, 2 ^ 31 - 1, { a = int('shl', -2 ^ 63, 2 ^ 63, { a = a, b = const(count) }) })
+end
+
+local function shift_right(a, count) return int('shr32', 0, 2 ^ (32 - count) - 1, { a = a, b = const(count) }) end
+
+local function rotate_left(a, count) return bits('or', shift_left(a, count), shift_right(a, 32 - count)) end
+
+--- The bytes the other way round: every second one of the number turned by 8 either way.
+local function swap_bytes(a)
+  return bits('or', bits('and', rotate_left(a, 8), const(0x00ff00ff)),
+    bits('and', rotate_left(a, 24), const(bit.tobit(0xff00ff00))))
+end
+
+--- bit.band(a, b, ...), bor, bxor, bnot, bswap, lshift, rshift, arshift, rol, ror, tobit.
 ---@param name string
 ---@param list table[] arguments
 function arithmetic.bits(name, list)
@@ -209,6 +225,8 @@ function arithmetic.bits(name, list)
     return result
   elseif name == 'bnot' then
     return bits('xor', result, const(-1))
+  elseif name == 'bswap' then
+    return swap_bytes(result)
   end
   local by = list[2]
   if not by then undecided() end
@@ -217,11 +235,10 @@ function arithmetic.bits(name, list)
   end
   local count = bit.band(by.value, 31)
   if count == 0 then return result end
-  if name == 'lshift' then
-    return int('tobit', -2 ^ 31, 2 ^ 31 - 1, { a = int('shl', -2 ^ 63, 2 ^ 63, { a = result, b = const(count) }) })
-  elseif name == 'rshift' then
-    return int('shr32', 0, 2 ^ (32 - count) - 1, { a = result, b = const(count) })
-  end
+  if name == 'lshift' then return shift_left(result, count) end
+  if name == 'rshift' then return shift_right(result, count) end
+  if name == 'rol' then return rotate_left(result, count) end
+  if name == 'ror' then return rotate_left(result, 32 - count) end
   local low, high = range(result)
   return int('sar', math.floor(low / 2 ^ count), math.floor(high / 2 ^ count), { a = result, b = const(count) })
 end

@@ -35,7 +35,7 @@ local function fold(fn, arguments)
   end
   local ok, result, second, third = pcall(fn, unpack(values, 1, #arguments))
   if not ok then undecided() end
-  if third ~= nil then refuse('a third result of a function') end
+  if third ~= nil then refuse('a third result of a function; ask for one or two') end
   return const(result), second ~= nil and const(second) or nil
 end
 
@@ -56,7 +56,7 @@ builtins[string.sub] = function(arguments)
   local from = constant(arguments[2], 'number', 'a start of sub()')
   local to = constant(arguments[3], 'number', 'an end of sub()') or -1
   if not from then undecided() end
-  if not value.is_integer(from) or not value.is_integer(to) then refuse('sub() at fractions') end
+  if not value.is_integer(from) or not value.is_integer(to) then refuse('sub() at fractions; integers will do') end
   if from == 0 then from = 1 end
   if from < 0 and to == -1 then return value.part('piece', { field = field, from = from, to = -1 }) end
   if from < 0 then refuse('sub() from the end, but not to it; sub(-n) will do') end
@@ -112,7 +112,7 @@ builtins[string.find] = function(arguments)
   local folded, second = fold(string.find, { unpack(arguments, 1, 4) })
   if folded then return folded, second end
   local plain = arguments[4] and condition.truth(arguments[4]) or false
-  if type(plain) ~= 'boolean' then refuse('find() that is plain or not by the event') end
+  if type(plain) ~= 'boolean' then refuse('find() that is plain or not by the event; write true or leave it out') end
   return search(arguments, plain, 'number'), search(arguments, plain, nil)
 end
 
@@ -175,7 +175,8 @@ end
 extreme(math.max, function(a, b) return condition.less('lt', a, b) end)
 extreme(math.min, function(a, b) return condition.less('lt', b, a) end)
 
-for _, name in ipairs { 'band', 'bor', 'bxor', 'bnot', 'lshift', 'rshift', 'arshift', 'tobit' } do
+for _, name in ipairs { 'band', 'bor', 'bxor', 'bnot', 'bswap', 'lshift', 'rshift', 'arshift', 'rol', 'ror',
+  'tobit' } do
   builtins[bit[name]] = function(arguments) return arithmetic.bits(name, arguments) end
 end
 
@@ -189,7 +190,8 @@ end
 
 --- Their arguments behind the first are constant: live numbers are built in.
 builtins.takes_constants = { [string.sub] = true, [string.byte] = true, [string.find] = true,
-  [string.match] = true, [bit.lshift] = true, [bit.rshift] = true, [bit.arshift] = true }
+  [string.match] = true, [bit.lshift] = true, [bit.rshift] = true, [bit.arshift] = true, [bit.rol] = true,
+  [bit.ror] = true }
 
 --- A function made by mp.network(); nil when it is none.
 function builtins.network(fn)
@@ -198,7 +200,7 @@ function builtins.network(fn)
     local v = arguments[1]
     if not v or v.is ~= 'address' then
       if v and value.is_const(v) then return const(fn(v.value) and true or false) end
-      refuse('a network of something that is not an address')
+      refuse('a network of something that is not an address; ask for a field with one')
     end
     return choice({ ask = 'networks', field = v.field, networks = networks }, const(true), const(false))
   end

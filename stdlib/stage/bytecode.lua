@@ -121,6 +121,16 @@ local function find_alive(list)
   end
 end
 
+-- What a loop becomes when LuaJIT has compiled it, or given up. JLOOP may have been a return, too.
+local before = { JFORI = 'FORI', JFORL = 'FORL', IFORL = 'FORL', ILOOP = 'LOOP' }
+
+--- A compiled loop's end has the number of its trace in the place of its begin.
+local function restore_loops(list)
+  for pc, one in ipairs(list) do
+    if one.op == 'FORI' and not list[one.target - 1].target then list[one.target - 1].target = pc + 1 end
+  end
+end
+
 local decoded, count = setmetatable({}, { __mode = 'k' }), 0
 
 --- The instructions of a function, and its `number`. Decoded once: running it may replace some by compiled loops.
@@ -135,7 +145,8 @@ function bytecode.of(fn)
     file = (info.source or ''):gsub('^[@=]', ''), line = info.linedefined }
   for pc = 1, info.bytecodes - 1 do
     local word, mode = util.funcbc(fn, pc)
-    local one = { op = names[band(word, 0xff)], line = util.funcinfo(fn, pc).currentline }
+    local name = names[band(word, 0xff)]
+    local one = { op = before[name] or name, line = util.funcinfo(fn, pc).currentline }
     local modes = { a = band(mode, 7), b = band(rshift(mode, 3), 15) }
     one.a = band(rshift(word, 8), 0xff)
     if modes.b ~= 0 then
@@ -154,6 +165,7 @@ function bytecode.of(fn)
     one.modes = modes
     list[pc] = one
   end
+  restore_loops(list)
   find_alive(list)
   count = count + 1
   list.number = count

@@ -6,7 +6,7 @@
 ---   { ask = 'text', field, at, bytes, ends }     bytes at a place of a text, and then its end
 ---   { ask = 'contains', field, bytes }           bytes anywhere in a text
 ---   { ask = 'ends', field, bytes }               the last bytes of a text
----   { ask = 'same', field, other }               two texts
+---   { ask = 'same', field, other }               two texts, or two addresses
 ---   { ask = 'bytes', field, bytes }              all bytes of a field
 ---   { ask = 'networks', field, networks }        an address in one of { bytes, bits }
 ---   { ask = 'member', a, numbers }               an integer in a short sorted list
@@ -218,6 +218,20 @@ local function equals_string(v, text)
   return false
 end
 
+-- What a look-up may be asked to give.
+local function is_there(one) return one ~= nil end
+local function is_true(one) return one ~= false end
+
+--- Does a look-up give this? Of values without methods.
+local function gives(element, wanted)
+  for _, one in pairs(element.table) do
+    if type(one) == 'cdata' or type(one) == 'userdata' then
+      refuse('comparing what a look-up in a table with cdata gives; plain values will do')
+    end
+  end
+  return element.test(function(one) return one == wanted end)
+end
+
 --- Is there a value? For what may be nil.
 local function present(v)
   if v.is == 'name' and named.may_be_nil(v.field) then
@@ -225,7 +239,7 @@ local function present(v)
   elseif v.is == 'found' then
     return found_test(v)
   elseif v.is == 'element' then
-    return v.test
+    return v.test(is_there)
   end
   return true
 end
@@ -241,7 +255,9 @@ function condition.equal(a, b)
   if a == b and a.is ~= 'element' and a.is ~= 'array' and not value.is_const(a) then return true end
   if value.is_const(a) and value.is_const(b) then
     if rawequal(a.value, b.value) then return true end
-    if has_methods(a.value) or has_methods(b.value) then refuse('comparing these with each other') end
+    if has_methods(a.value) or has_methods(b.value) then
+      refuse('comparing these with each other; do it once, outside of the function')
+    end
     return a.value == b.value
   end
   if value.is_const(a) then a, b = b, a end
@@ -249,7 +265,9 @@ function condition.equal(a, b)
   if value.is_const(b, 'nil') then return condition.negated(present(a)) end
   if numeric(a) and numeric(b) then return compare_numbers('eq', a, b) end
   if a.is == 'element' or b.is == 'element' then
-    refuse('the value a look-up gives; only whether there is one')
+    local wanted = value.is_const(b) and type(b.value)
+    if wanted == 'number' or wanted == 'string' or wanted == 'boolean' then return gives(a, b.value) end
+    refuse('comparing what a look-up gives with something of the event; with a fixed value will do')
   end
   if a.is == 'found' or b.is == 'found' then
     local v, other = a.is == 'found' and a or b, a.is == 'found' and b or a
@@ -274,7 +292,9 @@ function condition.equal(a, b)
   if a.is == 'bool' and b.is == 'bool' then
     return compare('eq', named.raw(a.field), named.raw(b.field), false)
   end
-  if a.is == 'text' and b.is == 'text' then return { ask = 'same', field = a.field, other = b.field } end
+  if a.is == b.is and (a.is == 'text' or a.is == 'address') then -- each address reads in one way
+    return { ask = 'same', field = a.field, other = b.field }
+  end
   if a.is == 'name' and b.is == 'name' and a.field.type == b.field.type then
     return compare('eq', raw(a), raw(b), false)
   end
@@ -291,7 +311,14 @@ function condition.truth(v)
   if v.is == 'bool' then
     return condition.negated(compare('eq', named.raw(v.field), const(0), false))
   end
+  if v.is == 'element' then return v.test(is_true) end
   return present(v)
+end
+
+--- May it be false?
+function condition.may_be_false(v)
+  for _, one in pairs(v.is == 'element' and v.table or {}) do if one == false then return true end end
+  return false
 end
 
 return condition

@@ -143,7 +143,7 @@ end
 local function scaled(v, scale)
   if value.is_const(v, 'string') then refuse('text as a value; a number field will do') end
   if v.is == 'ratio' then
-    if v.by ~= scale then refuse('fractions of different denominators') end
+    if v.by ~= scale then refuse('fractions of different denominators; divide all by the same') end
     v = v.a
   elseif scale > 1 then
     v = arithmetic.binary('mul', arithmetic.integer(v), const(scale))
@@ -333,9 +333,11 @@ local function try(plan, wanted)
   end
   local value_bytes = 8 * words
   if wanted.note then
+    -- The one cell has no first event: each CPU has a row of it from the beginning.
+    if not fold.keyed then refuse('a note without a key; leave it out, or fold by something') end
     local graph = follow_part(wanted.note)
     local part = graph.leave == 'value' and keys.part(graph)
-    if not part or not part.field then refuse('a note that is not a text field') end
+    if not part or not part.field then refuse('a note that is not a text field; name one') end
     fold.note = note_copies(plan, part.field, value_bytes)
     fold.note_bytes, fold.note_decode = part.bytes, part.decode
     value_bytes = value_bytes + part.bytes

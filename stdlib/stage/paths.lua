@@ -222,7 +222,7 @@ instructions.IST, instructions.ISF = branch(truth, true), branch(truth, false)
 --- A flag that is known to be set or not is a constant.
 local function known(v, answer)
   if v.is == 'bool' then return const(answer) end
-  if not answer and v.is ~= 'const' then return NIL end
+  if not answer and v.is ~= 'const' and not condition.may_be_false(v) then return NIL end
   return v
 end
 

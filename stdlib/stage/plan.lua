@@ -90,7 +90,8 @@ function Plan:filter(fn)
 end
 
 local AFTER = { reason = 'it comes after a filter that runs in the worker; put it first' }
-local MANY = { reason = ('more than %d handlers and aggregates on one probe'):format(MOST_BITS) }
+local MANY = { reason = ('more than %d handlers and aggregates on one probe; others may be in a script of their own')
+  :format(MOST_BITS) }
 
 --- How far a sink's work goes in the kernel.
 function Plan:judge(sink)
@@ -288,7 +289,7 @@ end
 --- or a filter or fold cannot be emitted, which is noted in `refused`.
 local function attempt(source, alone, refused)
   local self = setmetatable({ schema = source.schema, sinks = source.sinks, maps = {}, sets = {}, filters = {},
-    live = live.new(changes.of(source.sinks)), refused = refused, most = 0,
+    live = live.new(changes.of(source.handlers or source.sinks)), refused = refused, most = 0,
     bits = 0, most_bits = next(alone) and MOST_BITS - 1 or MOST_BITS }, Plan)
   local jobs = {}
   for i, sink in ipairs(source.sinks) do
@@ -306,9 +307,10 @@ local function attempt(source, alone, refused)
     self.late = emit_late(self, groups, self.early ~= nil)
     if math.max(#(self.early or {}), #self.late) > MOST_INSTRUCTIONS then
       self.emitting = self.largest
-      value.refuse('more than %d instructions on one probe, most of them for this', MOST_INSTRUCTIONS)
+      value.refuse('more than %d instructions on one probe, most of them for this; ask less of texts',
+        MOST_INSTRUCTIONS)
     elseif #self.maps > MOST_MAPS then
-      value.refuse('more than %d maps on one probe', MOST_MAPS)
+      value.refuse('more than %d maps on one probe; fewer aggregates and tables will do', MOST_MAPS)
     end
   end)
   if ok then return self end
@@ -328,7 +330,8 @@ end
 
 --- The plan of a source; nil when everything runs in the worker. The jobs tell which function
 --- runs where.
----@param source { schema: table, sinks: table[] } of stream.sources
+---@param source { schema: table, sinks: table[], handlers: table[]|nil } of stream.sources; handlers: the
+---  sinks of all the script's probes, whose functions may change what a filter uses
 ---@return table|nil plan
 ---@return table jobs one for each sink
 function plan.make(source)

@@ -27,7 +27,7 @@ local LATER = { stamp = true, slot = true, generation = true, sequence = true }
 --- A field of the event as a value.
 local function read_field(walk, name)
   local schema = walk.schema
-  if LATER[name] then refuse('%s: records are numbered after the filters', name) end
+  if LATER[name] then refuse('%s: records are numbered after the filters; read it in each()', name) end
   local field = type(name) == 'string' and field_of(schema, name)
   if not field then
     local from = type(name) == 'string' and schema.readable[name]
@@ -60,11 +60,11 @@ local function element_of(v, key)
   if not value.is_const(key) then refuse('an array at a place that is not constant; a fixed one will do') end
   local at, field = key.value, v.field
   if type(at) ~= 'number' or at ~= math.floor(at) or at < 1 or at > field.elements then return const(nil) end
-  if field.kind == 'b' then refuse('an array of flags') end
+  if field.kind == 'b' then refuse('an array of flags; ask other fields') end
   return named.raw(field, at - 1)
 end
 
--- Sets: the keys of a table whose values are true, as bytes in a map.
+-- Sets: keys of a table, as bytes in a map.
 
 local function int64_bytes(number) return ffi.string(ffi.new('int64_t[1]', number), 8) end
 
@@ -80,15 +80,16 @@ local function key_bytes(v, key)
   return nil
 end
 
-local function numbers_of(v, of)
+local function numbers_of(v, of, has)
   local numbers, seen = {}, {}
   local function add(number)
     if not seen[number] then numbers[#numbers + 1], seen[number] = number, true end
   end
   for key, there in pairs(of) do
-    if there and v.is == 'name' and type(key) == 'string' then
+    local one = has(there)
+    if one and v.is == 'name' and type(key) == 'string' then
       for _, number in ipairs(named.numbers(v.field, key)) do add(number) end
-    elseif there and v.is ~= 'name' and value.is_integer(key) and (key >= 0 or v.is ~= 'wide' or v.signed) then
+    elseif one and v.is ~= 'name' and value.is_integer(key) and (key >= 0 or v.is ~= 'wide' or v.signed) then
       add(key)
     end
   end
@@ -101,10 +102,11 @@ local function in_set(v, bytes, keys)
   return { ask = 'in_set', key = v, bytes = bytes, keys = keys }
 end
 
---- Whether a table has a true value for this key of the event: a test, or known.
-local function membership(of, v)
+--- Is what a table has for this key of the event one of those that `has` names? A test, or known.
+---@param has fun(value): boolean
+local function membership(of, v, has)
   if v.is == 'int' or v.is == 'wide' or v.is == 'name' then
-    local numbers = numbers_of(v, of)
+    local numbers = numbers_of(v, of, has)
     local raw = v.is == 'name' and named.raw(v.field) or v
     if #numbers <= FEW then return condition.member(raw, numbers) end
     local keys = {}
@@ -113,7 +115,7 @@ local function membership(of, v)
   end
   local keys, bytes = {}, v.field.bytes
   for key, there in pairs(of) do
-    local one = there and key_bytes(v, key)
+    local one = has(there) and key_bytes(v, key)
     if one then keys[#keys + 1] = one end
   end
   if #keys == 0 then return false end
@@ -128,11 +130,8 @@ local function look_up(walk, of, key)
   if not can_be_key[key.is] then
     refuse('a look-up by this value; by a number, a text field or an address will do')
   end
-  for _, there in pairs(of) do
-    if there == false then refuse('a look-up in a table that holds false; leave those keys out') end
-  end
   walk.live:watch_table(of)
-  return value.part('element', { table = of, key = key, test = membership(of, key) })
+  return value.part('element', { table = of, key = key, test = function(has) return membership(of, key, has) end })
 end
 
 --- v[key].

@@ -13,7 +13,7 @@
 ---   address  an IP address that reads as a string        { field }
 ---   bool     a flag                                      { field }
 ---   array, event                                         { field }
----   element  a table looked up by a field                { table, key }
+---   element  a table looked up by a field                { table, key, test(has) }
 ---   choice   one of two values, by a test                { test, yes, no }
 ---
 --- Equal values are the same Lua table: the translator compares paths by them.

@@ -12,6 +12,7 @@ local job = require 'moonprobe.job'
 local report = require 'moonprobe.testing.report'
 local run = require 'moonprobe.testing.run'
 local user_module = require 'moonprobe.user_module'
+local util = require 'jit.util'
 
 local file = {}
 
@@ -46,6 +47,23 @@ local function report_costs()
   end
 end
 
+local LIBRARY = 'moonprobe.test'
+
+--- Does a function, or one within, name the test library?
+local function names_library(fn)
+  for n = -1, -1e9, -1 do
+    local constant = util.funck(fn, n)
+    if constant == nil then return false end
+    if constant == LIBRARY or type(constant) == 'proto' and names_library(constant) then return true end
+  end
+end
+
+--- Is a file that nobody named a test of ours? Many runners call theirs *_test.lua.
+local function is_own(chunk)
+  if not job.source:find(LIBRARY, 1, true) then return false end
+  return not chunk or names_library(chunk)
+end
+
 --- Runs the file; the exit status: 0 all passed, 1 something failed, 2 it is no Lua.
 ---@return integer
 function file.run()
@@ -64,6 +82,10 @@ function file.run()
     end
   end
   local chunk, message = load(job.source, '@' .. job.file, 't')
+  if asked.found and not is_own(chunk) then
+    report.skip_all(("it does not require '%s'"):format(LIBRARY))
+    return 0
+  end
   if not chunk then
     host.report('%s', message)
     return 2

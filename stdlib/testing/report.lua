@@ -69,6 +69,11 @@ function report.skip(name, reason)
   write(('ok %d - %s # SKIP %s'):format(report.count, clean(name), clean(reason)))
 end
 
+--- Of a file that is not run.
+function report.skip_all(reason)
+  write('1..0 # SKIP ' .. clean(reason))
+end
+
 --- The plan; the exit status.
 ---@return integer
 function report.finish()

@@ -193,6 +193,28 @@ for _, wrong in ipairs { folder .. '/none_test.lua', folder .. '/below/.hidden/.
   tap.ok(wrong:find('%.%.$') or got.status == 2 and got.out == '' and #got.rows == 0 and got.err:find('^moonprobe: '),
     'test ' .. wrong:gsub('^.*/', '') .. ': status 2 and why', got)
 end
+file('mixed/a_test.lua', "local function later() require('moonprobe.test').ok(true, 'fine') end later()")
+file('mixed/other_test.lua', "error('busted or so: not moonprobe.test') return \"require 'moonprobe.test'\"")
+file('mixed/newer_test.lua', 'local five_four <const> = 5 // 4')
+local mixed = tap.moonprobe('test ' .. folder .. '/mixed')
+tap.is({ mixed.status, mixed.err, mixed.out }, { 0, '', (([[
+# Subtest: DIR/mixed/a_test.lua
+    ok 1 - fine
+    1..1
+ok 1 - DIR/mixed/a_test.lua
+# Subtest: DIR/mixed/newer_test.lua
+    1..0 # SKIP it does not require 'moonprobe.test'
+ok 2 - DIR/mixed/newer_test.lua
+# Subtest: DIR/mixed/other_test.lua
+    1..0 # SKIP it does not require 'moonprobe.test'
+ok 3 - DIR/mixed/other_test.lua
+1..3
+]]):gsub('DIR', folder)) }, "a folder: other runners' files are skipped")
+tap.is(tap.moonprobe(('test %s/mixed/other_test.lua'):format(folder)).status, 1, 'but run when they are named')
+local checked = folder .. '/mixed/a_test.lua'
+tap.is(tap.moonprobe('check ' .. checked).err,
+  ('moonprobe: %s:1: this is a test; moonprobe test %s runs it\n'):format(checked, checked),
+  'check: a test is told as one')
 tap.shell(('mkdir %s/empty'):format(folder))
 tap.like(tap.moonprobe(('test %s/empty'):format(folder)).err, 'empty: no %*_test.lua in it', 'a folder without tests')
 tap.like(tap.moonprobe('test --help').out, '^usage: moonprobe test', '--help')

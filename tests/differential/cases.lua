@@ -49,6 +49,8 @@ return function(e) return set[e.time_ns] end]] },
 return function(e) return -7 % e.s32 <= 0 end]] },
   { events = { { pid = 1 } }, open = 1, [[
 return function(e) local unused = nothing return e.pid == 1 end]] },
+  { events = { { u32 = 0x12345678 }, { u32 = 0x80000001 }, { u32 = 0xfedcba98 }, {} }, [[
+return function(e) return bit.bswap(e.u32) == 0x78563412 or bit.rol(e.u32, 1) == 3 or bit.ror(e.u32, 36) < 0 end]] },
   -- The results of a call are arguments of a tail call.
   { events = { { u8 = 3, u16 = 5, s8 = 5 }, { u8 = 5, u16 = 3, s8 = 3 } }, [[
 local function pair(a, b) if a > b then return a, b end return b, a end
@@ -72,6 +74,17 @@ return function(e) return e.file:sub(-3) == '.so' end]] },
     { file = ('x'):rep(63) .. 'a' } }, [[
 return function(e) return e.file:find('aa', 1, true) end]] },
 
+  -- What a look-up gives: false is not nothing.
+  { events = { { comm = 'sh' }, { comm = 'ls' }, { comm = 'cat' }, {} }, [[
+local switch = { sh = true, ls = false }
+return function(e) return switch[e.comm] == nil or (switch[e.comm] or 5) == true end]] },
+  { events = { { comm = 'sh' }, { comm = 'ls' }, { comm = 'cat' } }, [[
+local switch = { sh = true, ls = false }
+return function(e) return (switch[e.comm] and 5) == false end]] },
+  { events = { { dport = 443 }, { dport = 80 }, { dport = 8080 }, { dport = 1 } }, [[
+local names = { [443] = 'https', [80] = 'http', [8080] = 'http' }
+return function(e) return names[e.dport] == 'http' end]] },
+
   -- Names.
   { events = { { error = 2 }, {}, { error = 4095 }, { error = -2 } }, [[
 return function(e) return e.error == 'ENOENT' or e.error == '4095' or e.error == '-2' end]] },
@@ -88,6 +101,9 @@ return function(e) return e.daddr == '::1' end]] },
   { events = { { daddr = V4 .. '0a7f0001' }, { daddr = V4 .. '0b000001' }, { daddr = ('0'):rep(32) } }, [[
 local inside = network('10.0.0.0/8')
 return function(e) return inside(e.daddr) end]] },
+  { events = { {}, { saddr = V4 .. '0a000001', daddr = V4 .. '0a000001' }, { saddr = V4 .. '0a000001',
+    daddr = V4 .. '0a000002' }, { saddr = ('0'):rep(24) .. '0a000001', daddr = V4 .. '0a000001' } }, [[
+return function(e) return e.saddr == e.daddr end]] },
 
   -- More than a stage has room for.
   { events = { {} }, refused = 'instructions', [[
@@ -102,4 +118,6 @@ local function value(e) return e.u8, e.u16 end
 return function(p, name) return p:sum(value, { by = 'pid', name = name }) end]] },
   { aggregate = true, layout = 2, events = { { uid = 7, odd = 'abcdefg' }, { uid = 8, odd = 'x' } }, [[
 return function(p, name) return p:max('u32', { by = 'uid', note = 'odd', name = name }) end]] },
+  { aggregate = true, refused = 'a note without a key', events = { { odd = 'x' } }, [[
+return function(p, name) return p:max('u32', { note = 'odd', name = name }) end]] },
 }

@@ -6,7 +6,7 @@
 --- SEED     number of the first function (the time); the same gives the same function and events
 --- PAIRS    how many pairs of a function and an event (1,000,000)
 --- SECONDS  at most so long
---- PROFILE  only functions of this profile (generate.lua)
+--- PROFILE  only functions of this profile (generate/functions.lua)
 --- COMPILED=1   also compares LuaJIT's compiler with its interpreter
 --- SHOW=1   only prints the function SEED
 

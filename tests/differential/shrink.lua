@@ -3,8 +3,8 @@
 --- cases.lua.
 
 local ffi = require 'ffi'
+local constants = require 'generate.constants'
 local counting = require 'counting'
-local generate = require 'generate'
 local judge = require 'judge'
 local tree = require 'tree'
 local trial = require 'trial'
@@ -14,7 +14,7 @@ local shrink = {}
 local TRIES, SECONDS = 3000, 20
 
 local function literal(value)
-  if type(value) == 'string' then return generate.quoted(value) end
+  if type(value) == 'string' then return constants.quoted(value) end
   if type(value) == 'boolean' then return tostring(value) end
   if type(value) == 'table' then
     local parts = {}

@@ -32,8 +32,8 @@ static void a_long_line_is_cut(void **state)
 	assert_int_equal(guarded.behind, 'g');
 }
 
-/* What error_print() writes to stderr. */
-static void printed(const char *text, char *out, size_t size)
+/* What is written to stderr, about `name` when that is not NULL. */
+static void printed(const char *name, const char *text, char *out, size_t size)
 {
 	int saved = dup(2), pipes[2];
 	ssize_t got;
@@ -41,7 +41,10 @@ static void printed(const char *text, char *out, size_t size)
 	assert_int_equal(pipe(pipes), 0);
 	fflush(stderr);
 	dup2(pipes[1], 2);
-	error_print("%s", text);
+	if (name)
+		error_about(name, "%s", text);
+	else
+		error_print("%s", text);
 	fflush(stderr);
 	dup2(saved, 2);
 	close(saved);
@@ -56,8 +59,19 @@ static void a_printed_line_says_who(void **state)
 	char out[4096];
 
 	(void)state;
-	printed("no such probe", out, sizeof(out));
+	printed(NULL, "no such probe", out, sizeof(out));
 	assert_string_equal(out, "moonprobe: no such probe\n");
+}
+
+static void a_name_is_said_once(void **state)
+{
+	char out[4096];
+
+	(void)state;
+	printed("slow.lua", "reloaded", out, sizeof(out));
+	assert_string_equal(out, "moonprobe: slow.lua: reloaded\n");
+	printed("slow.lua", "slow.lua:7: attempt to call a nil value", out, sizeof(out));
+	assert_string_equal(out, "moonprobe: slow.lua:7: attempt to call a nil value\n");
 }
 
 static void a_printed_line_is_one_line_of_limited_length(void **state)
@@ -67,7 +81,7 @@ static void a_printed_line_is_one_line_of_limited_length(void **state)
 	(void)state;
 	memset(text, 'x', sizeof(text));
 	text[sizeof(text) - 1] = 0;
-	printed(text, out, sizeof(out));
+	printed(NULL, text, out, sizeof(out));
 	assert_in_range(strlen(out), 600, 1100);
 	assert_int_equal(out[strlen(out) - 1], '\n');
 }
@@ -78,6 +92,7 @@ int main(void)
 		cmocka_unit_test(error_set_ends_a_function),
 		cmocka_unit_test(a_long_line_is_cut),
 		cmocka_unit_test(a_printed_line_says_who),
+		cmocka_unit_test(a_name_is_said_once),
 		cmocka_unit_test(a_printed_line_is_one_line_of_limited_length),
 	};
 

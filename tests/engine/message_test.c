@@ -202,6 +202,21 @@ static void text_has_no_zero_inside(void **state)
 	assert_true(got.broken);
 }
 
+static void text_is_copied_when_it_fits(void **state)
+{
+	char text[5];
+
+	(void)state;
+	message_start(&sent, "name");
+	message_text(&sent, "longer");
+	message_number(&sent, 1);
+	pass_on();
+	assert_true(message_copy_text(&got, text, sizeof(text)));
+	assert_string_equal(text, "name");
+	assert_false(message_copy_text(&got, text, sizeof(text)));
+	assert_false(message_copy_text(&got, text, sizeof(text))); /* no text */
+}
+
 static void the_largest_message_fits(void **state)
 {
 	static char large[MESSAGE_BYTES];
@@ -497,6 +512,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(numbers_survive, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_wrong_kind_breaks_the_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(text_has_no_zero_inside, setup, teardown),
+		cmocka_unit_test_setup_teardown(text_is_copied_when_it_fits, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_largest_message_fits, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_does_not_fit_is_not_sent, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_longer_packet_is_refused, setup, teardown),

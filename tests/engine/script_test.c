@@ -180,11 +180,12 @@ static void on_restaged(void)
 
 static void on_yield(void)
 {
+	/* Before the state is sent: the next version may end the script at once. */
+	fprintf(seen, "yield\n");
 	message_start(&message, "state");
 	message_number(&message, 1e9);
 	message_number(&message, 4242);
 	send_with(memory_file("state", 5));
-	fprintf(seen, "yield\n");
 }
 
 static void on_resume(void)

@@ -48,8 +48,10 @@ static void those_below_a_folder_are_found(void **state)
 	(void)state;
 	assert_int_equal(find(&files, "", NULL), 0);
 	assert_int_equal(files.count, COUNT_OF(names));
-	for (int i = 0; i < files.count; i++)
-		assert_string_equal(files.paths[i], scratch_path(folder, names[i]));
+	for (int i = 0; i < files.count; i++) {
+		assert_string_equal(files.list[i].path, scratch_path(folder, names[i]));
+		assert_true(files.list[i].found);
+	}
 	test_files_clear(&files);
 }
 
@@ -60,7 +62,9 @@ static void a_file_may_have_any_name(void **state)
 	(void)state;
 	assert_int_equal(find(&files, "a.lua", "b"), 0);
 	assert_int_equal(files.count, 2);
-	assert_string_equal(files.paths[0], scratch_path(folder, "a.lua"));
+	assert_string_equal(files.list[0].path, scratch_path(folder, "a.lua"));
+	assert_false(files.list[0].found);
+	assert_true(files.list[1].found);
 	test_files_clear(&files);
 }
 

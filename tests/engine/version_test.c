@@ -5,6 +5,7 @@
  * the script's name in the start message: "flood", "silent", or "fuzz-SEED". */
 #include "version.h"
 
+#include "kernel_side.h"
 #include "message.h"
 #include "test.h"
 #include "worker.h"

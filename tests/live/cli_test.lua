@@ -120,6 +120,11 @@ script_mistake("require 'not_there'", "1: module 'not_there' not found", 'missin
 local idle = file('idle.lua', head .. "mp.probe 'oom_kill':each(function(e) mp.row(e.pid) end)")
 local run = tap.moonprobe('run --for 300ms ' .. idle)
 tap.ok(run.status == 0 and run.err:find('0 events, 0 lost') ~= nil, '--for ends by itself', run)
+tap.ok(not run.err:find('besides', 1, true), 'the kernel has kept none', run.err)
+run = tap.moonprobe(("run -c '%s syscall 23' %s"):format(tap.workload,
+  file('folded.lua', head .. "mp.probe('syscall', { failed_only = 0 }):count('number')")))
+tap.ok(run.out:find('getppid +23\n') and run.err:find('0 events, 0 lost, besides those the kernel filtered or folded\n'),
+  'what the kernel counts is no event of the summary, which says so', run)
 run = tap.moonprobe("run -c 'sh -c \"exit 3\"' " .. idle)
 tap.is(run.status, 0, '-c ends with its command, whatever its status')
 run = tap.shell(('sleep 1 & %s run -p $! %s'):format(tap.binary, idle))

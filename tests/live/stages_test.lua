@@ -202,6 +202,13 @@ p:where(function(e) return e.number == 'getppid' and n < 10 end):each(function()
 mp.finally(function() mp.row(n) end)
 ]], 'syscall 1000')
 tap.is({ result.rows[1], result.rows[2] }, { '["once"]', '[10]' }, 'what a handler changes is not judged before it')
+result = run([[
+local started, opened = {}, 0
+mp.probe('process_exec'):each(function(e) started[e.pid] = true end)
+mp.probe('file_open'):where(function(e) return started[e.pid] end):each(function() opened = opened + 1 end)
+mp.finally(function() mp.row(opened) end)
+]], 'open 7 /dev/null')
+tap.is(result.rows[1], '[7]', 'nor by the handler of another probe')
 
 -- Full maps: what is not counted is told.
 result = run([[

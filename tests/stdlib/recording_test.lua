@@ -33,7 +33,7 @@ local function differences(a, b)
     end
   end
   for i, knob in ipairs(a.knobs) do
-    for _, name in ipairs { 'name', 'doc', 'bytes', 'is_signed', 'is_text' } do
+    for _, name in ipairs { 'name', 'doc', 'bytes', 'is_signed', 'is_text', 'preset' } do
       if knob[name] ~= b.knobs[i][name] then return ('%s: %s: %s'):format(a.name, knob.name, name) end
     end
   end
@@ -49,6 +49,20 @@ tap.is(head.probes[1].set, { quota = 5, name = 'a b\nc\\d' }, 'knobs')
 tap.is({ head.probes[#sources].set.quota, head.probes[#sources].known == head.probes[1] }, { 6, true },
   'the same probe with other knobs')
 
+-- Whose events a script gets: a knob that is not set is one that has its preset.
+local plain = recording.parse_head(recording.head(machine, { { slot = 3, knobs = { failed_only = 0 },
+  schema = assert(schema.of 'syscall') } }))
+local served = {}
+for i, knobs in ipairs { {}, { failed_only = 0 }, { only_number = -1, min_ns = 0 }, { failed_only = 1 },
+  { only_number = 0 }, { unheard_of = 0 } } do
+  local _, has_knobs = recording.probe_for(plain, 'syscall', knobs)
+  served[i] = has_knobs
+end
+tap.is(served, { true, true, true, false, false, false }, 'presets are knobs, too')
+plain.probes[1].knobs = {}
+tap.is({ select(2, recording.probe_for(plain, 'syscall', {})) }, { false }, 'without presets: as it is written')
+tap.is({ select(2, recording.probe_for(plain, 'syscall', { failed_only = 0 })) }, { true }, 'which may fit')
+
 -- What is refused, with one line.
 local small = recording.head(machine, { { slot = 3, knobs = {}, schema = assert(schema.of 'process_exit') } })
 local function refused(change, to, pattern)
@@ -57,6 +71,8 @@ local function refused(change, to, pattern)
   tap.ok(count == 1 and not got and message:find(pattern) and not message:find '\n',
     ('%s: %s'):format(to:sub(1, 40):gsub('\n', ' '), tostring(message)), message)
 end
+refused('\nknob ', '\npreset_number 5\nknob ', 'a preset of no knob')
+refused('preset_number 0', 'preset_number x', 'preset: not a number')
 refused('recording 1', 'recording 2', 'newer moonprobe: format 2')
 refused('moonprobe%-recording', 'moon', 'not a head')
 refused('cpus 4', 'cpus 0', 'cpus: not a number')

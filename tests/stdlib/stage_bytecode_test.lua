@@ -64,6 +64,25 @@ for i, one in ipairs(list) do
   if one.target then tap.ok(one.target >= 1 and one.target <= #list, 'a target is an instruction', i) end
 end
 
+-- A loop that ran often is compiled before anybody asks: told as it was written.
+local text = 'return function(e) local sum = 0 for i = 1, 60 do sum = sum + e.args[i % 3 + 1] end return sum > 7 end'
+local cold, heated = assert(loadstring(text))(), assert(loadstring(text))()
+for _ = 1, 200 do heated { args = { 1, 2, 3 } } end
+local compiled, names = 0, require('moonprobe.vmdef').bcnames
+for pc = 1, #bytecode.of(cold) do
+  local number = require('bit').band(require('jit.util').funcbc(heated, pc), 0xff)
+  if names:sub(6 * number + 1, 6 * number + 6):find '^JFOR' then compiled = compiled + 1 end
+end
+local function told(fn)
+  local words = {}
+  for i, one in ipairs(bytecode.of(fn)) do
+    words[i] = ('%s %d %s %s'):format(one.op, one.a, one.target or '', table.concat(one.alive, ','))
+  end
+  return words
+end
+if jit.status() then tap.ok(compiled > 0, 'a loop was compiled') end
+tap.is(told(heated), told(cold), 'which makes no difference')
+
 -- What is alive: what will be read, before it is written.
 local function alive_at(fn, op, nth)
   return all(fn, op)[nth or 1].alive

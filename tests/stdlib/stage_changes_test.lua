@@ -52,6 +52,32 @@ local other = 5
 tap.is(where({ few }, function() other = other + 1 end), 'kernel', 'another variable')
 tap.is(other, 5, 'nothing is run for that')
 
+-- Tables that are handed on: to functions, to methods.
+local function add_to(list, pid) list[pid] = true end
+tap.like(where({ new }, function(e) add_to(seen, e.pid) end), 'a table that', 'by a function that is given it')
+tap.is(where({ new }, function(e) add_to({}, e.pid) end), 'kernel', 'which may be given another')
+local Set = {}
+Set.__index = Set
+function Set:add(pid) self.pids[pid] = true end
+function Set:add_twice(pid)
+  self:add(pid)
+  return self:add(-pid)
+end
+local set = setmetatable({ pids = {} }, Set)
+local other_set = setmetatable({ pids = {} }, Set)
+local function has(e) return set.pids[e.pid] end
+tap.like(where({ has }, function(e) set:add(e.pid) end), 'a table that', 'by a method')
+tap.like(where({ has }, function(e) set:add_twice(e.pid) end), 'a table that', 'by one that calls it')
+tap.is(where({ has }, function(e) other_set:add(e.pid) end), 'kernel', "by another one's")
+local function around(list) return around(list) end
+where({ has }, function() around(set) end) -- ends
+
+-- Those of the script's other probes, too.
+local only, theirs = { filters = { new }, take = none }, { filters = {}, take = notes }
+local made, jobs = plan.make { schema = invented.schema, sinks = { only }, handlers = { theirs, only } }
+tap.is(made, nil, 'by a handler of another probe')
+tap.like(jobs[1].refusals[new].reason, '^a table that the handler changes .*' .. line_of(notes, 1), 'which is named')
+
 -- Handlers use the stdlib: that is not looked at.
 local mp = require 'moonprobe'
 local function prints(e) print(e.pid, mp) end

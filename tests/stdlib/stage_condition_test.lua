@@ -77,6 +77,9 @@ local words, hosts, errors = { abc = true, [''] = true, ['sixteen-letters!'] = t
   ['longer than the field is'] = true }, { ['10.0.0.1'] = true, ['fe80::1'] = true, ['FE80::1'] = true },
   { ENOENT = true }
 local outside = { few = few, many = many, mixed = mixed, words = words, hosts = hosts, errors = errors, none = {},
+  switch = { abc = true, abcd = false, a = 1, abcabc = 'on' }, levels = { abc = 2, [''] = 2, a = 2.5, xabc = '2' },
+  turns = { [-5] = false, [5] = true, [0] = 5, [7] = 5 }, codes = { ENOENT = 2, EACCES = 13 }, near = { ['::1'] = 1,
+  ['10.0.0.1'] = 2 }, wide = { [1] = 5LL, [2] = 6 },
   inside = network.new('10.0.0.0/8', 'fe80::/10'), host = network.new('192.168.1.1', '::1'), all = network.new('::/0'),
   odd = network.new('11.0.0.0/7', '2001:db8::/33') }
 for _, text in ipairs {
@@ -130,7 +133,7 @@ for _, text in ipairs {
   "e.signal == 'SIGKILL'", "e.signal == 'SIGRT40'", "e.signal == '200'", 'not e.signal', "e.syscall == '22'",
   "e.syscall == 'read'",
   "e.saddr == '10.0.0.1'", "e.saddr == '::1'", "e.saddr == '0:0::1'", "e.saddr == 'FE80::1'", "e.saddr == 'nonsense'",
-  "e.saddr == '::'", 'e.saddr == nil', "e.error == e.error", 'e.io == e.io',
+  "e.saddr == '::'", 'e.saddr == nil', 'e.saddr == e.daddr', 'e.daddr ~= e.saddr', "e.error == e.error", 'e.io == e.io',
   'inside(e.saddr)', 'not inside(e.saddr)', 'host(e.saddr)', 'all(e.saddr)', 'odd(e.saddr)',
   'inside(e.saddr) and host(e.daddr)',
   "inside('10.1.1.1') and e.flag", 'inside(nil)', 'inside(5)',
@@ -139,21 +142,34 @@ for _, text in ipairs {
   'words[e.name]', 'words[e.tag]', 'not words[e.name]', 'hosts[e.saddr]', 'errors[e.error]', 'none[e.name]',
   'none[e.u64]',
   'words[e.name] == nil', 'many[e.i8 + 3]', 'few[e.u64 - 1]', 'words[5] and e.flag',
+  -- what they give: not only true
+  'switch[e.name]', 'not switch[e.name]', 'switch[e.name] == nil', 'switch[e.name] ~= nil', 'switch[e.name] == false',
+  'switch[e.name] ~= true', 'switch[e.name] == 1', "'on' == switch[e.name]", '(switch[e.name] or e.flag) == false',
+  '(switch[e.name] or 7) == 7', '(switch[e.name] and 7) == false', '(switch[e.name] and 7) == nil',
+  '(switch[e.name] and 7) == 7', '(switch[e.name] == false or few[e.i8]) == nil', 'switch[e.name] == (1 > 2)',
+  'levels[e.name] == 2', 'levels[e.name] ~= 2.5', "levels[e.name] == '2'", 'levels[e.name] == 0 / 0', 'turns[e.i8]',
+  'turns[e.i8] == false', 'turns[e.i8] == nil', 'turns[e.u64 - 1] == 5', 'codes[e.error] == 2', 'codes[e.error] == nil',
+  'near[e.saddr] == 1', 'wide[e.pid]', 'wide[e.pid] == nil',
 } do
   translated.agree(tap, invented.compile(text, outside), events, text)
 end
 
 -- What there is no question for.
 local function refused(reason, text)
-  tap.like(translated.refusal(invented.compile(text, outside)), reason, 'refused: ' .. text)
+  local got = translated.refusal(invented.compile(text, outside))
+  tap.like(got, reason, 'refused: ' .. text)
+  tap.like(got, '; ', '  what to write instead')
 end
 refused('the order of texts', "e.name < 'abc'")
 refused('comparing these texts', 'e.name == e.error')
 refused('comparing these texts', 'e.name:sub(2) == e.comm')
+refused('comparing these texts', 'e.name == e.saddr')
 refused('comparing arrays', 'e.args == e.ints')
 refused('other than at 1', "e.name:find('abc') == 2")
 refused('only whether there is', "e.name:find('a') == e.name:find('b')")
-refused('only whether there is one', 'words[e.name] == 5')
+refused('comparing what a look%-up gives with', 'words[e.name] == e.pid')
+refused('a look%-up in a table with cdata', 'wide[e.pid] == 5')
+refused('computing with what a look%-up gives', 'levels[e.name] > 1')
 refused('patterns', "e.name:find('a.c')")
 refused('patterns', "e.name:match('%d')")
 refused('patterns', "e.name:match('%')")

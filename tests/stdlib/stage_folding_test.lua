@@ -223,6 +223,7 @@ is_refused('is not an integer', function(p, name) p:sum(function() return 0.5 en
 is_refused('buckets at fractions', function(p, name)
   p:linear_histogram('u8', { from = 0, to = 1, step = 0.1, name = name })
 end)
+is_refused('a note without a key', function(p, name) p:count { note = 'tag', name = name } end)
 is_refused('a note that is not a text', function(p, name) p:count { by = 'uid', note = 'pid', name = name } end)
 is_refused('library', function(p, name) p:where(function(e) return tostring(e) end):count { name = name } end)
 tap.done()

@@ -116,6 +116,8 @@ end
 refused('a fraction as a key', function(e) return e.pid / 3 end)
 refused('a key of %d+ bytes', 'file', 'comm', 'name', 'saddr', 'daddr', 'file', 'comm')
 refused('only whether there is', function(e) return e.comm:find('x') end)
+local switch = { cat = false, sh = true } -- no cat or no entry: false or nil
+refused('only whether there is', function(e) return switch[e.comm] and e.pid end)
 refused('argv, which is made of parts', 'argv')
 refused('sequence: records are numbered', 'sequence')
 refused('as a key', 'args')
