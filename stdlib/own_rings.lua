@@ -16,7 +16,9 @@ require 'moonprobe.drain' -- for struct ring
 
 local own_rings = {}
 
-local BATCH = 262144
+local BATCH = 262144 -- bytes in a turn
+local PART = 16384 -- between two looks at the clock
+local TURN_NS = 5e7 -- then the host's pings are answered: it cannot see that these records are handled
 local opened = {} -- those that are drained
 local made = {}
 
@@ -124,11 +126,14 @@ end
 ---@return integer bytes
 function own_rings.once(on_error)
   local events, bytes = 0, 0
+  local stop_ns
   for i = 1, #opened do
-    local limit = math.min(BATCH, tonumber(ffi.C.ring_reserved(opened[i].ring)))
-    if limit > 0 then
-      local came, done = once(opened[i], on_error, limit)
-      events, bytes = events + came, bytes + done
+    local left = math.min(BATCH, tonumber(ffi.C.ring_reserved(opened[i].ring)))
+    stop_ns = left > 0 and not stop_ns and engine.monotonic() + TURN_NS or stop_ns
+    while left > 0 do
+      local came, done = once(opened[i], on_error, math.min(left, PART))
+      events, bytes, left = events + came, bytes + done, left - done
+      if done == 0 or engine.monotonic() > stop_ns then break end
     end
   end
   return events, bytes
@@ -136,12 +141,13 @@ end
 
 --- Handles all that programs have reserved by now: before the end, and before another version goes on.
 function own_rings.all(on_error)
-  local give_up = engine.monotonic() + 1e8
   for _, one in ipairs(opened) do
     local left = tonumber(ffi.C.ring_reserved(one.ring))
+    local give_up = engine.monotonic() + 1e8 -- without progress: a record is written within microseconds
     while left > 0 and engine.monotonic() < give_up do
       local _, done = once(one, on_error, left)
       left = left - done
+      if done > 0 then give_up = engine.monotonic() + 1e8 end
     end
   end
 end
