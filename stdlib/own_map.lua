@@ -8,7 +8,6 @@
 --- Lua value is what stdlib/layout.lua makes of it.
 
 local ffi = require 'ffi'
-local bit = require 'bit'
 local blame = require 'moonprobe.blame'
 local engine = require 'moonprobe.engine'
 local fields = require 'moonprobe.fields'
@@ -16,7 +15,9 @@ local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
 local layout = require 'moonprobe.layout'
 local nearest = require 'moonprobe.nearest'
+local cpu_values = require 'moonprobe.cpu_values'
 local lpm = require 'moonprobe.lpm'
+local mapped_array = require 'moonprobe.mapped_array'
 local stream = require 'moonprobe.stream'
 
 local own_map = {}
@@ -45,44 +46,12 @@ local keyed = { [HASH] = true, [ARRAY] = true, [PERCPU_HASH] = true, [PERCPU_ARR
   [LRU_HASH] = true, [LRU_PERCPU_HASH] = true, [LPM_TRIE] = true, [ARRAY_OF_MAPS] = true, [HASH_OF_MAPS] = true }
 
 local ANY, NOEXIST, EXIST = 0, 1, 2 -- BPF_ANY, ...
-local MMAPABLE = 1024
 local EPERM, ENOENT, E2BIG, ENOMEM, EEXIST, EINVAL, ENOSPC, EOPNOTSUPP, ENOTSUPP = 1, 2, 7, 12, 17, 22, 28, 95, 524
 
 local bytes_pointer = ffi.typeof 'uint8_t *'
 local room_of = ffi.typeof 'uint8_t[?]'
 
 local function rounded(bytes) return math.ceil(bytes / 8) * 8 end
-
---- Values of every CPU: a list, with their sum.
-local Values = {}
-
-local function sum_of(values)
-  local first = values[1]
-  if type(first) == 'table' then
-    local sums = {}
-    for name, one in pairs(first) do
-      if type(one) == 'number' or type(one) == 'cdata' or type(one) == 'table' then
-        local column = {}
-        for i, value in ipairs(values) do column[i] = value[name] end
-        sums[name] = sum_of(column)
-      end
-    end
-    return sums
-  end
-  local sum = 0LL
-  for _, value in ipairs(values) do
-    if type(value) == 'cdata' then value = ffi.cast('int64_t', value) end
-    if type(value) ~= 'number' and type(value) ~= 'cdata' then return nil end
-    if type(value) == 'number' and value ~= math.floor(value) then sum = tonumber(sum) end
-    sum = sum + value
-  end
-  return type(sum) == 'cdata' and fields.signed_value(sum) or sum
-end
-
-Values.__index = {
-  --- All CPUs together: of integers; of structs field by field.
-  sum = function(self) return sum_of(self) end,
-}
 
 local Map = {}
 
@@ -162,7 +131,7 @@ local function decoded(self, pointer)
   if per_cpu[self.kind] then
     local values, stride = {}, rounded(self.value_bytes)
     for cpu = 0, job.cpus - 1 do values[cpu + 1] = self.value.read(ffi.cast(bytes_pointer, pointer) + cpu * stride) end
-    return setmetatable(values, Values)
+    return cpu_values.of(values)
   elseif self.kind == STACK_TRACE then
     local addresses = {}
     local words_of = ffi.cast('const int64_t *', pointer)
@@ -341,120 +310,6 @@ local function batches(self)
   end
 end
 
---- Mapped arrays.
-
-local Mapped = {}
-local views = setmetatable({}, { __mode = 'k' }) -- [view] = { map, memory }
-
-local function mapped(self)
-  if self.memory then return self.memory end
-  local fd = fd_of(self)
-  if self.kind ~= ARRAY or bit.band(self.flags, MMAPABLE) == 0 then
-    wrong(self, 'cannot be mapped: expected an array with BPF_F_MMAPABLE, given %s %s',
-      self.kind == ARRAY and 'an array without it' or 'a', self.kind == ARRAY and 'in its map_flags'
-      or own_map.kind_name(self.kind))
-  end
-  local memory, message = engine.map(fd, rounded(self.value_bytes) * self.max_entries)
-  if not memory then wrong(self, 'cannot be mapped: %s', message) end
-  self.memory = ffi.cast(bytes_pointer, memory)
-  return self.memory
-end
-
-local function place_of(self, index)
-  local memory = mapped(self)
-  if type(index) ~= 'number' or index ~= math.floor(index) or index < 0 or index >= self.max_entries then
-    wrong(self, 'expected an index from 0 to %.0f, given %s', self.max_entries - 1, shown(index))
-  end
-  return memory + index * rounded(self.value_bytes)
-end
-
---- The integer at a field of an entry, and where it is.
-local function integer_at(self, method, index, path, least)
-  local at = place_of(self, index)
-  local ok, one, offset = pcall(layout.field, self.value, path)
-  if not ok then wrong(self, '%s: %s', method, tostring(one)) end
-  if one.kind ~= 'integer' or one.bytes < least then
-    wrong(self, '%s: field %s: expected an integer of %s bytes, given %s', method, path or 'value',
-      least == 4 and '4 or 8' or '1 to 8', one.text)
-  end
-  if offset % one.bytes ~= 0 then wrong(self, '%s: field %s is not aligned', method, path) end
-  return at + offset, one
-end
-
-local function as_read(one, value)
-  if one.bytes == 8 then return (one.is_signed and fields.signed_value or fields.unsigned_value)(value) end
-  value = tonumber(value)
-  return value < 0 and not one.is_signed and value + 2 ^ (8 * one.bytes) or value
-end
-
-local function atomic_add(self, index, path, amount)
-  if type(path) ~= 'string' and amount == nil then path, amount = nil, path end
-  local at, one = integer_at(self, 'add', index, path, 4)
-  local raw = layout.integer_bits(amount, 8 * one.bytes, true) or layout.integer_bits(amount, 8 * one.bytes, false)
-  if not raw then
-    wrong(self, 'add: field %s: expected an integer (%s), given %s', path or 'value', one.text, shown(amount))
-  end
-  return as_read(one, ffi.C.atomic_field_add(at, one.bytes, raw))
-end
-
-local function atomic_load(self, index, path)
-  local at, one = integer_at(self, 'load', index, path, 1)
-  return as_read(one, ffi.C.atomic_field_load(at, one.bytes))
-end
-
-local function atomic_store(self, index, path, value)
-  if type(path) ~= 'string' and value == nil then path, value = nil, path end
-  local at, one = integer_at(self, 'store', index, path, 1)
-  local raw = layout.integer_bits(value, 8 * one.bytes, one.is_signed)
-  if not raw then
-    wrong(self, 'store: field %s: expected an integer from %s (%s), given %s', path or 'value',
-      layout.range_of(8 * one.bytes, one.is_signed), one.text, shown(value))
-  end
-  ffi.C.atomic_field_store(at, one.bytes, raw)
-end
-
-local function view_at(self, index)
-  local at = place_of(self, index)
-  if self.value.by_name then return ffi.cast(layout.view(self.value), at) end
-  return self.value.read(at)
-end
-
---- A mapped array: reading and writing it is a load and a store, no system call.
----@class moonprobe.MappedArray
----@field [integer] any
-local mapped_methods = {}
-
---- Adds to an integer of 4 or 8 bytes, as one step, as programs do it.
----@param index integer from 0
----@param field string|integer its path, as 'hits' or 'at.port'; left out when the value is an integer
----@param amount integer|nil
----@return integer before
-function mapped_methods:add(index, field, amount)
-  return atomic_add(views[self], index, field, amount)
-end
-
---- Loads an integer, as one step.
----@param index integer
----@param field string|nil
----@return integer value
-function mapped_methods:load(index, field)
-  return atomic_load(views[self], index, field)
-end
-
---- Stores an integer, as one step.
----@param index integer
----@param field string|integer
----@param value integer|nil
-function mapped_methods:store(index, field, value)
-  atomic_store(views[self], index, field, value)
-end
-
-Mapped.__index = function(view, index)
-  if type(index) == 'string' and mapped_methods[index] then return mapped_methods[index] end
-  return view_at(views[view], index)
-end
-Mapped.__newindex = function(view) wrong(views[view], 'fields of a mapped array are stored with store and add') end
-
 --- A map of a script's own object, or one that is there already. `m[key]` reads an entry (nil when there is
 --- none), `m[key] = value` writes one, `m[key] = nil` deletes it: what the kernel refuses is raised. A key that
 --- is called like a method needs get and set.
@@ -619,13 +474,7 @@ end
 --- load and store are atomic.
 ---@return moonprobe.MappedArray
 function methods:map()
-  local map = rawget(self, STATE)
-  mapped(map)
-  if not map.view then
-    map.view = setmetatable({}, Mapped)
-    views[map.view] = map
-  end
-  return map.view
+  return mapped_array.of(rawget(self, STATE))
 end
 
 --- Adds to an integer of a mapped array, as one step: see map().
@@ -633,19 +482,19 @@ end
 ---@param field string|integer
 ---@param amount integer|nil
 ---@return integer before
-function methods:add(index, field, amount) return atomic_add(rawget(self, STATE), index, field, amount) end
+function methods:add(index, field, amount) return mapped_array.add(rawget(self, STATE), index, field, amount) end
 
 --- Loads an integer of a mapped array, as one step.
 ---@param index integer
 ---@param field string|nil
 ---@return integer
-function methods:load(index, field) return atomic_load(rawget(self, STATE), index, field) end
+function methods:load(index, field) return mapped_array.load(rawget(self, STATE), index, field) end
 
 --- Stores an integer of a mapped array, as one step.
 ---@param index integer
 ---@param field string|integer
 ---@param value integer|nil
-function methods:store(index, field, value) atomic_store(rawget(self, STATE), index, field, value) end
+function methods:store(index, field, value) mapped_array.store(rawget(self, STATE), index, field, value) end
 
 Map.__index = function(map, key)
   if type(key) == 'string' and methods[key] then return methods[key] end
@@ -696,7 +545,8 @@ end
 ---@return string|nil message
 function new(one, types)
   local self = { name = one.name, kind = one.kind, key_bytes = one.key_bytes, value_bytes = one.value_bytes,
-    max_entries = one.max_entries, flags = one.flags, types = types }
+    max_entries = one.max_entries, flags = one.flags, types = types,
+    wrong = wrong, descriptor = fd_of } -- for mapped_array.lua
   local message
   if one.kind == LPM_TRIE then
     self.key = lpm.layout(one.key_bytes)
