@@ -49,6 +49,8 @@ WORKLOAD_O := $(patsubst tests/%.c,$(BUILD)/%.o,$(wildcard tests/workload/*.c))
 BINARY    ?= moonprobe
 PROVE     := prove $(PROVE_FLAGS)
 UNIT      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/engine/*_test.c))
+# BPF objects as users bring them: tests and a lesson load them.
+OBJECTS   := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard tests/objects/*.bpf.c))
 SANITIZE   = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 all: moonprobe ## build ./moonprobe
@@ -74,11 +76,11 @@ test: ## build everything and pass every test of this machine's kernel
 	@packaging/deps.sh build test
 	@$(MAKE) test-units test-scripts test-live
 
-test-units: $(UNIT) ## the engine's modules, in C
+test-units: $(UNIT) $(OBJECTS) ## the engine's modules, in C
 	@CMOCKA_MESSAGE_OUTPUT=TAP $(PROVE) $(UNIT)
 
-test-scripts: $(BINARY) $(BUILD)/tests/workload build/tests/stages.so ## the stdlib, and what every probe and tool must keep to
-	@MOONPROBE_PATH=tests $(PROVE) --exec '$(BINARY:%=./%) check --allow stdlib,ffi,debug' tests/stdlib/*_test.lua \
+test-scripts: $(BINARY) $(BUILD)/tests/workload $(OBJECTS) build/tests/stages.so ## the stdlib, and what every probe and tool must keep to
+	@MOONPROBE_PATH=tests:build $(PROVE) --exec '$(BINARY:%=./%) check --allow stdlib,ffi,debug,object' tests/stdlib/*_test.lua \
 		tests/contracts/aggregates_test.lua
 	@MOONPROBE=$(BINARY:%=./%) $(PROVE) --exec luajit tests/contracts/probes_test.lua \
 		tests/contracts/tools_test.lua tests/contracts/testing_test.lua \
@@ -94,12 +96,12 @@ differential: moonprobe build/tests/stages.so ## random functions on random even
 	@packaging/deps.sh build test
 	@SEED=$(SEED) PAIRS=$(PAIRS) luajit tests/differential/run.lua
 
-test-live: $(BINARY) $(BUILD)/tests/workload ## real events with known counts, as root
+test-live: $(BINARY) $(BUILD)/tests/workload $(OBJECTS) ## real events with known counts, as root
 	@MOONPROBE=$(BINARY:%=./%) $(PROVE) --timer --exec luajit tests/live/*_test.lua
 
 test-kernels: ## the live tests on every kernel of the matrix, in qemu
 	@packaging/deps.sh build test kernels
-	@$(MAKE) moonprobe $(BUILD)/tests/workload
+	@$(MAKE) moonprobe $(BUILD)/tests/workload $(OBJECTS)
 	@tests/kernels/run.sh
 
 asan: ## the tests again, with AddressSanitizer and UBSan
@@ -145,6 +147,12 @@ $(BUILD)/engine/%.o: engine/%.c Makefile
 	$(Q)$(CC) $(CFLAGS) $(ENGINE_CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.bpf.o: bpf/%.bpf.c Makefile
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@.tmp -MF $(@:.o=.d) -MT $@ $<
+	$(Q)$(STRIP) -g $@.tmp -o $@ && rm $@.tmp
+
+build/tests/objects/%.bpf.o: tests/objects/%.bpf.c Makefile
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@.tmp -MF $(@:.o=.d) -MT $@ $<
@@ -249,6 +257,6 @@ $(BUILD)/assets.o: $(BUILD)/assets.S
 clean: ## remove what was built
 	rm -rf $(BUILD) moonprobe
 
--include $(ENGINE_O:.o=.d) $(PROBES:.o=.d) $(WORKLOAD_O:.o=.d) $(UNIT:=.d)
+-include $(ENGINE_O:.o=.d) $(PROBES:.o=.d) $(WORKLOAD_O:.o=.d) $(OBJECTS:.o=.d) $(UNIT:=.d)
 .PHONY: all asan bench check clean demo deps differential fuzz help install recordings test test-kernels \
 	test-live test-scripts test-units

@@ -2,6 +2,7 @@
 #include "lua_engine.h"
 
 #include "asset.h"
+#include "lua_any_map.h"
 #include "lua_map.h"
 #include "message.h"
 #include "ring.h"
@@ -89,11 +90,34 @@ static int engine_receive(lua_State *lua)
 	return 1;
 }
 
+static int epoll_fd = -1; /* what a worker waits for: the host, and rings */
+
+static void watch(lua_State *lua, int fd)
+{
+	struct epoll_event one = {.events = EPOLLIN, .data.fd = fd};
+
+	if (epoll_fd < 0) {
+		epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+		if (epoll_fd < 0)
+			luaL_error(lua, "epoll: %s", strerror(errno));
+		watch(lua, WORKER_SOCKET);
+	}
+	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &one))
+		luaL_error(lua, "epoll: %s", strerror(errno));
+}
+
+/* watch(fd): a ring that wait() looks at, too */
+static int engine_watch(lua_State *lua)
+{
+	watch(lua, luaL_checkint(lua, 1));
+	return 0;
+}
+
 /* wait(ms, ring_fd or nil) -> message is there, ring has events; ms < 0 waits for ever */
 static int engine_wait(lua_State *lua)
 {
-	static int epoll_fd = -1, watched_ring = -1;
-	struct epoll_event ready[2], one = {.events = EPOLLIN, .data.fd = WORKER_SOCKET};
+	static int watched_ring = -1;
+	struct epoll_event ready[8];
 	int timeout = luaL_checkint(lua, 1);
 	int ring_fd = lua_isnil(lua, 2) ? -1 : luaL_checkint(lua, 2);
 	int count, said = 0, events = 0;
@@ -104,18 +128,11 @@ static int engine_wait(lua_State *lua)
 		lua_pushboolean(lua, poll(&socket, 1, timeout) > 0);
 		return 1;
 	}
-	if (epoll_fd < 0) {
-		epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-		if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, WORKER_SOCKET, &one))
-			return luaL_error(lua, "epoll: %s", strerror(errno));
-	}
 	if (ring_fd != watched_ring) {
-		one.data.fd = ring_fd;
-		if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, ring_fd, &one))
-			return luaL_error(lua, "epoll on the ring: %s", strerror(errno));
+		watch(lua, ring_fd);
 		watched_ring = ring_fd;
 	}
-	count = epoll_wait(epoll_fd, ready, 2, timeout);
+	count = epoll_wait(epoll_fd, ready, 8, timeout);
 	for (int i = 0; i < count; i++) {
 		said |= ready[i].data.fd == WORKER_SOCKET;
 		events |= ready[i].data.fd != WORKER_SOCKET;
@@ -440,6 +457,7 @@ void lua_engine_push(lua_State *lua)
 		{"send", engine_send},
 		{"signal_name", engine_signal_name},
 		{"wait", engine_wait},
+		{"watch", engine_watch},
 		{"write", engine_write},
 		{NULL, NULL},
 	};
@@ -447,4 +465,5 @@ void lua_engine_push(lua_State *lua)
 	lua_newtable(lua);
 	luaL_register(lua, NULL, functions);
 	lua_map_push(lua);
+	lua_any_map_push(lua);
 }

@@ -192,6 +192,11 @@ void notice_take(struct version *version, struct message *message)
 		{"stacks", stack_request_stacks},
 		{"resolve", stack_request_resolve},
 		{"find", stack_request_find},
+		{"object", own_objects_on_file},
+		{"load", own_objects_on_load},
+		{"entry", own_objects_on_entry},
+		{"map", own_objects_on_find},
+		{"inner", own_objects_on_inner},
 	};
 	const char *name;
 

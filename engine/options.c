@@ -58,18 +58,18 @@ static int take_folder(struct command_line *line, const char *value)
 static int take_allow(struct command_line *line, const char *value)
 {
 	/* What each opens: stdlib/environment.lua. */
-	static const char *const grants[] = {"ffi",	 "debug",	    "os.execute",
-					     "io.popen", "package.loadlib", "stdlib"};
+	static const char *const grants[] = {
+		"ffi", "debug", "os.execute", "io.popen", "package.loadlib", "object", "stdlib"};
 
 	for (const char *word = value; *word;) {
 		size_t length = strcspn(word, ","), i = 0;
 
-		while (i < 6 && (strlen(grants[i]) != length || strncmp(word, grants[i], length)))
+		while (i < 7 && (strlen(grants[i]) != length || strncmp(word, grants[i], length)))
 			i++;
-		if (i == 6)
+		if (i == 7)
 			return error_set(&line->error, -EINVAL,
 					 "'%.*s' is nothing that can be granted; ffi, debug, "
-					 "os.execute, io.popen and package.loadlib can",
+					 "os.execute, io.popen, package.loadlib and object can",
 					 (int)length, word);
 		word += length + (word[length] == ',');
 	}
@@ -107,11 +107,11 @@ const struct command_option option_folder = {
 	"folder searched for scripts, modules, probes, stdlib files before the built-in ones; "
 	"also MOONPROBE_PATH=DIR:DIR",
 	.take = take_folder};
-const struct command_option option_allow = {
-	0, "allow", "WHAT",
-	"grant a script more: ffi, debug, os.execute, io.popen, package.loadlib; with commas "
-	"between",
-	.take = take_allow};
+const struct command_option option_allow = {0, "allow", "WHAT",
+					    "grant a script more: ffi, debug, os.execute, "
+					    "io.popen, package.loadlib, object; with commas "
+					    "between",
+					    .take = take_allow};
 const struct command_option option_quiet = {'q', NULL, NULL, "no headings, no closing summary",
 					    .sets = offsetof(struct command_line, script.quiet)};
 const struct command_option option_verbose = {

@@ -138,7 +138,8 @@ static int limit_resources(const struct sandbox_options *options, struct error *
 	int err = options->programs ? 0 : limit(RLIMIT_NPROC, "RLIMIT_NPROC", 0, error);
 
 	if (!err)
-		err = limit(RLIMIT_NOFILE, "RLIMIT_NOFILE", SANDBOX_FILES, error);
+		err = limit(RLIMIT_NOFILE, "RLIMIT_NOFILE",
+			    options->objects ? SANDBOX_FILES_OBJECTS : SANDBOX_FILES, error);
 	if (!err)
 		err = limit(RLIMIT_CORE, "RLIMIT_CORE", 0, error);
 	/* Private writable mappings count (mm/mmap.c, is_data_mapping), touched or not. The
@@ -217,6 +218,12 @@ static const struct narrow_call narrow_calls[] = {
 	{SCMP_SYS(futex), 1, FUTEX_CMD_MASK &ALL, FUTEX_WAKE},
 };
 
+/* With `objects`: still nothing that makes or finds a map (engine/lua_any_map.c). */
+static const struct narrow_call object_calls[] = {
+	{SCMP_SYS(bpf), 0, ALL, BPF_MAP_LOOKUP_AND_DELETE_ELEM},
+	{SCMP_SYS(bpf), 0, ALL, BPF_MAP_GET_NEXT_KEY},
+};
+
 /* Reading only, so that nothing can be written where there is no Landlock either. */
 static const struct narrow_call read_only = {SCMP_SYS(openat), 2, O_ACCMODE | O_CREAT | O_TRUNC,
 					     O_RDONLY};
@@ -260,6 +267,8 @@ static int limit_calls(const struct sandbox_options *options, struct error *erro
 		err = allow_narrow(filter, &narrow_calls[i]);
 	for (size_t i = 0; i < 2 && !err; i++)
 		err = allow_narrow(filter, &signals[i]);
+	for (size_t i = 0; options->objects && i < 2 && !err; i++)
+		err = allow_narrow(filter, &object_calls[i]);
 	if (!err && options->state_folder)
 		err = allow_all(filter, state_calls, sizeof(state_calls) / sizeof(*state_calls));
 	else if (!err)

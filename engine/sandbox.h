@@ -20,6 +20,7 @@
 
 #define SANDBOX_MEMORY_BYTES (256u << 20)
 #define SANDBOX_FILES 128
+#define SANDBOX_FILES_OBJECTS 256 /* a descriptor for each map */
 
 struct sandbox_options {
 	const char *const *folders; /* read-only; those that cannot be opened are left out */
@@ -27,6 +28,7 @@ struct sandbox_options {
 	const char *state_folder; /* read and written; NULL: none */
 	size_t memory_bytes;	  /* heap of everything together; 0: SANDBOX_MEMORY_BYTES */
 	bool programs;	/* granted: may start programs, which need any call and file nobody has */
+	bool objects;	/* granted: has BPF objects of its own, whose maps are of any kind */
 	bool libraries; /* granted: may load C modules from anywhere nobody can read */
 };
 

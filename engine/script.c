@@ -21,6 +21,7 @@ void script_end(struct script *script, int status)
 		return;
 	script->state = SCRIPT_OVER;
 	script->history.status = status;
+	object_set_detach(&script->versions.objects, NULL);
 	timer_set(&script->pulse, 0);
 	timer_set(&script->probation, 0);
 	timer_set(&script->restart, 0);
@@ -265,6 +266,7 @@ void script_finish(struct script *script)
 			takeover_undo(script);
 		succession_drop(&script->versions, &script->versions.candidate);
 	}
+	object_set_detach(&script->versions.objects, NULL);
 	if (!script->versions.active && !script->versions.candidate) {
 		script_end(script, 0); /* between two restarts */
 		return;
@@ -327,6 +329,7 @@ void script_close(struct script *script)
 	version_close(script->versions.active);
 	version_close(script->versions.candidate);
 	version_close(script->versions.previous);
+	object_set_close(&script->versions.objects);
 	kernel_side_close(&script->kernel);
 	if (script->source_fd >= 0)
 		close(script->source_fd);

@@ -21,8 +21,13 @@ static bool is_used(const void *context, const struct probe *probe)
 
 void succession_release(struct succession *versions)
 {
-	if (versions->active)
-		kernel_side_release(versions->kernel, is_used, versions);
+	const struct version *const all[] = {versions->active, versions->candidate,
+					     versions->previous};
+
+	if (!versions->active)
+		return;
+	kernel_side_release(versions->kernel, is_used, versions);
+	object_set_release(&versions->objects, all, 3);
 }
 
 void succession_tell_pids(const struct succession *versions)
@@ -93,7 +98,7 @@ int succession_prepare(struct succession *versions, struct version *version, str
 		if (err)
 			error_set(error, err, "its worker does not listen: %s", strerror(-err));
 	}
-	return err;
+	return err ? err : own_objects_find(version, &versions->objects, error);
 }
 
 int succession_enter(struct succession *versions, struct version *version, struct error *error)
@@ -106,7 +111,7 @@ int succession_enter(struct succession *versions, struct version *version, struc
 	versions->in_slots = version;
 	for (int i = 0; i < version->count && !err; i++)
 		err = probe_attach(version->declarations[i].probe, error);
-	return err;
+	return err ? err : own_objects_attach(version, error);
 }
 
 void succession_detach_others(struct succession *versions, const struct version *version)
@@ -117,6 +122,7 @@ void succession_detach_others(struct succession *versions, const struct version 
 		if (probe && !version_uses(version, probe))
 			probe_detach(probe);
 	}
+	object_set_detach(&versions->objects, version);
 }
 
 int succession_restage(struct succession *versions, struct version *version, int index,

@@ -14,6 +14,7 @@
 #define MOONPROBE_SUCCESSION_H
 
 #include "error.h"
+#include "own_objects.h"
 #include "script_options.h"
 
 struct kernel_side;
@@ -24,6 +25,7 @@ struct succession {
 	const struct script_options *options;
 	struct kernel_side *kernel;
 	struct staging_swaps *swaps; /* how long it took to replace bodies */
+	struct object_set objects;   /* the script's own, of all versions */
 	struct version *active, *candidate, *previous;
 	const struct version *in_slots; /* whose bodies run; NULL: of one that has ended */
 };

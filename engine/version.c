@@ -120,6 +120,7 @@ void version_close(struct version *version)
 		close(version->source_fd);
 	for (int i = 0; i < version->count; i++)
 		declaration_close(&version->declarations[i]);
+	own_objects_close(&version->own);
 	free(version->declarations);
 	targets_close(&version->targets);
 	free(version);

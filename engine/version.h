@@ -16,6 +16,7 @@
 #include "declaration.h"
 #include "error.h"
 #include "loop.h"
+#include "own_objects.h"
 #include "script_options.h"
 #include "targets.h"
 
@@ -54,6 +55,7 @@ struct version {
 	void *owner;
 	struct declaration *declarations;
 	int count;
+	struct own_objects own;
 	bool ready;
 	bool started; /* it was told to run */
 	/* Below: for version.c, order.c, notice.c and watchdog.c only. */

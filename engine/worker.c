@@ -79,6 +79,7 @@ static int enter_sandbox(lua_State *lua, int index)
 	}
 	options.programs =
 		is_granted(lua, index, "os.execute") || is_granted(lua, index, "io.popen");
+	options.objects = is_granted(lua, index, "object");
 	options.libraries = is_granted(lua, index, "package.loadlib");
 	err = sandbox_enter(&options, &error);
 	if (err)

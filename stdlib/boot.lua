@@ -22,7 +22,7 @@ local function ask_for_file(kind, ...)
   while true do
     local reply = assert(engine.receive())
     if reply[1] == kind then
-      if #reply.fds == 0 then return nil end
+      if #reply.fds == 0 then return nil, reply[2] end
       return engine.read(reply.fds[1]), reply[2]
     end
     package.loaded['moonprobe.host'].keep(reply)

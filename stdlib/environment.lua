@@ -20,6 +20,7 @@ environment.grants = {
   ['os.execute'] = 'starting programs, as nobody',
   ['io.popen'] = 'starting programs, as nobody',
   ['package.loadlib'] = 'C modules',
+  object = 'BPF objects of one\'s own, and any map: any program in the kernel',
   stdlib = 'the internals of the stdlib, for its tests',
 }
 
@@ -86,7 +87,7 @@ local function user_require(name)
     or (job.allowed.ffi and (name == 'ffi' or name:find('^jit')))
     or (job.allowed.debug and name == 'debug') then
     return require(name)
-  elseif environment.grants[name] then
+  elseif environment.grants[name] and name ~= 'object' then
     blame("module '%s' is not granted to this script; run it with --allow %s", name, name)
   elseif loaded[name] ~= nil then
     return loaded[name]
@@ -109,7 +110,7 @@ end
 
 local function unknown(_, name)
   local grant = environment.grants[name]
-  if grant then blame("'%s' is not granted to this script; run it with --allow %s", name, name) end
+  if grant and name ~= 'object' then blame("'%s' is not granted to this script; run it with --allow %s", name, name) end
   local names = {}
   for known in pairs(globals) do names[#names + 1] = known end
   local near = nearest(tostring(name), names)

@@ -10,6 +10,7 @@ local facts = require 'moonprobe.stage.facts'
 local job = require 'moonprobe.job'
 local json = require 'moonprobe.json'
 local measure = require 'moonprobe.measure'
+local own = require 'moonprobe.object'
 local output = require 'moonprobe.output'
 local stream = require 'moonprobe.stream'
 
@@ -184,7 +185,7 @@ end
 function explain.print()
   output.flush() -- what the script has printed
   output.muted = false
-  if #stream.sources == 0 and not job.json then output.line(job.name .. ': uses no probe') end
+  if #stream.sources == 0 and #own.facts() == 0 and not job.json then output.line(job.name .. ': uses no probe') end
   local measured_ns, events = 0, 0
   for _, source in ipairs(stream.sources) do
     hooks[source] = hooks[source] or { measured_ns = 0 }
@@ -192,6 +193,7 @@ function explain.print()
     if job.json then print_json(source) else print_text(source) end
     if source.slot then events = events + require('moonprobe.drain').totals(source.slot).received end
   end
+  own.explain()
   if measured_ns > 0 then
     local cpu_ns = measure.cpu_ns() - started_cpu_ns
     if job.json then

@@ -13,7 +13,9 @@ local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
 local loading = require 'moonprobe.loading'
 local mp = require 'moonprobe'
+local object = require 'moonprobe.object'
 local output = require 'moonprobe.output'
+local own_rings = require 'moonprobe.own_rings'
 local stages = require 'moonprobe.stages'
 local record = job.record and require 'moonprobe.record'
 local replay = job.replay and require 'moonprobe.replay'
@@ -97,6 +99,7 @@ local function begin(message)
     if not ok then host.report('the old version\'s state could not be taken over: %s', tostring(problem)) end
   end
   job.running = true
+  object.begin()
   host.send('running', stopped_ns > 0 and engine.monotonic() - stopped_ns or 0)
   drain.take_over(handled_until, on_error)
   if job.stop_at_once or is_snapshot() then mp.stop() end
@@ -104,9 +107,11 @@ end
 
 local function finish()
   drain.all(on_error)
+  own_rings.all(on_error)
   for _, fn in ipairs(mp._finally) do guarded(fn) end
   guarded(aggregate.print_rest)
   output.flush()
+  if not job.quiet then own_rings.report() end
   if job.measure then explain.print() end
   return output.failed and 1 or 0
 end
@@ -114,6 +119,7 @@ end
 --- Hands over to a new version: what the ring holds is still ours, then the state goes up.
 local function yield()
   local handled_until = drain.hand_over(on_error)
+  own_rings.all(on_error)
   local stopped_ns = engine.monotonic()
   output.flush()
   local bytes, problems = state.save()
@@ -127,6 +133,7 @@ local function yield()
     if message and message[1] == 'ping' then host.send 'pong' end
   until not message or message[1] == 'resume' or message[1] == 'finish'
   if not message then return 0 end
+  own_rings.resume()
   drain.resume(on_error) -- the new version failed, or nothing comes of it
   if message[1] == 'finish' then return finish() end
 end
@@ -135,6 +142,8 @@ local function turn()
   timers.run(guarded)
   -- A batch, then a look at the messages: the host wants its pings answered.
   local events, bytes = drain.once(on_error, drain.BATCH)
+  local own_events, own_bytes = own_rings.once(on_error)
+  events, bytes = events + own_events, bytes + own_bytes
   stages.follow_changes()
   if not output.flush() then mp.stop() end
   local wait = host.has_kept() and 0 or timers.wait_ms()
@@ -175,13 +184,19 @@ function life.live()
       return 2
     end
   end
+  local problem = not record and object.declare()
+  if problem then
+    host.report('%s', problem)
+    return 2
+  end
   if job.measure then explain.prepare() end
   host.send('ready')
   if job.permissions then require('moonprobe.permissions').print() end
   if job.check then return 0 end
   local message = host.receive()
-  while message and (message[1] == 'stage' or message[1] == 'hooks') do
-    if message[1] == 'stage' then stages.answer(message) else explain.hooks(message) end
+  local answers = { stage = stages.answer, hooks = explain.hooks, maps = object.answer }
+  while message and answers[message[1]] do
+    answers[message[1]](message)
     message = host.receive()
   end
   if message and message[1] == 'finish' and job.explain then explain.print() end

@@ -2,6 +2,8 @@
 --- Moonprobe's API for scripts: local mp = require 'moonprobe'
 ---
 ---   mp.probe(name, knobs)        events of a probe, a stream (stdlib/stream.lua)
+---   mp.object(file, options)     a BPF object of one's own (stdlib/object.lua)
+---   mp.map { pin = path }        a map that is there already
 ---   mp.options { ... }           the script's options, with mp.flag, mp.duration, ...
 ---   mp.network(...)             whether an address lies in networks
 ---   mp.columns { ... }           a table of output; gives the function that adds a row
@@ -24,8 +26,10 @@ local fields = require 'moonprobe.fields'
 local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
 local network = require 'moonprobe.network'
+local object = require 'moonprobe.object'
 local options = require 'moonprobe.options'
 local output = require 'moonprobe.output'
+local own_map = require 'moonprobe.own_map'
 local stack = require 'moonprobe.stack'
 local state = require 'moonprobe.state'
 local stream = require 'moonprobe.stream'
@@ -34,6 +38,8 @@ local units = require 'moonprobe.units'
 
 local mp = {
   probe = stream.open,
+  object = object.open,
+  map = own_map.open,
   options = options.parse,
   flag = options.flag,
   duration = options.duration,

@@ -3,6 +3,7 @@
 
 local environment = require 'moonprobe.environment'
 local job = require 'moonprobe.job'
+local object = require 'moonprobe.object'
 local output = require 'moonprobe.output'
 local stream = require 'moonprobe.stream'
 
@@ -22,9 +23,18 @@ function permissions.print()
     output.line(('  sees      %s: %s'):format(source.schema.name,
       #fields > 0 and table.concat(fields, ', ') or 'that it happens'))
   end
+  for _, one in ipairs(object.facts()) do
+    local names = {}
+    for i, program in ipairs(one.programs) do names[i] = ('%s (%s)'):format(program.name, program.section) end
+    output.line(('  loads     %s: %s'):format(one.name, #names > 0 and table.concat(names, ', ') or 'maps only'))
+  end
+  if job.allowed.object then
+    output.line('  kernel    any program and any map of its own choice: as powerful as root')
+  end
   local programs = job.allowed['os.execute'] or job.allowed['io.popen']
   output.line('  runs as   nobody, without capabilities, no way to gain any')
   output.line('  calls     ' .. (programs and 'any, for it may start programs'
+    or job.allowed.object and 'no exec, no fork, no sockets, no signals'
     or 'no exec, no fork, no sockets, no signals, no new BPF'))
   if programs or job.allowed['package.loadlib'] then
     output.line('  files     what nobody may read or write')

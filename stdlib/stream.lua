@@ -175,6 +175,11 @@ function stream.open(name, knobs)
   return setmetatable({ source = source, filters = {}, kernel = false }, Stream)
 end
 
+--- The events of a source that is no probe: nothing of it runs in the kernel (stdlib/own_rings.lua).
+function stream.of_source(source)
+  return setmetatable({ source = source, filters = {}, kernel = false }, Stream)
+end
+
 ---@class moonprobe.Stream
 local methods = {}
 

@@ -20,8 +20,8 @@ local load_user_module = require 'moonprobe.user_module'
 local realm = {}
 
 local shared = {}
-for name in ('asset ask_for_file blame chains fields nearest own_sources place player reads schema syscalls typed '
-  .. 'stack units vmdef'):gmatch('%S+') do shared['moonprobe.' .. name] = true end
+for name in ('asset ask_for_file blame btf chains fields layout lpm nearest own_sources place player reads schema '
+  .. 'syscalls typed stack units vmdef'):gmatch('%S+') do shared['moonprobe.' .. name] = true end
 
 local chunks = {} -- [module] = function, compiled once
 

@@ -90,6 +90,26 @@ static long use_map(const void *argument)
 	return bpf_map_lookup_elem(map, &keys[1], values) == -ENOENT ? 0 : 6;
 }
 
+/* The calls that a grant of objects adds, and some that it does not. */
+static long use_object_map(const void *argument)
+{
+	int map = *(const int *)argument;
+	__u32 key = 23, next;
+	__u64 values[64] = {0};
+	int err;
+
+	if (bpf_map_update_elem(map, &key, values, BPF_ANY))
+		return 1;
+	if (bpf_map_get_next_key(map, NULL, &next) || next != key)
+		return 2;
+	err = bpf_map_lookup_and_delete_elem(map, &key, values);
+	if (err == -EPERM)
+		return 3;
+	if (bpf_map_create(BPF_MAP_TYPE_ARRAY, "test", 4, 8, 1, NULL) != -EPERM)
+		return 4;
+	return bpf_map_get_fd_by_id(1) == -EPERM ? 0 : 5;
+}
+
 /* As a worker: nobody, in the sandbox, with a map of root's. */
 static long use_map_dropped(const void *argument)
 {
@@ -98,6 +118,22 @@ static long use_map_dropped(const void *argument)
 	if (privilege_drop() || sandbox_enter(&options, &error))
 		return 100;
 	return use_map(argument);
+}
+
+static void a_grant_of_objects_opens_two_calls(void **state)
+{
+	struct sandbox_options granted = options;
+	int map = bpf_map_create(BPF_MAP_TYPE_PERCPU_HASH, "test", 4, 8, 16, NULL);
+
+	(void)state;
+	if (map < 0)
+		SKIP("needs the privilege to create a map");
+	if (libbpf_num_possible_cpus() > 64)
+		SKIP("more CPUs than the test has room for");
+	granted.objects = true;
+	assert_int_equal(in_sandbox(&granted, use_object_map, &map), 0);
+	assert_int_equal(in_sandbox(&options, use_object_map, &map), 2);
+	close(map);
 }
 
 static void maps_can_be_used(void **state)
@@ -140,6 +176,7 @@ int main(void)
 		cmocka_unit_test(a_dropped_process_can_enter),
 		cmocka_unit_test(a_process_can_abort),
 		cmocka_unit_test(maps_can_be_used),
+		cmocka_unit_test(a_grant_of_objects_opens_two_calls),
 	};
 
 	return cmocka_run_group_tests_name("sandbox_work", tests, sandbox_setup, sandbox_teardown);

@@ -200,7 +200,7 @@ mistake('run ' .. with .. ' -f json', 'stand before the script', 'run option aft
 -- Permissions.
 run = tap.moonprobe('check --permissions --allow ffi ' .. idle)
 tap.ok(run.status == 0 and run.out:find('sees +oom_kill: pid\n') and run.out:find('granted +ffi\n')
-  and run.out:find('off +debug, io.popen, os.execute, package.loadlib\n') ~= nil, 'check --permissions', run)
+  and run.out:find('off +debug, io.popen, object, os.execute, package.loadlib\n') ~= nil, 'check --permissions', run)
 mistake('check --allow everything ' .. idle, 'nothing that can be granted', 'unknown grant')
 
 -- list, doctor.
