@@ -19,7 +19,7 @@
 /* NULL: there is no kernel side. */
 static struct stacks *stacks_of(struct version *version)
 {
-	return version->events->stacks(version);
+	return version->events->stacks ? version->events->stacks(version) : NULL;
 }
 
 /* Each takes the host's time, which others need too. True: it has asked too often, and is ended. */

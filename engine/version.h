@@ -44,7 +44,8 @@ struct version_events {
 	/* Of a replay: what was recorded of a probe, and what became of it. */
 	void (*total)(struct version *version, const char *probe,
 		      const struct probe_totals *totals);
-	struct stacks *(*stacks)(struct version *version); /* NULL: no kernel side */
+	struct stacks *(*stacks)(
+		struct version *version); /* NULL, or a NULL result: no kernel side */
 	void (*report)(struct version *version, const char *line);
 	void (*used_file)(struct version *version, const char *file);
 	/* `how` is NULL when it exited by itself with `code`, else says what ended it. */

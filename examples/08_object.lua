@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
---- Lesson 7: a BPF object of your own. Moonprobe loads and attaches it, and reads its ring and its maps
+--- 8. A BPF object of your own. Moonprobe loads and attaches it, and reads its ring and its maps
 --- by their types; the script is plain Lua. Its programs may do anything in the kernel, so it has to be
 --- granted.
 ---
