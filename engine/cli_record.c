@@ -31,7 +31,8 @@ static int take_probe(struct command_line *line, const char *name)
 }
 
 static const struct command_option option_probe = {
-	0, "probe", "NAME...", "these probes, with their preset knobs", .take = take_probe};
+	0, "probe", "NAME", "this probe, with its preset knobs; more names may follow",
+	.take = take_probe};
 static const struct command_option option_recording = {
 	'o', NULL, "FILE", "the recording; what was there is replaced",
 	.sets = offsetof(struct command_line, script.recording)};
@@ -55,7 +56,7 @@ static int record_main(struct command_line *line)
 		return options_mistake(line, "-o FILE says where to");
 	if (record->length) {
 		line->script.text = record->text;
-		line->text_name = "record";
+		line->text_name = "--probe";
 	}
 	return session_of(line);
 }

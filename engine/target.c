@@ -4,7 +4,9 @@
 #include "binary.h"
 #include "cpu_list.h"
 #include "kernel_btf.h"
+#include "nearest.h"
 
+#include <bpf/btf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,10 +73,30 @@ struct btf *target_kernel_btf(struct target *target)
 	return target->keeps_kernel_btf ? kernel_btf_load() : NULL;
 }
 
+int target_not_found(const struct target *target, const struct btf *kernel, const char *what,
+		     const char *prefix, int kind, struct error *error)
+{
+	struct nearest nearest;
+
+	nearest_start(&nearest, target->text);
+	for (uint32_t id = 1; id < btf__type_cnt(kernel); id++) {
+		const struct btf_type *type = btf__type_by_id(kernel, id);
+		const char *name = btf__name_by_offset(kernel, type->name_off);
+
+		if (btf_kind(type) == kind && !strncmp(name, prefix, strlen(prefix)))
+			nearest_offer(&nearest, name + strlen(prefix));
+	}
+	return error_set(error, -ENOENT, "probe %s: this kernel has no such %s%s%s%s", target->name,
+			 what, *nearest_name(&nearest) ? "; did you mean " : "",
+			 nearest_name(&nearest), *nearest_name(&nearest) ? "?" : "");
+}
+
 void target_forget_types(struct target *target)
 {
 	typed_source_free(&target->types);
 	target->types.btf = NULL;
+	btf__free(target->module_btf);
+	target->module_btf = NULL;
 	binary_types_free(&target->binary_types);
 	if (target->keeps_kernel_btf)
 		kernel_btf_let_go();

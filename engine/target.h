@@ -41,11 +41,12 @@ struct target {
 	struct target_place *places;
 	int place_count;
 	bool is_wildcard;
-	uint32_t btf_id;       /* of its function, 0: unknown */
-	int btf_fd;	       /* of the module's BTF it is in, 0: the kernel's */
-	int arguments;	       /* how many it has, -1: unknown */
-	struct binary *binary; /* of a user's target, else NULL */
-	char file[32];	       /* a path of it for the kernel, while binary is open */
+	uint32_t btf_id;	/* of its function, 0: unknown */
+	char module[64];	/* that its function is in, "": the kernel itself */
+	struct btf *module_btf; /* that module's types; NULL: not looked at */
+	int arguments;		/* how many it has, -1: unknown */
+	struct binary *binary;	/* of a user's target, else NULL */
+	char file[32];		/* a path of it for the kernel, while binary is open */
 	struct typed_source types;
 	bool keeps_kernel_btf;		  /* whose types they are */
 	struct tracepoint_format format;  /* of a tracepoint's record: `types` has names of it */
@@ -87,6 +88,11 @@ int target_open_binary(struct target *target, const struct target_setting *setti
 
 /* The kernel's types, which stay until the target's are forgotten. NULL and errno. */
 struct btf *target_kernel_btf(struct target *target);
+
+/* -ENOENT: the kernel has no `what` of the target's name. Its names in the BTF, of `kind`, start
+ * with `prefix`: the nearest is told. */
+int target_not_found(const struct target *target, const struct btf *kernel, const char *what,
+		     const char *prefix, int kind, struct error *error);
 
 /* Adds a place; the strings are copied. NULL: no memory. */
 struct target_place *target_add_place(struct target *target, const char *name, const char *symbol);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Iterators: NAME of those the kernel has: task, task_file, tcp, udp, bpf_map... What one hands
  * over is struct bpf_iter__NAME. */
-#include "nearest.h"
 #include "target.h"
 
 #include <bpf/btf.h>
@@ -10,23 +9,6 @@
 #include <string.h>
 
 #define PREFIX "bpf_iter__"
-
-static int not_found(const struct target *target, const struct btf *kernel, struct error *error)
-{
-	struct nearest nearest;
-
-	nearest_start(&nearest, target->text);
-	for (uint32_t id = 1; id < btf__type_cnt(kernel); id++) {
-		const struct btf_type *type = btf__type_by_id(kernel, id);
-		const char *name = btf__name_by_offset(kernel, type->name_off);
-
-		if (btf_is_struct(type) && !strncmp(name, PREFIX, strlen(PREFIX)))
-			nearest_offer(&nearest, name + strlen(PREFIX));
-	}
-	return error_set(error, -ENOENT, "probe %s: this kernel has no such iterator%s%s%s",
-			 target->name, *nearest_name(&nearest) ? "; did you mean " : "",
-			 nearest_name(&nearest), *nearest_name(&nearest) ? "?" : "");
-}
 
 static int open(struct target *target, const struct target_setting *setting, struct error *error)
 {
@@ -41,7 +23,7 @@ static int open(struct target *target, const struct target_setting *setting, str
 	snprintf(name, sizeof(name), PREFIX "%s", target->text);
 	id = btf__find_by_name_kind(kernel, name, BTF_KIND_STRUCT);
 	if (id <= 0)
-		return not_found(target, kernel, error);
+		return target_not_found(target, kernel, "iterator", PREFIX, BTF_KIND_STRUCT, error);
 	err = typed_struct(&target->types, kernel, id, 0, "args", &why);
 	if (err)
 		return error_set(error, err, "probe %s: %s", target->name, why.text);

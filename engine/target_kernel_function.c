@@ -32,21 +32,30 @@ static int split(const char *text, char *name, size_t size, uint64_t *offset, st
 		       : 0;
 }
 
-/* The types of one function; without them it has no names for its arguments. */
+static int find_function(const struct btf *btf, const char *name)
+{
+	return btf ? btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) : 0;
+}
+
+/* The types of one function, the kernel's or a module's; without them it has no names for its
+ * arguments. A trampoline is made for the kernel's own only. */
 static int find_types(struct target *target, struct error *error)
 {
-	struct btf *kernel = target_kernel_btf(target);
+	struct btf *kernel = target_kernel_btf(target), *btf = kernel;
 	const struct target_place *place = target->places;
-	int id = kernel ? btf__find_by_name_kind(kernel, place->symbol, BTF_KIND_FUNC) : 0;
-	int err;
+	int id = find_function(btf, place->symbol), err;
 
+	if (id <= 0 && kernel && *target->module) {
+		btf = target->module_btf = btf__load_module_btf(target->module, kernel);
+		id = find_function(btf, place->symbol);
+	}
 	if (id <= 0)
 		return 0;
-	err = typed_function(&target->types, kernel, id, error);
+	err = typed_function(&target->types, btf, id, error);
 	if (err)
 		return err;
-	target->btf_id = id;
-	target->arguments = btf_vlen(btf__type_by_id(kernel, btf__type_by_id(kernel, id)->type));
+	target->btf_id = btf == kernel ? id : 0;
+	target->arguments = btf_vlen(btf__type_by_id(btf, btf__type_by_id(btf, id)->type));
 	return 0;
 }
 
@@ -68,6 +77,8 @@ static int add_places(struct target *target, const char *name, uint64_t offset, 
 		else
 			place->offset = offset;
 	}
+	if (!err && functions.count == 1)
+		snprintf(target->module, sizeof(target->module), "%s", functions.list[0].module);
 	functions_free(&functions);
 	return err;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Security hooks: NAME as in include/linux/lsm_hook_defs.h: the kernel's function bpf_lsm_NAME. */
-#include "nearest.h"
 #include "target.h"
 
 #include <bpf/btf.h>
@@ -9,23 +8,6 @@
 #include <string.h>
 
 #define PREFIX "bpf_lsm_"
-
-static int not_found(const struct target *target, const struct btf *kernel, struct error *error)
-{
-	struct nearest nearest;
-
-	nearest_start(&nearest, target->text);
-	for (uint32_t id = 1; id < btf__type_cnt(kernel); id++) {
-		const struct btf_type *type = btf__type_by_id(kernel, id);
-		const char *name = btf__name_by_offset(kernel, type->name_off);
-
-		if (btf_is_func(type) && !strncmp(name, PREFIX, strlen(PREFIX)))
-			nearest_offer(&nearest, name + strlen(PREFIX));
-	}
-	return error_set(error, -ENOENT, "probe %s: there is no such security hook%s%s%s",
-			 target->name, *nearest_name(&nearest) ? "; did you mean " : "",
-			 nearest_name(&nearest), *nearest_name(&nearest) ? "?" : "");
-}
 
 static int open(struct target *target, const struct target_setting *setting, struct error *error)
 {
@@ -40,7 +22,8 @@ static int open(struct target *target, const struct target_setting *setting, str
 	snprintf(function, sizeof(function), PREFIX "%s", target->text);
 	id = btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC);
 	if (id <= 0)
-		return not_found(target, kernel, error);
+		return target_not_found(target, kernel, "security hook", PREFIX, BTF_KIND_FUNC,
+					error);
 	err = typed_function(&target->types, kernel, id, &why);
 	if (err)
 		return error_set(error, err, "probe %s: %s", target->name, why.text);

@@ -48,12 +48,7 @@ static __always_inline void fill_entry(void *ctx, struct entry_event *event, __u
 	event->place = place;
 	if (want_uid)
 		event->uid = (__u32)bpf_get_current_uid_gid();
-	event->arg0 = slots[0];
-	event->arg1 = slots[1];
-	event->arg2 = slots[2];
-	event->arg3 = slots[3];
-	event->arg4 = slots[4];
-	event->arg5 = slots[5];
+	copy_arguments(&event->arg0, slots);
 	typed_early(event, slots);
 	if (!stage_early(event))
 		return;

@@ -95,12 +95,7 @@ static __always_inline void fill_return(void *ctx, struct return_event *event, _
 		event->uid = (__u32)bpf_get_current_uid_gid();
 	event->retval = slots[SLOT_RESULT];
 	event->latency_ns = latency_ns;
-	event->arg0 = slots[0];
-	event->arg1 = slots[1];
-	event->arg2 = slots[2];
-	event->arg3 = slots[3];
-	event->arg4 = slots[4];
-	event->arg5 = slots[5];
+	copy_arguments(&event->arg0, slots);
 	typed_early(event, slots);
 	if (!stage_early(event))
 		return;

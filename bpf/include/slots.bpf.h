@@ -47,4 +47,10 @@ static __always_inline __u64 result_of_trampoline(void *ctx)
 	return result;
 }
 
+/* Into arg0 to arg5 of an event. */
+static __always_inline void copy_arguments(__u64 *arg0, const __u64 *slots)
+{
+	__builtin_memcpy(arg0, slots, SLOT_RESULT * sizeof(*slots));
+}
+
 #endif

@@ -121,8 +121,11 @@ static void nothing_too_long_is_read(void **state)
 		at += sprintf(fields + at, "\tfield:int x%d; offset:8; size:4; signed:0;\n", i);
 	parsed(fields, "");
 	assert_int_equal(format.count, TRACEPOINT_FIELDS);
+	tracepoint_format_free(&format);
 	assert_int_equal(tracepoint_format_parse(&format, "", &error), -EINVAL);
+	tracepoint_format_free(&format);
 	assert_int_equal(tracepoint_format_parse(&format, "format:", &error), -EINVAL);
+	tracepoint_format_free(&format);
 	assert_int_equal(tracepoint_format_parse(&format, "format:\n", &error), 0);
 	tracepoint_format_free(&format);
 }

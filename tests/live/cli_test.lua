@@ -39,11 +39,11 @@ mistake('check', 'no script given', 'check without script')
 
 -- Options: --help names those that are taken, and no others.
 local promised = {
-  run = '-p -c -e --for -f -o -w --ring -I --allow -q -v -h --help',
-  serve = '-p -c -f -w --ring -I --allow -q -v -h --help',
+  run = '-p -c -e --for -f -o -w --ring --stacks -I --allow -q -v -h --help',
+  serve = '-p -c -f -w --ring --stacks -I --allow -q -v -h --help',
   list = '-f -I -h --help',
   check = '--permissions -I --allow -h --help',
-  explain = '-e --measure -p -c -f --ring -I --allow -q -v -h --help',
+  explain = '-e --measure -p -c -f --ring --stacks -I --allow -q -v -h --help',
   record = '-o --probe -e -p -c --for --ring -f -I --allow -q -v -h --help',
   replay = '-e --speed --step --inject --seed -f -o -I --allow -q -v -h --help',
   show = '-f -n -h --help',

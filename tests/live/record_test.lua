@@ -176,7 +176,15 @@ tap.is({ stepped('q\\n') }, { 1, 0 }, '--step: one event, then q')
 tap.is({ stepped('\\n2\\nq\\n') }, { 4, 0 }, 'a line is a step, a number so many')
 tap.is({ stepped('\\n') }, { 6, 0 }, 'the end of the input: all the rest')
 
-for _, both in ipairs { '--probe process_exec execsnoop', "--probe process_exec -e 'x = 1'", "-e 'x = 1' --probe process_exec" } do
+one_line(tap.moonprobe(('record -o %s --probe process_exec execsnoop'):format(path 'none.rec')),
+  "no probe named 'execsnoop'", 'names behind a probe are probes')
+one_line(tap.moonprobe(('record -o %s --probe process_exec execsnoop -q'):format(path 'none.rec')),
+  'options come before', 'an option behind the names')
+made = tap.moonprobe(('record -o %s -c %s --probe process_exec process_exit rawtracepoint:sched_process_exec'):format(
+  path 'three.rec', tap.quote(tap.workload .. ' exec 3')))
+execs = replay('three.rec', '', "-q -e \"probe 'rawtracepoint:sched_process_exec':count()\"")
+tap.is({ made.status, execs.status, execs.out:match '%d+' }, { 0, 0, '4' }, '--probe with many names, one of them generic')
+for _, both in ipairs { "--probe process_exec -e 'x = 1'", "-e 'x = 1' --probe process_exec" } do
   one_line(tap.moonprobe(('record -o %s %s'):format(path 'none.rec', both)), 'a script or %-%-probe, not both', 'both: ' .. both)
 end
 
