@@ -51,9 +51,9 @@ end
 
 mp.intervals(opt, function()
   local row, calls_of = columns(), {}
-  for _, one in ipairs(counts:rows()) do calls_of[one.key] = one.value end
+  for _, one in ipairs(times and counts:rows() or {}) do calls_of[one.key] = one.value end
   for _, one in ipairs((times or counts):rows(opt.top)) do
-    local count = calls_of[one.key]
+    local count = times and calls_of[one.key] or one.value
     if opt.process then row(one.key, one.note, count, one.value) else row(one.key, count, one.value) end
   end
   counts:print_overflow()

@@ -234,7 +234,7 @@ end
 local function look(self)
   local kernel = rawget(self, 'kernel')
   self.shown = true
-  return kernel and kernel:read() or self.own
+  return kernel and kernel:look() or self.own
 end
 
 --- Keys and values, largest value first, at most `limit`. Marks the aggregate as shown by

@@ -63,13 +63,16 @@ function Attached:read()
   return self.shown
 end
 
---- What was read last, if that is of this moment; else reads.
-function Attached:current()
-  if self.shown and (self.shown_in and self.shown_in == timers.running
-    or engine.monotonic() - self.shown_at < FRESH_NS) then
-    return self.shown
-  end
+--- What this call of a timer has read already; else reads.
+function Attached:look()
+  if self.shown and self.shown_in and self.shown_in == timers.running then return self.shown end
   return self:read()
+end
+
+--- The same, and elsewhere what was read a moment ago.
+function Attached:current()
+  if self.shown and engine.monotonic() - self.shown_at < FRESH_NS then return self.shown end
+  return self:look()
 end
 
 function Attached:clear()

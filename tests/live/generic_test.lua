@@ -97,12 +97,16 @@ if has('lsm:file_open', names) then
 end
 
 -- Snapshots: once, and the script ends by itself.
-local snapshot = tap.moonprobe('run -f json -p $$ -e ' .. tap.quote [[
+local function of_sleep(code)
+  return tap.shell(('sleep 30 & %s run -f json -p $! -e %s; status=$?; kill $!; exit $status'):format(tap.binary,
+    tap.quote(code)), 20)
+end
+local snapshot = of_sleep [[
   probe('iter:task'):where(function(e) return e.args.task.tgid == e.args.task.pid end)
-    :each(function(e) print(e.args.task.comm, e.pid) end)]], 20)
-tap.is({ snapshot.status, snapshot.rows[1], #snapshot.rows }, { 0, 'sh\t0', 2 },
+    :each(function(e) print(e.args.task.comm, e.pid) end)]]
+tap.is({ snapshot.status, snapshot.rows[1], #snapshot.rows }, { 0, 'sleep\t0', 2 },
   'iter: with -p one task of all, and the script ends by itself')
-local mine = tap.moonprobe('run -f json -p $$ -e ' .. tap.quote "probe('iter:task_file'):count('args.task.tgid'):every('10s')", 20)
+local mine = of_sleep "probe('iter:task_file'):count('args.task.tgid'):every('10s')"
 tap.is(tap.matching(mine.rows, '"args.task.tgid":%d+'), 1, 'iter: with -p the files of one process only')
 
 -- Counters.
