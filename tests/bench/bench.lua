@@ -201,6 +201,7 @@ local function measure_costs(figures)
 end
 
 local function measure_hooks(figures)
+  hooks.attach(figures)
   costs.measure(figures, hooks.here(), GETUID, EVENTS / 4, ROUNDS, has)
 end
 
@@ -235,8 +236,10 @@ figures:define('count_by_comm_cost', 'ns', { ratio_most = { c = 1.15, bpftrace =
 figures:define('latency_histogram_cost', 'ns', { ratio_most = { c = 1.15, bpftrace = 0.5 } })
 figures:define('fields_three_cost', 'ns', {})
 for _, one in ipairs(hooks.questions) do
-  figures:define(one.name .. '_cost', 'ns', { ratio_most = { bpftrace = 1 } })
+  figures:define(one.name .. '_cost', 'ns', { ratio_most = one.peer and { c = 1.15 } or { bpftrace = 1 } })
 end
+figures:define('attach_1000_uprobes', 's', { most = 1 })
+figures:define('attach_tcp_functions', 's', { most = 5 })
 figures:define('reload_pause', 'ms', { most = 5 })
 figures:define('filter_change', 'ms', { most = 2 })
 figures:define('lost_at_1M', 'events', { most = 0 })

@@ -28,6 +28,10 @@ build() {
 	"${CC:-gcc}" -O2 -g -std=gnu11 -Wall -Wextra -Ibpf/include -o "$out" "$source" "$@"
 }
 build load -static
+# A thousand functions to attach to.
+awk 'BEGIN { for (i = 0; i < 1000; i++) print "int many_" i "(void) { return " i "; }"; print "int main(void) { return 0; }" }' \
+	>"$BENCH_BUILD/many.c"
+"${CC:-gcc}" -O1 -o "$BENCH_BUILD/many" "$BENCH_BUILD/many.c"
 build consumer -Wl,-Bstatic -lbpf -Wl,-Bdynamic -lelf -lz
 build peer -Wl,-Bstatic -lbpf -Wl,-Bdynamic -lelf -lz
 for source in tests/bench/peers/*.bpf.c; do
