@@ -101,7 +101,7 @@ test-live: $(BINARY) $(BUILD)/tests/workload $(OBJECTS) ## real events with know
 
 test-kernels: ## the live tests on every kernel of the matrix, in qemu
 	@packaging/deps.sh build test kernels
-	@$(MAKE) moonprobe $(BUILD)/tests/workload $(OBJECTS)
+	@$(MAKE) moonprobe $(BUILD)/tests/workload $(OBJECTS) $(TARGETS)
 	@tests/kernels/run.sh
 
 asan: ## the tests again, with AddressSanitizer and UBSan
