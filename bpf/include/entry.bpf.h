@@ -6,9 +6,8 @@
 #ifndef MOONPROBE_ENTRY_BPF_H
 #define MOONPROBE_ENTRY_BPF_H
 
-#include "room.bpf.h"
+#include "hit.bpf.h"
 #include "slots.bpf.h"
-#include "stack.bpf.h"
 
 struct entry_event {
 	struct event_context context;
@@ -49,17 +48,7 @@ static __always_inline void fill_entry(void *ctx, struct entry_event *event, __u
 	if (want_uid)
 		event->uid = (__u32)bpf_get_current_uid_gid();
 	copy_arguments(&event->arg0, slots);
-	typed_early(event, slots);
-	if (!stage_early(event))
-		return;
-	late_of_current(&event->context, 0);
-	if (want_kstack)
-		event->kstack = kernel_stack_here(ctx);
-	if (want_ustack)
-		event->ustack = user_stack_here(ctx, event->context.pid);
-	typed_late(event, slots);
-	event_send(&event->context.header, offsetof(struct entry_event, typed) + typed_bytes,
-		   stage_late(event));
+	JUDGE_AND_SEND(ctx, event, slots);
 }
 
 static __always_inline int report_entry(void *ctx, __u64 place, const __u64 *slots)

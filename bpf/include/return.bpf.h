@@ -7,9 +7,8 @@
 #ifndef MOONPROBE_RETURN_BPF_H
 #define MOONPROBE_RETURN_BPF_H
 
-#include "room.bpf.h"
+#include "hit.bpf.h"
 #include "slots.bpf.h"
-#include "stack.bpf.h"
 
 struct return_event {
 	struct event_context context;
@@ -96,17 +95,7 @@ static __always_inline void fill_return(void *ctx, struct return_event *event, _
 	event->retval = slots[SLOT_RESULT];
 	event->latency_ns = latency_ns;
 	copy_arguments(&event->arg0, slots);
-	typed_early(event, slots);
-	if (!stage_early(event))
-		return;
-	late_of_current(&event->context, 0);
-	if (want_kstack)
-		event->kstack = kernel_stack_here(ctx);
-	if (want_ustack)
-		event->ustack = user_stack_here(ctx, event->context.pid);
-	typed_late(event, slots);
-	event_send(&event->context.header, offsetof(struct return_event, typed) + typed_bytes,
-		   stage_late(event));
+	JUDGE_AND_SEND(ctx, event, slots);
 }
 
 static __always_inline int send_return(void *ctx, __u64 place, const __u64 *slots, __u64 latency_ns)

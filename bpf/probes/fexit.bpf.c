@@ -11,20 +11,4 @@ GENERIC_PROBE(
 	      "call.");
 ROOM(return_event);
 
-SEC("?fentry")
-CHOICE(1) ONLY_WITH(entry) int on_trampoline_entry(unsigned long long *ctx)
-{
-	__u64 slots[SLOTS] = {};
-
-	return begin_call(0, slots);
-}
-
-SEC("?fexit")
-CHOICE(1) int on_trampoline_exit(unsigned long long *ctx)
-{
-	__u64 slots[SLOTS] = {};
-
-	slots_of_trampoline(slots, ctx);
-	slots[SLOT_RESULT] = result_of_trampoline(ctx);
-	return report_return(ctx, 0, slots, true);
-}
+#include "trampoline_return.bpf.h"

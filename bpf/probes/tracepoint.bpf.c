@@ -5,8 +5,7 @@
  *
  * The record is made for perf; "rawtracepoint:" has the arguments that it is made of. The record is
  * the program's context: typed code reads it from slot 0. */
-#include "room.bpf.h"
-#include "stack.bpf.h"
+#include "hit.bpf.h"
 
 struct tracepoint_event {
 	struct event_context context;
@@ -35,17 +34,7 @@ static __always_inline void fill(struct tracepoint_event *event, void *ctx)
 		event->place = bpf_get_attach_cookie(ctx);
 	if (want_uid)
 		event->uid = (__u32)bpf_get_current_uid_gid();
-	typed_early(event, slots);
-	if (!stage_early(event))
-		return;
-	late_of_current(&event->context, 0);
-	if (want_kstack)
-		event->kstack = kernel_stack_here(ctx);
-	if (want_ustack)
-		event->ustack = user_stack_here(ctx, event->context.pid);
-	typed_late(event, slots);
-	event_send(&event->context.header, offsetof(struct tracepoint_event, typed) + typed_bytes,
-		   stage_late(event));
+	JUDGE_AND_SEND(ctx, event, slots);
 }
 
 SEC("?tp")
