@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lua_any_map.h"
 
+#include "growing.h"
+
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -25,30 +27,10 @@ static int done(lua_State *lua, int err)
 	return 1;
 }
 
-/* Memory that only grows. */
-struct room {
-	void *start;
-	size_t bytes;
-};
-
-static int make_room(struct room *room, size_t bytes)
-{
-	void *start;
-
-	if (room->bytes >= bytes)
-		return 0;
-	start = realloc(room->start, bytes);
-	if (!start)
-		return -ENOMEM;
-	room->start = start;
-	room->bytes = bytes;
-	return 0;
-}
-
 static int engine_any_get(lua_State *lua)
 {
-	static struct room value;
-	int fd = luaL_checkint(lua, 1), err = make_room(&value, luaL_checkint(lua, 3));
+	static struct growing value;
+	int fd = luaL_checkint(lua, 1), err = growing_make_room(&value, luaL_checkint(lua, 3));
 
 	if (!err)
 		err = bpf_map_lookup_elem(fd, lua_tostring(lua, 2), value.start);
@@ -60,8 +42,8 @@ static int engine_any_get(lua_State *lua)
 
 static int engine_any_take(lua_State *lua)
 {
-	static struct room value;
-	int fd = luaL_checkint(lua, 1), err = make_room(&value, luaL_checkint(lua, 3));
+	static struct growing value;
+	int fd = luaL_checkint(lua, 1), err = growing_make_room(&value, luaL_checkint(lua, 3));
 
 	if (!err)
 		err = bpf_map_lookup_and_delete_elem(fd, lua_tostring(lua, 2), value.start);
@@ -85,9 +67,9 @@ static int engine_any_delete(lua_State *lua)
 
 static int engine_any_next(lua_State *lua)
 {
-	static struct room key;
+	static struct growing key;
 	size_t key_bytes = luaL_checkint(lua, 3);
-	int err = make_room(&key, key_bytes);
+	int err = growing_make_room(&key, key_bytes);
 
 	if (!err)
 		err = bpf_map_get_next_key(luaL_checkint(lua, 1), lua_tostring(lua, 2), key.start);
@@ -99,7 +81,7 @@ static int engine_any_next(lua_State *lua)
 
 static int engine_any_batch(lua_State *lua)
 {
-	static struct room keys, values, next;
+	static struct growing keys, values, next;
 	int fd = luaL_checkint(lua, 1), err;
 	size_t key_bytes = luaL_checkint(lua, 2), value_bytes = luaL_checkint(lua, 3);
 	__u32 count = (__u32)luaL_checknumber(lua, 4);
@@ -107,11 +89,11 @@ static int engine_any_batch(lua_State *lua)
 	size_t from_bytes = key_bytes < sizeof(__u32) ? sizeof(__u32) : key_bytes;
 	const char *from = lua_tostring(lua, 5);
 
-	err = make_room(&keys, count * key_bytes);
+	err = growing_make_room(&keys, count * key_bytes);
 	if (!err)
-		err = make_room(&values, count * value_bytes);
+		err = growing_make_room(&values, count * value_bytes);
 	if (!err)
-		err = make_room(&next, from_bytes);
+		err = growing_make_room(&next, from_bytes);
 	if (err)
 		return fail(lua, err);
 	memset(next.start, 0, from_bytes);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lua_map.h"
 
+#include "growing.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <lauxlib.h>
@@ -20,29 +22,9 @@ static int fail(lua_State *lua, const char *what, int err)
 	return 2;
 }
 
-/* Memory that only grows. */
-struct room {
-	void *start;
-	size_t bytes;
-};
-
-static int make_room(struct room *room, size_t bytes)
-{
-	void *start;
-
-	if (room->bytes >= bytes)
-		return 0;
-	start = realloc(room->start, bytes);
-	if (!start)
-		return -ENOMEM;
-	room->start = start;
-	room->bytes = bytes;
-	return 0;
-}
-
 static int engine_map_batch(lua_State *lua)
 {
-	static struct room keys, values;
+	static struct growing keys, values;
 	int fd = luaL_checkint(lua, 1), err;
 	size_t key_bytes = luaL_checkint(lua, 2), value_bytes = luaL_checkint(lua, 3);
 	bool goes_on = !lua_isnoneornil(lua, 4);
@@ -53,9 +35,9 @@ static int engine_map_batch(lua_State *lua)
 		entries = LEAST_ENTRIES;
 	/* ENOSPC: one bucket has more. Entries of the same hash are few, so this ends soon. */
 	do {
-		err = make_room(&keys, entries * key_bytes);
+		err = growing_make_room(&keys, entries * key_bytes);
 		if (!err)
-			err = make_room(&values, entries * value_bytes);
+			err = growing_make_room(&values, entries * value_bytes);
 		if (err)
 			break;
 		count = entries;
@@ -76,8 +58,8 @@ static int engine_map_batch(lua_State *lua)
 
 static int engine_map_lookup(lua_State *lua)
 {
-	static struct room value;
-	int fd = luaL_checkint(lua, 1), err = make_room(&value, luaL_checkint(lua, 3));
+	static struct growing value;
+	int fd = luaL_checkint(lua, 1), err = growing_make_room(&value, luaL_checkint(lua, 3));
 
 	if (!err)
 		err = bpf_map_lookup_elem(fd, luaL_checkstring(lua, 2), value.start);
