@@ -3,6 +3,7 @@
 
 #include "body.h"
 #include "child.h"
+#include "clock.h"
 #include "message.h"
 #include "stacks.h"
 #include "symbols.h"
@@ -167,6 +168,7 @@ int order_run(struct version *version, const struct version_handover *handover)
 		return -ENOMEM;
 	message_number(message, handover->state_fd >= 0 ? handover->stopped_ns : 0);
 	message_number(message, handover->handled_until);
+	message_number(message, clock_now_ns());
 	if (handover->state_fd >= 0)
 		message_fd(message, handover->state_fd);
 	for (int i = 0; i < version->count && !version->options->replay; i++) {

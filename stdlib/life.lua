@@ -82,16 +82,16 @@ local function is_snapshot()
 end
 
 --- The host's answers to `ready`: for each plan whether it is accepted, then run: when the old
---- version stopped (0: there was none), up to where it has handled its records, slot and
---- generation of each probe; state and counters' fds.
+--- version stopped (0: there was none), up to where it has handled its records, the time, which is
+--- before -c's command begins; slot and generation of each probe; state and counters' fds.
 local function begin(message)
   if job.measure then explain.start() end
   local fds, stopped_ns, handled_until = message.fds, message[2], message[3]
   local first = stopped_ns > 0 and 2 or 1
   for i, source in ipairs(stream.sources) do
-    source.slot = message[2 + 2 * i]
+    source.slot = message[3 + 2 * i]
     drain.count(source.slot, fds[first + i - 1])
-    stages.begin(source, message[3 + 2 * i])
+    stages.begin(source, message[4 + 2 * i])
   end
   timers.start()
   if stopped_ns > 0 then

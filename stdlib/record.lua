@@ -137,14 +137,15 @@ local function flush()
   put(COUNTERS, counters())
 end
 
---- Begins the file. `run` is the host's message: slots, generations, counters.
+--- Begins the file. `run` is the host's message (stdlib/life.lua): its time, slots, generations, counters.
+--- Events may have waited in the ring by now: the recording begins with that time.
 function record.begin(run)
   local architecture, kernel = recording.machine()
   recorder = C.recorder_open(job.recording_fd)
   if recorder == nil then error('no memory for the recorder', 0) end
   ring = drain.open(job.ring_fd, job.ring_bytes, job.cpus)
   for i, source in ipairs(stream.sources) do
-    source.slot = run[2 + 2 * i]
+    source.slot = run[3 + 2 * i]
     rows[source.slot] = drain.count(source.slot, run.fds[i])
     C.recorder_count(recorder, source.slot, rows[source.slot], job.cpus)
   end
@@ -154,7 +155,7 @@ function record.begin(run)
     word_bytes = ffi.sizeof 'void *',
     kernel = kernel,
     cpus = job.cpus,
-    started_ns = engine.monotonic(),
+    started_ns = run[4],
     realtime_offset_ns = engine.realtime() - engine.monotonic(),
   }, stream.sources))
   local known = {}

@@ -117,7 +117,9 @@ local head, last = json.decode(shown.rows[1] or '{}'), json.decode(shown.rows[#s
 tap.is({ shown.status, #shown.rows, shown.err }, { 0, 7, '' }, 'show -n 5')
 tap.is(head.recording and head.recording.probes[1].knobs.only_number, 110, 'show: knobs')
 tap.is({ last.probe, last.recorded }, { 'syscall', sum.received }, 'show: counts')
-tap.is(json.decode(shown.rows[2]).number, 'getppid', 'show: an event')
+local event = json.decode(shown.rows[2])
+tap.is(event.number, 'getppid', 'show: an event')
+tap.ok(event.time > head.recording.started - 1e-6, 'the clock starts before the command', event.time, head.recording.started)
 tap.like(tap.moonprobe('show -n 0 ' .. path 'many.rec').out, '\nsyscall: %d+ events recorded, %d+ lost\n$', 'show: text')
 
 -- --probe, and a script for a probe that is not there.
