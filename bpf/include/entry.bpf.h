@@ -39,11 +39,11 @@ static __always_inline __u64 place_of(void *ctx)
 	return want_place ? bpf_get_attach_cookie(ctx) : 0;
 }
 
-static __always_inline void fill_entry(void *ctx, struct entry_event *event, __u64 place,
+static __always_inline void fill_entry(void *ctx, struct entry_event *event, __u64 id, __u64 place,
 				       const __u64 *slots)
 {
 	__builtin_memset(event, 0, offsetof(struct entry_event, arg0));
-	context_of_current(&event->context);
+	context_of_id(&event->context, id);
 	event->place = place;
 	if (want_uid)
 		event->uid = (__u32)bpf_get_current_uid_gid();
@@ -53,14 +53,15 @@ static __always_inline void fill_entry(void *ctx, struct entry_event *event, __u
 
 static __always_inline int report_entry(void *ctx, __u64 place, const __u64 *slots)
 {
+	__u64 id = bpf_get_current_pid_tgid();
 	struct entry_event *event;
 
-	if (!process_wanted(current_pid()))
+	if (!process_wanted(id >> 32))
 		return 0;
 	event = room_take();
 	if (!event)
 		return 0;
-	fill_entry(ctx, event, place, slots);
+	fill_entry(ctx, event, id, place, slots);
 	room_give(event);
 	return 0;
 }

@@ -174,14 +174,18 @@ static __always_inline __u32 current_tid(void)
 	return (__u32)bpf_get_current_pid_tgid();
 }
 
+/* The early part of the context of a thread, of which bpf_get_current_pid_tgid() says: */
+static __always_inline void context_of_id(struct event_context *context, __u64 id)
+{
+	context->pid = id >> 32;
+	context->tid = (__u32)id;
+}
+
 /* The context of the running thread: its early part, and its late one. `now`: the time, if it
  * had to be read anyway, else 0. */
 static __always_inline void context_of_current(struct event_context *context)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-
-	context->pid = id >> 32;
-	context->tid = (__u32)id;
+	context_of_id(context, bpf_get_current_pid_tgid());
 }
 
 /* The same for a task, a BTF pointer the verifier trusts. */

@@ -61,9 +61,9 @@ static __always_inline __u64 place_of(void *ctx)
 	return bpf_get_attach_cookie(ctx);
 }
 
-static __always_inline struct call_key key_of(__u64 place)
+static __always_inline struct call_key key_of(__u64 id, __u64 place)
 {
-	struct call_key key = {.tid = current_tid(), .place = place};
+	struct call_key key = {.tid = (__u32)id, .place = place};
 
 	if (!key.tid)
 		key.cpu = bpf_get_smp_processor_id();
@@ -72,10 +72,11 @@ static __always_inline struct call_key key_of(__u64 place)
 
 static __always_inline int begin_call(__u64 place, const __u64 *slots)
 {
-	struct call_key key = key_of(place);
+	__u64 id = bpf_get_current_pid_tgid();
+	struct call_key key = key_of(id, place);
 	struct call call;
 
-	if (!process_wanted(current_pid()))
+	if (!process_wanted(id >> 32))
 		return 0;
 	call.start_ns = bpf_ktime_get_ns();
 	__builtin_memcpy(call.slots, slots, sizeof(call.slots));
@@ -84,11 +85,11 @@ static __always_inline int begin_call(__u64 place, const __u64 *slots)
 	return 0;
 }
 
-static __always_inline void fill_return(void *ctx, struct return_event *event, __u64 place,
-					const __u64 *slots, __u64 latency_ns)
+static __always_inline void fill_return(void *ctx, struct return_event *event, __u64 id,
+					__u64 place, const __u64 *slots, __u64 latency_ns)
 {
 	__builtin_memset(event, 0, offsetof(struct return_event, arg0));
-	context_of_current(&event->context);
+	context_of_id(&event->context, id);
 	event->place = place;
 	if (want_uid)
 		event->uid = (__u32)bpf_get_current_uid_gid();
@@ -98,13 +99,14 @@ static __always_inline void fill_return(void *ctx, struct return_event *event, _
 	JUDGE_AND_SEND(ctx, event, slots);
 }
 
-static __always_inline int send_return(void *ctx, __u64 place, const __u64 *slots, __u64 latency_ns)
+static __always_inline int send_return(void *ctx, __u64 id, __u64 place, const __u64 *slots,
+				       __u64 latency_ns)
 {
 	struct return_event *event = room_take();
 
 	if (!event)
 		return 0;
-	fill_return(ctx, event, place, slots, latency_ns);
+	fill_return(ctx, event, id, place, slots, latency_ns);
 	room_give(event);
 	return 0;
 }
@@ -112,10 +114,10 @@ static __always_inline int send_return(void *ctx, __u64 place, const __u64 *slot
 /* slots: the result, and the arguments where the hook has them. */
 static __always_inline int report_return(void *ctx, __u64 place, __u64 *slots, bool has_arguments)
 {
-	struct call_key key = key_of(place);
-	__u64 latency_ns = 0;
+	__u64 id = bpf_get_current_pid_tgid(), latency_ns = 0;
+	struct call_key key = key_of(id, place);
 
-	if (!process_wanted(current_pid()))
+	if (!process_wanted(id >> 32))
 		return 0;
 	if (entry) {
 		struct call *call = bpf_map_lookup_elem(&calls, &key);
@@ -127,7 +129,7 @@ static __always_inline int report_return(void *ctx, __u64 place, __u64 *slots, b
 			__builtin_memcpy(slots, call->slots, sizeof(call->slots));
 		bpf_map_delete_elem(&calls, &key);
 	}
-	return send_return(ctx, place, slots, latency_ns);
+	return send_return(ctx, id, place, slots, latency_ns);
 }
 
 #endif

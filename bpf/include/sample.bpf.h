@@ -25,11 +25,12 @@ FIELD_SWITCH(uid);
 
 static __always_inline int report_sample(struct bpf_perf_event_data *ctx)
 {
+	__u64 id = bpf_get_current_pid_tgid();
 	struct sample_event event = {};
 
-	if (!process_wanted(current_pid()))
+	if (!process_wanted(id >> 32))
 		return 0;
-	context_of_current(&event.context);
+	context_of_id(&event.context, id);
 	event.ip = PT_REGS_IP(&ctx->regs);
 	event.period = ctx->sample_period;
 	if (want_uid)

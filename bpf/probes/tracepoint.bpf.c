@@ -24,12 +24,12 @@ ROOM(tracepoint_event);
 
 FIELD_SWITCH(uid);
 
-static __always_inline void fill(struct tracepoint_event *event, void *ctx)
+static __always_inline void fill(struct tracepoint_event *event, void *ctx, __u64 id)
 {
 	__u64 slots[SLOTS] = {(__u64)ctx};
 
 	__builtin_memset(event, 0, offsetof(struct tracepoint_event, typed));
-	context_of_current(&event->context);
+	context_of_id(&event->context, id);
 	if (want_place)
 		event->place = bpf_get_attach_cookie(ctx);
 	if (want_uid)
@@ -40,14 +40,15 @@ static __always_inline void fill(struct tracepoint_event *event, void *ctx)
 SEC("?tp")
 CHOICE(1) int on_hit(void *ctx)
 {
+	__u64 id = bpf_get_current_pid_tgid();
 	struct tracepoint_event *event;
 
-	if (!process_wanted(current_pid()))
+	if (!process_wanted(id >> 32))
 		return 0;
 	event = room_take();
 	if (!event)
 		return 0;
-	fill(event, ctx);
+	fill(event, ctx, id);
 	room_give(event);
 	return 0;
 }
