@@ -118,9 +118,11 @@ int rodata_target(struct rodata *rodata, const struct target *target, uint32_t t
 		  struct error *error)
 {
 	int32_t arguments = target->arguments;
+	bool many_places = target->place_count > 1;
 
 	if (put(rodata, "typed_bytes", &typed_bytes, sizeof(typed_bytes)) ||
-	    put(rodata, "arguments", &arguments, sizeof(arguments)))
+	    put(rodata, "arguments", &arguments, sizeof(arguments)) ||
+	    put(rodata, "many_places", &many_places, sizeof(many_places)))
 		return error_set(error, -EINVAL,
 				 "probe %s: its object was not built with this engine's "
 				 "target.bpf.h; rebuild it",

@@ -33,12 +33,6 @@ FIELD_SWITCH(uid);
 static struct entry_event *room_take(void);
 static void room_give(struct entry_event *event);
 
-/* Of the place a link was made for. */
-static __always_inline __u64 place_of(void *ctx)
-{
-	return want_place ? bpf_get_attach_cookie(ctx) : 0;
-}
-
 static __always_inline void fill_entry(void *ctx, struct entry_event *event, __u64 id, __u64 place,
 				       const __u64 *slots)
 {

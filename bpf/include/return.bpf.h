@@ -56,11 +56,6 @@ struct {
 	__type(value, struct call);
 } calls SEC(".maps");
 
-static __always_inline __u64 place_of(void *ctx)
-{
-	return bpf_get_attach_cookie(ctx);
-}
-
 static __always_inline struct call_key key_of(__u64 id, __u64 place)
 {
 	struct call_key key = {.tid = (__u32)id, .place = place};

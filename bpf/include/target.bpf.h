@@ -50,7 +50,14 @@ typedef __u32 place_number; /* which of the target's places: Lua reads its name 
 /* Set by the engine before loading. */
 const volatile __u32 typed_bytes = 0; /* of the room that is sent */
 const volatile __s32 arguments = -1;  /* how many the function has, -1: unknown */
+const volatile bool many_places = true;
 
 FIELD_SWITCH(place);
+
+/* Of the place a link was made for; 0 when there is one only, or nobody asks. */
+static __always_inline place_number place_of(void *ctx, bool is_wanted)
+{
+	return many_places && is_wanted ? bpf_get_attach_cookie(ctx) : 0;
+}
 
 #endif

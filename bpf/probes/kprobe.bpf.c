@@ -25,7 +25,7 @@ CHOICE(2) int on_multi(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_registers(slots, ctx);
-	return report_entry(ctx, place_of(ctx), slots);
+	return report_entry(ctx, place_of(ctx, want_place), slots);
 }
 
 SEC("?kprobe")
@@ -34,5 +34,5 @@ CHOICE(3) int on_breakpoint(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_registers(slots, ctx);
-	return report_entry(ctx, place_of(ctx), slots);
+	return report_entry(ctx, place_of(ctx, want_place), slots);
 }

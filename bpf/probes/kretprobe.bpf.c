@@ -19,7 +19,7 @@ CHOICE(2) ONLY_WITH(entry) int on_multi_entry(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_registers(slots, ctx);
-	return begin_call(place_of(ctx), slots);
+	return begin_call(place_of(ctx, entry || want_place), slots);
 }
 
 SEC("?kretprobe.multi")
@@ -28,7 +28,7 @@ CHOICE(2) int on_multi_return(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots[SLOT_RESULT] = PT_REGS_RC(ctx);
-	return report_return(ctx, place_of(ctx), slots, false);
+	return report_return(ctx, place_of(ctx, entry || want_place), slots, false);
 }
 
 SEC("?kprobe")
@@ -37,7 +37,7 @@ CHOICE(3) ONLY_WITH(entry) int on_breakpoint_entry(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_registers(slots, ctx);
-	return begin_call(place_of(ctx), slots);
+	return begin_call(place_of(ctx, entry || want_place), slots);
 }
 
 SEC("?kretprobe")
@@ -46,5 +46,5 @@ CHOICE(3) int on_breakpoint_return(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots[SLOT_RESULT] = PT_REGS_RC(ctx);
-	return report_return(ctx, place_of(ctx), slots, false);
+	return report_return(ctx, place_of(ctx, entry || want_place), slots, false);
 }

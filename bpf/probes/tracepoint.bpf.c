@@ -30,8 +30,7 @@ static __always_inline void fill(struct tracepoint_event *event, void *ctx, __u6
 
 	__builtin_memset(event, 0, offsetof(struct tracepoint_event, typed));
 	context_of_id(&event->context, id);
-	if (want_place)
-		event->place = bpf_get_attach_cookie(ctx);
+	event->place = place_of(ctx, want_place);
 	if (want_uid)
 		event->uid = (__u32)bpf_get_current_uid_gid();
 	JUDGE_AND_SEND(ctx, event, slots);

@@ -16,7 +16,7 @@ CHOICE(1) ONLY_WITH(entry) int on_multi_entry(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_registers(slots, ctx);
-	return begin_call(place_of(ctx), slots);
+	return begin_call(place_of(ctx, entry || want_place), slots);
 }
 
 SEC("?uretprobe.multi")
@@ -25,7 +25,7 @@ CHOICE(1) int on_multi_return(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots[SLOT_RESULT] = PT_REGS_RC(ctx);
-	return report_return(ctx, place_of(ctx), slots, false);
+	return report_return(ctx, place_of(ctx, entry || want_place), slots, false);
 }
 
 SEC("?uprobe")
@@ -34,7 +34,7 @@ CHOICE(2) ONLY_WITH(entry) int on_breakpoint_entry(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_registers(slots, ctx);
-	return begin_call(place_of(ctx), slots);
+	return begin_call(place_of(ctx, entry || want_place), slots);
 }
 
 SEC("?uretprobe")
@@ -43,5 +43,5 @@ CHOICE(2) int on_breakpoint_return(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots[SLOT_RESULT] = PT_REGS_RC(ctx);
-	return report_return(ctx, place_of(ctx), slots, false);
+	return report_return(ctx, place_of(ctx, entry || want_place), slots, false);
 }

@@ -19,5 +19,5 @@ SEC("?uprobe") CHOICE(1) int on_site(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_site(ctx, slots);
-	return report_entry(ctx, place_of(ctx), slots);
+	return report_entry(ctx, place_of(ctx, want_place), slots);
 }

@@ -37,10 +37,12 @@ hooks.questions = {
   question('usdt', "probe 'usdt:$load:load:call':count()", 'usdt:$load:load:call /pid == $pid/ { @ = count(); }'),
   question('kprobe', "probe 'kprobe:__x64_sys_getppid':count()",
     'kprobe:__x64_sys_getppid /pid == $pid/ { @ = count(); }'),
-  question('kprobe_argument', "probe 'kprobe:__x64_sys_getppid':count 'args.regs.orig_ax'",
-    'kprobe:__x64_sys_getppid /pid == $pid/ { @[((struct pt_regs *)arg0)->orig_ax] = count(); }'),
-  question('fentry', "probe 'fentry:__x64_sys_getppid':count()",
-    'kfunc:__x64_sys_getppid /pid == $pid/ { @ = count(); }'),
+  -- What getppid calls: the kernel's BTF has it. There the cheapest hook for `kprobe:` is a trampoline.
+  question('kprobe_argument', "probe 'kprobe:__task_pid_nr_ns':count 'args.task.tgid'",
+    'kprobe:__task_pid_nr_ns /pid == $pid/ { @[((struct task_struct *)arg0)->tgid] = count(); }'),
+  question('fentry', "probe 'fentry:__task_pid_nr_ns':count()", 'kfunc:__task_pid_nr_ns /pid == $pid/ { @ = count(); }'),
+  question('fentry_argument', "probe 'fentry:__task_pid_nr_ns':count 'args.task.tgid'",
+    'kfunc:__task_pid_nr_ns /pid == $pid/ { @[args->task->tgid] = count(); }'),
   question('kretprobe', "probe('kretprobe:__x64_sys_getppid', { entry = 0 }):count()",
     'kretprobe:__x64_sys_getppid /pid == $pid/ { @ = count(); }'),
 }
