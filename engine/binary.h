@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Binary: a program or library on disk: its functions, and where in the file they are.
+/* Binary: a program or library on disk: its segments, sections and symbols.
  *
  *   address: where the linker put it    offset: where it is in the file (what uprobes want)
  *            `--------- program headers (PT_LOAD) ---------'
@@ -52,6 +52,9 @@ int binary_offset_of(const struct binary *binary, uint64_t address, uint64_t *of
  * share a page of the file. */
 int binary_address_of(const struct binary *binary, uint64_t offset, uint64_t *address);
 
+/* The executable segment with that address, or NULL. */
+const struct binary_segment *binary_code_at(const struct binary *binary, uint64_t address);
+
 /* A function, of .symtab or .dynsym. */
 struct binary_symbol {
 	const char *name; /* may end in a version: readline@@8.0; valid until binary_close() */
@@ -68,32 +71,6 @@ struct binary_symbol {
  * first; most of .dynsym comes twice so. Ends when it returns other than 0, with that. */
 int binary_each_symbol(const struct binary *binary,
 		       int (*visit)(void *data, const struct binary_symbol *symbol), void *data);
-
-/* The file offset of "NAME", "NAME+0x10" or an address "0x401136". A name is meant without its
- * version, and with several versions the one that new programs get. -ENOENT, naming the nearest;
- * -ENOTUNIQ when several functions have the name; -EOPNOTSUPP for one chosen at load time;
- * -ERANGE when that much is not in the function or not in the code. It is not checked that an
- * instruction begins there. */
-int binary_offset(const struct binary *binary, const char *place, uint64_t *offset,
-		  struct error *error);
-
-struct binary_function {
-	const char *name; /* without version */
-	uint64_t offset, address, bytes;
-};
-
-struct binary_functions {
-	struct binary_function *list; /* by offset; each once, by its most public name */
-	size_t count;
-	char *text; /* holds the names */
-};
-
-/* All functions that match a wildcard as of file names; a plain name means all of that name.
- * Without those chosen at load time, and without NAME.cold and NAME.part.0 unless there is a
- * dot in the pattern. -ENOENT when there is none. */
-int binary_match(const struct binary *binary, const char *pattern,
-		 struct binary_functions *functions, struct error *error);
-void binary_functions_free(struct binary_functions *functions);
 
 /* The bytes of a section, or NULL: not there, compressed, or larger than `most`. Valid until
  * binary_close(). */

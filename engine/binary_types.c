@@ -2,6 +2,7 @@
 #include "binary_types.h"
 
 #include "binary.h"
+#include "binary_functions.h"
 #include "dwarf_btf.h"
 
 #include <bpf/btf.h>

@@ -43,17 +43,11 @@ bool file_request_asset(struct version *version, struct message *message)
 	return true;
 }
 
-/* A file of the user's, beside the script or on the search path. */
 static void answer_user_file(struct version *version, const char *kind, const char *name)
 {
-	struct search_path beside = {.dirs = {(char *)version->options->folder}, .count = 1};
 	char found[4096];
-	int fd = -ENOENT;
+	int fd = script_open_file(version->options, name, found, sizeof(found));
 
-	if (version->options->folder)
-		fd = search_path_open(&beside, name, found, sizeof(found));
-	if (fd < 0)
-		fd = search_path_open(&version->options->path, name, found, sizeof(found));
 	answer(version, kind, fd, found);
 }
 

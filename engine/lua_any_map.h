@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lua any map: calls for maps of every kind, by descriptor. What a key and a value are is for Lua
- * to know (stdlib/own_map.lua): sizes are trusted. Failures return nil and the errno.
+ * to know (stdlib/map_entries.lua): sizes are trusted. Failures return nil and the errno.
  *
  *   any_get(fd, key, value_bytes) -> value     key nil: the next one of a queue or stack
  *   any_take(fd, key, value_bytes) -> value    the same, and it is deleted, as one step

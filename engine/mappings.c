@@ -3,7 +3,7 @@
 
 #include "clock.h"
 #include "loop.h"
-#include "symbols.h"
+#include "processes.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -35,7 +35,7 @@ struct waiting {
 
 struct mappings {
 	struct loop *loop;
-	struct symbols *symbols;
+	struct processes *processes;
 	struct cpu *cpus;
 	int cpu_count;
 	size_t page_bytes;
@@ -71,7 +71,7 @@ static void apply(struct mappings *mappings, const struct perf_event_header *hea
 	const struct fork_record *fork = (const void *)header;
 
 	if (header->type == PERF_RECORD_MMAP2 && header->size > sizeof(*map) + sizeof(uint64_t)) {
-		const struct symbols_mapping mapping = {
+		const struct process_mapping mapping = {
 			.start = map->start,
 			.end = map->start + map->bytes,
 			.offset = map->offset,
@@ -80,11 +80,11 @@ static void apply(struct mappings *mappings, const struct perf_event_header *hea
 		};
 
 		if (memchr(map->path, 0, header->size - sizeof(*map)))
-			symbols_mapped(mappings->symbols, map->pid, &mapping);
+			processes_mapped(mappings->processes, map->pid, &mapping);
 	} else if (header->type == PERF_RECORD_COMM && header->misc & PERF_RECORD_MISC_COMM_EXEC) {
-		symbols_executed(mappings->symbols, comm->pid);
+		processes_executed(mappings->processes, comm->pid);
 	} else if (header->type == PERF_RECORD_FORK && fork->pid != fork->parent) {
-		symbols_forked(mappings->symbols, fork->pid, fork->parent);
+		processes_forked(mappings->processes, fork->pid, fork->parent);
 	}
 }
 
@@ -225,7 +225,7 @@ static int open_cpu(struct mappings *mappings, int number)
 	return loop_add(mappings->loop, &cpu->source);
 }
 
-int mappings_open(struct mappings **out, struct loop *loop, struct symbols *symbols)
+int mappings_open(struct mappings **out, struct loop *loop, struct processes *processes)
 {
 	struct mappings *mappings = calloc(1, sizeof(*mappings));
 	int err = 0, count = libbpf_num_possible_cpus();
@@ -233,7 +233,7 @@ int mappings_open(struct mappings **out, struct loop *loop, struct symbols *symb
 	if (!mappings)
 		return -ENOMEM;
 	mappings->loop = loop;
-	mappings->symbols = symbols;
+	mappings->processes = processes;
 	mappings->page_bytes = sysconf(_SC_PAGESIZE);
 	mappings->cpus = calloc(count > 0 ? count : 0, sizeof(*mappings->cpus));
 	if (!mappings->cpus)

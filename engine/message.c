@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,6 +15,15 @@ void message_start(struct message *message, const char *name)
 	message->fd_count = 0;
 	message->broken = false;
 	message_text(message, name);
+}
+
+struct message *message_new(const char *name)
+{
+	struct message *message = malloc(sizeof(*message));
+
+	if (message)
+		message_start(message, name);
+	return message;
 }
 
 void message_string(struct message *message, const char *bytes, size_t length)

@@ -28,6 +28,7 @@ struct message {
 
 /* Building. Values that do not fit set `broken`, which message_send() reports. */
 void message_start(struct message *message, const char *name);
+struct message *message_new(const char *name); /* to be freed; NULL: no memory */
 void message_string(struct message *message, const char *bytes, size_t length);
 void message_text(struct message *message, const char *text);
 void message_number(struct message *message, double number);

@@ -4,7 +4,9 @@
 #include "clock.h"
 #include "file_request.h"
 #include "kernel_side.h"
+#include "map_request.h"
 #include "message.h"
+#include "object_request.h"
 #include "stack_request.h"
 #include "type_request.h"
 #include "version.h"
@@ -192,11 +194,11 @@ void notice_take(struct version *version, struct message *message)
 		{"stacks", stack_request_stacks},
 		{"resolve", stack_request_resolve},
 		{"find", stack_request_find},
-		{"object", own_objects_on_file},
-		{"load", own_objects_on_load},
-		{"entry", own_objects_on_entry},
-		{"map", own_objects_on_find},
-		{"inner", own_objects_on_inner},
+		{"object", object_request_object},
+		{"load", object_request_load},
+		{"entry", object_request_entry},
+		{"map", map_request_map},
+		{"inner", map_request_inner},
 	};
 	const char *name;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Notice: what a version's worker tells its host. engine/README.md lists the messages.
  *
- * They are parsed here, in declaration.c and in file_request.c, and nowhere else. A worker that
+ * They are parsed here, in declaration.c and in *_request.c, and nowhere else. A worker that
  * breaks the protocol, or sends more than anybody needs, is ended. */
 #ifndef MOONPROBE_NOTICE_H
 #define MOONPROBE_NOTICE_H

@@ -17,17 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct message *message_new(const char *name)
-{
-	struct message *message = malloc(sizeof(*message));
-
-	if (message)
-		message_start(message, name);
-	return message;
-}
-
-/* Sends and frees. */
-static int dispatch(struct version *version, struct message *message)
+int order_dispatch(struct version *version, struct message *message)
 {
 	int err = message ? child_send(version->child, message) : -ENOMEM;
 
@@ -82,7 +72,7 @@ int order_start(struct version *version, int ring_fd)
 		message_fd(message, options->recording_fd);
 	if (options->steps_fd >= 0)
 		message_fd(message, options->steps_fd);
-	return dispatch(version, message);
+	return order_dispatch(version, message);
 }
 
 /* The descriptors of its stages' maps, in the plan's order. */
@@ -103,7 +93,7 @@ int order_staged(struct version *version, int index, const char *why)
 		if (!why)
 			add_maps(message, &version->declarations[index]);
 	}
-	return dispatch(version, message);
+	return order_dispatch(version, message);
 }
 
 int order_restaged(struct version *version, int index, const char *why)
@@ -118,7 +108,7 @@ int order_restaged(struct version *version, int index, const char *why)
 		if (!why)
 			add_maps(message, one);
 	}
-	return dispatch(version, message);
+	return order_dispatch(version, message);
 }
 
 /* None, for one that no probe serves: the kernel was not asked. */
@@ -155,7 +145,7 @@ int order_hooks(struct version *version, uint64_t measured_ns)
 		if (err)
 			free(message);
 		else
-			err = dispatch(version, message);
+			err = order_dispatch(version, message);
 	}
 	return err;
 }
@@ -180,28 +170,28 @@ int order_run(struct version *version, const struct version_handover *handover)
 	}
 	version->unanswered = 0;
 	version->started = true;
-	return dispatch(version, message);
+	return order_dispatch(version, message);
 }
 
 int order_yield(struct version *version)
 {
-	return dispatch(version, message_new("yield"));
+	return order_dispatch(version, message_new("yield"));
 }
 
 int order_resume(struct version *version)
 {
 	version->unanswered = 0;
-	return dispatch(version, message_new("resume"));
+	return order_dispatch(version, message_new("resume"));
 }
 
 int order_finish(struct version *version)
 {
-	return dispatch(version, message_new("finish"));
+	return order_dispatch(version, message_new("finish"));
 }
 
 int order_ping(struct version *version)
 {
-	return dispatch(version, message_new("ping"));
+	return order_dispatch(version, message_new("ping"));
 }
 
 int order_file(struct version *version, const char *kind, int fd, const char *path)
@@ -213,7 +203,7 @@ int order_file(struct version *version, const char *kind, int fd, const char *pa
 		if (fd >= 0)
 			message_fd(message, fd);
 	}
-	return dispatch(version, message);
+	return order_dispatch(version, message);
 }
 
 int order_target(struct version *version, const char *why)
@@ -225,7 +215,7 @@ int order_target(struct version *version, const char *why)
 		if (why)
 			message_text(message, why);
 	}
-	return dispatch(version, message);
+	return order_dispatch(version, message);
 }
 
 int order_places(struct version *version, const struct target *target, int from)
@@ -239,7 +229,7 @@ int order_places(struct version *version, const struct target *target, int from)
 			break;
 		message_text(message, name);
 	}
-	return dispatch(version, message);
+	return order_dispatch(version, message);
 }
 
 /* The names of an enum's values; of one that has more than fit its numbers are shown. */
@@ -293,7 +283,7 @@ int order_typed(struct version *version, const struct typed *typed, const char *
 		message_text(message, "error");
 		message_text(message, "its type has a name that is too long");
 	}
-	return dispatch(version, message);
+	return order_dispatch(version, message);
 }
 
 /* `where`: without a name. */
@@ -348,7 +338,7 @@ int order_stacks(struct version *version, struct stacks *stacks, bool of_kernel,
 			message_number(message, -1);
 		break;
 	}
-	return dispatch(version, message);
+	return order_dispatch(version, message);
 }
 
 int order_symbol(struct version *version, const struct symbol *symbol)
@@ -357,7 +347,7 @@ int order_symbol(struct version *version, const struct symbol *symbol)
 
 	if (message && symbol)
 		add_symbol(message, symbol, symbol->offset);
-	return dispatch(version, message);
+	return order_dispatch(version, message);
 }
 
 int order_found(struct version *version, const uint64_t *addresses, int count)
@@ -369,5 +359,5 @@ int order_found(struct version *version, const uint64_t *addresses, int count)
 		snprintf(text, sizeof(text), "0x%" PRIx64, addresses[i]);
 		message_text(message, text);
 	}
-	return dispatch(version, message);
+	return order_dispatch(version, message);
 }

@@ -10,6 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct bpf_map_info;
+struct message;
+struct object_wish;
 struct stacks;
 struct symbol;
 struct target;
@@ -47,5 +50,21 @@ int order_stacks(struct version *version, struct stacks *stacks, bool of_kernel,
 		 const uint64_t *numbers, int count);
 int order_symbol(struct version *version, const struct symbol *symbol);
 int order_found(struct version *version, const uint64_t *addresses, int count);
+
+/* order_object.c. */
+
+/* Answers a request for an object: its path as `text`, and a copy that the worker reads types from;
+ * or no file, and why not. */
+int order_object(struct version *version, const struct object_wish *file, const char *text);
+
+/* Hands over the maps of the loaded object with this number. */
+int order_maps(struct version *version, int index);
+
+/* Answers a map request; `why` is NULL when there is one. The descriptor stays the caller's. */
+int order_map(struct version *version, const char *kind, int fd, const struct bpf_map_info *info,
+	      const char *why);
+
+/* For the files of orders: sends it and frees it; NULL is -ENOMEM. */
+int order_dispatch(struct version *version, struct message *message);
 
 #endif

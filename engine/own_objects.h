@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Own objects: the BPF objects of the user's that a script declares, and maps that are there.
  *
- *   worker --object--> file  --load, entry--> wish  --own_objects_find()--> object of the set
- *          <--maps--  descriptors             <--inner, found-- of one map
+ *   worker --object_request.h--> wish --own_objects_find()--> object of the set
+ *          <--order_maps()-- maps <--------------------------------'
  *
  * The set is the script's, so objects outlive versions: one that asks for the same bytes with the
- * same options gets the same object. The file is read once, by us; the worker gets a copy. */
+ * same options gets the same object. */
 #ifndef MOONPROBE_OWN_OBJECTS_H
 #define MOONPROBE_OWN_OBJECTS_H
 
@@ -16,7 +16,6 @@
 
 #define OWN_OBJECTS 16
 
-struct message;
 struct version;
 
 /* All of a script. */
@@ -38,13 +37,6 @@ struct own_objects {
 	int found_count;
 	size_t entry_bytes;
 };
-
-/* Messages of its worker, see engine/README.md. False: it broke the protocol. */
-bool own_objects_on_file(struct version *version, struct message *message);
-bool own_objects_on_load(struct version *version, struct message *message);
-bool own_objects_on_entry(struct version *version, struct message *message);
-bool own_objects_on_find(struct version *version, struct message *message);
-bool own_objects_on_inner(struct version *version, struct message *message);
 
 /* Finds or loads what it wants; nothing is attached. Then tells the worker. */
 int own_objects_find(struct version *version, struct object_set *set, struct error *error);

@@ -55,4 +55,11 @@ static inline bool script_is_offline(const struct script_options *options)
 	return options->check || options->replay;
 }
 
+/* May it do that? One word of `allow`. */
+bool script_allows(const struct script_options *options, const char *what);
+
+/* Opens a file of the user's, beside the script or on the search path: as search_path_open(). */
+int script_open_file(const struct script_options *options, const char *name, char *found,
+		     size_t size);
+
 #endif

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "loop.h"
 #include "mappings.h"
+#include "processes.h"
 #include "symbols.h"
 
 #include <bpf/bpf.h>
@@ -21,6 +22,7 @@ struct stacks {
 	struct stack_maps maps;
 	struct ring_buffer *news;
 	struct loop_source source;
+	struct processes *processes;
 	struct symbols *symbols;
 	struct mappings *mappings; /* NULL: no process's stacks are captured, or not to be had */
 	uint64_t kernel_read_ns;
@@ -36,7 +38,9 @@ int stacks_open(struct stacks **out, struct loop *loop)
 	stacks->loop = loop;
 	stacks->maps = (struct stack_maps){-1, -1, -1, -1};
 	stacks->source.fd = -1;
-	err = symbols_open(&stacks->symbols);
+	err = processes_open(&stacks->processes);
+	if (!err)
+		err = symbols_open(&stacks->symbols, stacks->processes);
 	if (err)
 		stacks_close(stacks);
 	else
@@ -63,6 +67,7 @@ void stacks_close(struct stacks *stacks)
 		close(maps->news_fd);
 	mappings_close(stacks->mappings);
 	symbols_close(stacks->symbols);
+	processes_close(stacks->processes);
 	free(stacks);
 }
 
@@ -79,7 +84,7 @@ static int on_process(void *context, void *data, size_t bytes)
 	memcpy(&pid, data, sizeof(pid));
 	mappings_follow(stacks->mappings);
 	if (!stacks->mappings) /* else we know of its execve(2) */
-		symbols_forget(stacks->symbols, pid);
+		processes_forget(stacks->processes, pid);
 	symbols_resolve(stacks->symbols, pid, 0, &symbol);
 	return 0;
 }
@@ -94,7 +99,7 @@ static void on_news(struct loop_source *source)
 /* Without them processes that end soon have no names. */
 static void follow_mappings(struct stacks *stacks)
 {
-	if (!stacks->mappings && mappings_open(&stacks->mappings, stacks->loop, stacks->symbols))
+	if (!stacks->mappings && mappings_open(&stacks->mappings, stacks->loop, stacks->processes))
 		stacks->mappings = NULL;
 }
 
@@ -156,7 +161,7 @@ static int resolve(struct stacks *stacks, pid_t pid, uint64_t address, struct sy
 	if (err != -ENOENT || now - stacks->kernel_read_ns < AGAIN_NS)
 		return err;
 	stacks->kernel_read_ns = now;
-	symbols_forget(stacks->symbols, SYMBOLS_KERNEL);
+	symbols_forget_kernel(stacks->symbols);
 	return symbols_resolve(stacks->symbols, SYMBOLS_KERNEL, address, symbol);
 }
 

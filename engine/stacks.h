@@ -2,7 +2,7 @@
 /* Stacks: what the probes of a script have captured, and the names of the addresses in it.
  *
  *   kernel side: number -> addresses (bpf/include/stack.bpf.h)  --stacks_read()-->  frames
- *   processes map code --> mappings.h --> symbols.h: one may have ended when its stack is shown
+ *   processes map code --> mappings.h --> processes.h: one may have ended when its stack is shown
  *   a process's first stack --> stack_news --> its maps are read, if it is older than the script
  *
  * The maps are made when the first probe captures stacks, and live as long as the script. Names

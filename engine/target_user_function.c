@@ -3,6 +3,7 @@
  * without a slash is looked for where programs are, $PATH, then where libraries are. With a process
  * (-p) it is that process's file, also in a container. */
 #include "binary.h"
+#include "binary_functions.h"
 #include "functions.h"
 #include "target.h"
 

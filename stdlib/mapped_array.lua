@@ -2,17 +2,18 @@
 --- Mapped array: an array with BPF_F_MMAPABLE in the worker's memory. Reading and writing is no system call;
 --- integers are added to, loaded and stored as one step (engine/atomic.h).
 ---
---- `self` is what own_map.lua knows of a map.
+--- `self` is a map's state (stdlib/map_state.lua).
 
 local ffi = require 'ffi'
 local bit = require 'bit'
 local engine = require 'moonprobe.engine'
 local fields = require 'moonprobe.fields'
 local layout = require 'moonprobe.layout'
+local map_kind = require 'moonprobe.map_kind'
 
 local mapped_array = {}
 
-local ARRAY, MMAPABLE = 2, 1024 -- BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE
+local MMAPABLE = 1024 -- BPF_F_MMAPABLE
 local shown = layout.shown
 local bytes_pointer = ffi.typeof 'uint8_t *'
 
@@ -24,9 +25,9 @@ local views = setmetatable({}, { __mode = 'k' }) -- [view] = { map, memory }
 local function mapped(self)
   if self.memory then return self.memory end
   local fd = self:descriptor()
-  if self.kind ~= ARRAY or bit.band(self.flags, MMAPABLE) == 0 then
+  if self.kind ~= map_kind.ARRAY or bit.band(self.flags, MMAPABLE) == 0 then
     self:wrong('cannot be mapped: expected an array with BPF_F_MMAPABLE in its map_flags, given %s',
-      self.kind == ARRAY and 'an array without it' or 'a map of another kind')
+      self.kind == map_kind.ARRAY and 'an array without it' or 'a map of another kind')
   end
   local memory, message = engine.map(fd, rounded(self.value_bytes) * self.max_entries)
   if not memory then self:wrong('cannot be mapped: %s', message) end

@@ -19,6 +19,8 @@ local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
 local json = require 'moonprobe.json'
 local layout = require 'moonprobe.layout'
+local map_kind = require 'moonprobe.map_kind'
+local map_state = require 'moonprobe.map_state'
 local nearest = require 'moonprobe.nearest'
 local output = require 'moonprobe.output'
 local own_map = require 'moonprobe.own_map'
@@ -185,7 +187,7 @@ local function map_of(self, name)
     local message
     one.map, message = own_map.declared(one, self.types, self.queue, { object = self.number, index = one.index })
     if not one.map then wrong(self.name, '%s', message) end
-    local state = own_map.state(one.map)
+    local state = map_state.of(one.map)
     if job.replay or job.record or job.test or job.check then
       state.absent = 'is not there: nothing is loaded here'
       state.queue = {}
@@ -271,7 +273,7 @@ function methods:ring(name, type)
   local this = selves[self]
   local one = this.by_name[name]
   if not one then wrong(this.name, "has no map '%s'%s", tostring(name), near_text(name, this.map_names)) end
-  if one.kind ~= own_map.RING then wrong(this.name, 'map %s is no ring (BPF_MAP_TYPE_RINGBUF)', name) end
+  if one.kind ~= map_kind.RING then wrong(this.name, 'map %s is no ring (BPF_MAP_TYPE_RINGBUF)', name) end
   local id, found
   if type == nil then
     id, found = event_type(this, name)
@@ -360,7 +362,7 @@ function object.begin()
         local problem = own_map.attach(one.map, given.message, given.at, given.fd)
         if problem then error(('object %s: %s'):format(self.name, problem), 0) end
       end
-      if one.ring then own_rings.begin(one.ring, given.fd, own_map.state(one.map).max_entries) end
+      if one.ring then own_rings.begin(one.ring, given.fd, map_state.of(one.map).max_entries) end
     end
     -- Of an object that is kept: a new one has them from the host, before it was attached.
     for _, entry in ipairs(self.kept and self.queue or {}) do
@@ -387,7 +389,7 @@ function object.facts()
     end
     for _, name in ipairs(self.map_names) do
       local one = self.by_name[name]
-      maps[#maps + 1] = { name = name, kind = own_map.kind_name(one.kind), max_entries = one.max_entries,
+      maps[#maps + 1] = { name = name, kind = map_kind.name(one.kind), max_entries = one.max_entries,
         key_bytes = one.key_bytes, value_bytes = one.value_bytes }
     end
     facts[i] = { name = self.name, programs = programs, maps = maps }

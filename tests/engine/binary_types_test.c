@@ -2,6 +2,7 @@
 #include "binary_types.h"
 
 #include "binary.h"
+#include "binary_functions.h"
 #include "test.h"
 
 #include <bpf/btf.h>

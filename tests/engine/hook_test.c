@@ -4,6 +4,7 @@
 #include "hook.h"
 
 #include "binary.h"
+#include "binary_functions.h"
 #include "target.h"
 #include "template.h"
 #include "test.h"

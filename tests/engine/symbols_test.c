@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbols.h"
 
-#include "symbol_table.h"
+#include "processes.h"
 #include "test.h"
 
 #include <errno.h>
@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+static struct processes *processes;
 static struct symbols *symbols;
 static struct symbol symbol;
 
@@ -54,7 +55,7 @@ static void finish(void)
 static int setup(void **state)
 {
 	(void)state;
-	return symbols_open(&symbols);
+	return processes_open(&processes) || symbols_open(&symbols, processes);
 }
 
 static int teardown(void **state)
@@ -62,7 +63,9 @@ static int teardown(void **state)
 	(void)state;
 	finish();
 	symbols_close(symbols);
+	processes_close(processes);
 	symbols = NULL;
+	processes = NULL;
 	return 0;
 }
 
@@ -149,7 +152,7 @@ static void a_process_that_has_ended(void **state)
 	assert_named(pid, local, "target_local", 0);
 	finish();
 	assert_named(pid, local + 1, "target_local", 1); /* is still known */
-	symbols_forget(symbols, pid);
+	processes_forget(processes, pid);
 	assert_int_equal(symbols_resolve(symbols, pid, local, &symbol), -ESRCH);
 	assert_int_equal(symbols_find(symbols, pid, "main", NULL, 0), -ESRCH);
 }
@@ -188,7 +191,9 @@ static void more_processes_than_are_kept(void **state)
 	assert_int_equal(kernel, 0);
 	assert_true(all < 1 << 20);
 	symbols_close(symbols);
+	processes_close(processes);
 	symbols = NULL;
+	processes = NULL;
 	assert_int_equal(open_fds(), before);
 }
 
@@ -216,58 +221,9 @@ static void names_of_the_kernel(void **state)
 		      (end.tv_sec - start_at.tv_sec) * 1e3 +
 			      (end.tv_nsec - start_at.tv_nsec) / 1e6);
 	assert_true(kernel > 100000 && kernel < 16 << 20);
-	symbols_forget(symbols, SYMBOLS_KERNEL);
+	symbols_forget_kernel(symbols);
 	symbols_bytes(symbols, &kernel, &all);
 	assert_int_equal(kernel, 0);
-}
-
-static void add(struct symbol_table *table, uint64_t address, uint64_t bytes, int rank,
-		const char *name)
-{
-	assert_int_equal(
-		symbol_table_add(table, address, bytes, rank < 200, rank, name, strlen(name), ""),
-		0);
-}
-
-static const char *name_at(const struct symbol_table *table, uint64_t address)
-{
-	const struct symbol_entry *entry = symbol_table_at(table, address);
-	const char *module;
-
-	return entry ? symbol_table_name(table, entry, &module) : "";
-}
-
-static void a_table(void **state)
-{
-	struct symbol_table table = {0};
-
-	(void)state;
-	assert_null(symbol_table_at(&table, 0));
-	add(&table, 300, 1000, 250, "open_ended");
-	add(&table, 500, 0, 0, "empty");
-	add(&table, 600, 10, 0, "after");
-	add(&table, 100, 50, 200, "local");
-	add(&table, 100, 50, 0, "global");
-	add(&table, 100, 50, 200, "local"); /* as .dynsym has it again */
-	add(&table, 110, 10, 0, "inner");
-	add(&table, UINT64_MAX, 10, 0, "last");
-	assert_int_equal(symbol_table_finish(&table), 0);
-	assert_int_equal(table.count, 7);
-	assert_string_equal(name_at(&table, 99), "");
-	assert_string_equal(name_at(&table, 100), "global");
-	assert_string_equal(name_at(&table, 109), "global");
-	assert_string_equal(name_at(&table, 110), "inner");
-	assert_string_equal(name_at(&table, 125), "global"); /* behind the inner one */
-	assert_string_equal(name_at(&table, 150), "");
-	assert_string_equal(name_at(&table, 300), "open_ended");
-	assert_string_equal(name_at(&table, 499), "open_ended");
-	assert_string_equal(name_at(&table, 500), "");
-	assert_string_equal(name_at(&table, 550), ""); /* not of one that ends at the next */
-	assert_string_equal(name_at(&table, 600), "after");
-	assert_string_equal(name_at(&table, UINT64_MAX), "last");
-	assert_non_null(symbol_table_find(&table, NULL, "local"));
-	assert_null(symbol_table_find(&table, symbol_table_find(&table, NULL, "local"), "local"));
-	symbol_table_clear(&table);
 }
 
 /* What is told of processes that nobody has seen: theirs are pids that cannot be. */
@@ -276,7 +232,7 @@ static void processes_that_are_told_of(void **state)
 	const pid_t parent = (1 << 22) + 1, other = parent + 1;
 	const char *path = target_path("program_fixed");
 	uint64_t found[4] = {0}, at;
-	struct symbols_mapping code = {.path = path};
+	struct process_mapping code = {.path = path};
 	struct stat status;
 
 	(void)state;
@@ -291,33 +247,33 @@ static void processes_that_are_told_of(void **state)
 	code.offset = code.start - 0x400000;
 	code.inode = status.st_ino;
 	assert_int_equal(symbols_resolve(symbols, parent, at, &symbol), -ESRCH);
-	symbols_executed(symbols, parent);
+	processes_executed(processes, parent);
 	assert_int_equal(symbols_resolve(symbols, parent, at, &symbol), -ENOENT);
-	symbols_mapped(symbols, parent, &code);
+	processes_mapped(processes, parent, &code);
 	assert_named(parent, at, "target_local", 0);
 	assert_string_equal(symbol.file, path);
 
-	symbols_forked(symbols, other, parent);
+	processes_forked(processes, other, parent);
 	assert_named(other, at + 2, "target_local", 2);
-	symbols_executed(symbols, other);
+	processes_executed(processes, other);
 	assert_int_equal(symbols_resolve(symbols, other, at, &symbol), -ENOENT);
 	assert_named(parent, at, "target_local", 0);
 
 	/* Something else takes its place; of a file that is not that one nothing is told. */
 	code.inode++;
-	symbols_mapped(symbols, parent, &code);
+	processes_mapped(processes, parent, &code);
 	assert_int_equal(symbols_resolve(symbols, parent, at, &symbol), 0);
 	assert_string_equal(symbol.name, "");
 
 	/* The same number, another process. */
-	symbols_forked(symbols, parent, other);
+	processes_forked(processes, parent, other);
 	assert_int_equal(symbols_resolve(symbols, parent, at, &symbol), -ENOENT);
 
 	/* Far more than are kept, each of them the child of the last. */
 	code.inode--;
-	symbols_mapped(symbols, other, &code);
+	processes_mapped(processes, other, &code);
 	for (pid_t pid = other + 1; pid < other + 5000; pid++)
-		symbols_forked(symbols, pid, pid - 1);
+		processes_forked(processes, pid, pid - 1);
 	assert_named(other + 4999, at, "target_local", 0);
 	assert_int_equal(symbols_resolve(symbols, other, at, &symbol), -ESRCH);
 }
@@ -325,7 +281,6 @@ static void processes_that_are_told_of(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_table),
 		cmocka_unit_test_setup_teardown(names_of_a_process, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_without_symbols, setup, teardown),
 		cmocka_unit_test_setup_teardown(places_without_a_file, setup, teardown),

@@ -4,6 +4,7 @@
 #include "usdt_code.h"
 
 #include "binary.h"
+#include "binary_functions.h"
 #include "hook.h"
 #include "target.h"
 #include "test.h"
