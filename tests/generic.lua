@@ -17,15 +17,8 @@ local ROOM = 512
 
 --- The event of the family, as engine.schema gives it. `late`: what is there only when it is sent.
 local function family()
-  local made, bytes = {}, 0
-  local function add(name, kind, element_bytes, options)
-    options = options or {}
-    local elements = options.elements or 0
-    made[#made + 1] = { name = name, kind = kind, offset = bytes, element_bytes = kind == 'c' and 1 or element_bytes,
-      bytes = element_bytes * math.max(elements, 1), elements = elements, type = '', late = options.late or false,
-      doc = '', unit = '' }
-    bytes = bytes + made[#made].bytes
-  end
+  local made = dofile 'tests/made_fields.lua' ()
+  local function add(...) made:add(...) end
   add('stamp', 'u', 4)
   add('cpu', 'u', 2)
   add('slot', 'u', 1)
@@ -37,8 +30,8 @@ local function family()
   add('arg0', 'u', 8)
   add('arg1', 'u', 8)
   add('typed', 'u', 1, { elements = ROOM })
-  return { name = generic.FAMILY, target = 'nobodys', about = 'A function of nobody.', blind = '', fields = made,
-    knobs = {}, programs = {}, bytes = bytes }
+  return { name = generic.FAMILY, target = 'nobodys', about = 'A function of nobody.', blind = '', fields = made.fields,
+    knobs = {}, programs = {}, bytes = made.bytes }
 end
 local real_schema = engine.schema
 function engine.schema(name, object)

@@ -13,18 +13,8 @@ local invented = {}
 
 local IO = { [0] = 'IO_READ', 'IO_WRITE', 'IO_WRITE_ZEROES' }
 
-local made, bytes = {}, 0
-
-local function add(name, kind, element_bytes, options)
-  options = options or {}
-  local elements = options.elements or 0
-  local align = kind == 'c' and 1 or kind == 's' and 4 or element_bytes
-  bytes = math.ceil(bytes / align) * align
-  made[#made + 1] = { name = name, kind = kind, offset = bytes, element_bytes = kind == 'c' and 1 or element_bytes,
-    bytes = element_bytes * math.max(elements, 1), elements = elements, type = options.type or '',
-    values = options.values, late = options.late or false, doc = '' }
-  bytes = bytes + made[#made].bytes
-end
+local made = dofile 'tests/made_fields.lua' ()
+local function add(...) made:add(...) end
 
 add('stamp', 'u', 4)
 add('cpu', 'u', 2)
@@ -58,12 +48,14 @@ add('argv', 'c', 24)
 add('argv_bytes', 'u', 4)
 add('args', 'u', 8, { elements = 6 })
 add('ints', 'i', 4, { elements = 3 })
-bytes = math.ceil(bytes / 8) * 8
+local bytes = math.ceil(made.bytes / 8) * 8
 
 --- The schema, as schema.of() gives it.
 local function define()
   local schema_of, was = require('moonprobe.schema').of, engine.schema
-  engine.schema = function() return { name = 'invented', about = '', fields = made, knobs = {}, bytes = bytes } end
+  engine.schema = function()
+    return { name = 'invented', about = '', fields = made.fields, knobs = {}, bytes = bytes }
+  end
   local schema = assert(schema_of 'process_exit') -- a name that there is
   engine.schema = was
   return schema
@@ -71,7 +63,7 @@ end
 invented.schema = define()
 
 invented.fields = {} -- by name
-for _, field in ipairs(made) do invented.fields[field.name] = field end
+for _, field in ipairs(made.fields) do invented.fields[field.name] = field end
 
 local types = { u1 = 'uint8_t', u2 = 'uint16_t', u4 = 'uint32_t', u8 = 'uint64_t', i1 = 'int8_t', i2 = 'int16_t',
   i4 = 'int32_t', i8 = 'int64_t', b1 = 'uint8_t' }

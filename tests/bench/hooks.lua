@@ -40,7 +40,8 @@ hooks.questions = {
   -- What getppid calls: the kernel's BTF has it. There the cheapest hook for `kprobe:` is a trampoline.
   question('kprobe_argument', "probe 'kprobe:__task_pid_nr_ns':count 'args.task.tgid'",
     'kprobe:__task_pid_nr_ns /pid == $pid/ { @[((struct task_struct *)arg0)->tgid] = count(); }'),
-  question('fentry', "probe 'fentry:__task_pid_nr_ns':count()", 'kfunc:__task_pid_nr_ns /pid == $pid/ { @ = count(); }'),
+  question('fentry', "probe 'fentry:__task_pid_nr_ns':count()",
+    'kfunc:__task_pid_nr_ns /pid == $pid/ { @ = count(); }'),
   question('fentry_argument', "probe 'fentry:__task_pid_nr_ns':count 'args.task.tgid'",
     'kfunc:__task_pid_nr_ns /pid == $pid/ { @[args->task->tgid] = count(); }'),
   question('kretprobe', "probe('kretprobe:__x64_sys_getppid', { entry = 0 }):count()",
