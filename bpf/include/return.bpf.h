@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Return: an event for each return of a function, with what its call brought.
  *
- *   entry -> a start in `calls`, by thread and place      return -> the start taken out -> event
+ *   entry -> a start in `calls`                           return -> the start taken out -> event
  *
- * A call of the same function by the same thread takes the place of the one it is made in. */
+ * A start is known by its thread, place and frame: where on the stack the call is, if the hook can
+ * tell. With frame 0, a call of the same function by the same thread takes the place of the one it
+ * is made in. */
 #ifndef MOONPROBE_RETURN_BPF_H
 #define MOONPROBE_RETURN_BPF_H
 
@@ -39,8 +41,8 @@ const volatile __u32
 FIELD_SWITCH(uid);
 
 struct call_key {
-	__u32 tid, cpu; /* cpu: of the idle threads, which all have tid 0 */
-	__u64 place;
+	__u32 tid, place;
+	__u64 frame; /* of the idle threads, which all have tid 0, the CPU */
 };
 
 struct call {
@@ -56,19 +58,19 @@ struct {
 	__type(value, struct call);
 } calls SEC(".maps");
 
-static __always_inline struct call_key key_of(__u64 id, __u64 place)
+static __always_inline struct call_key key_of(__u64 id, place_number place, __u64 frame)
 {
-	struct call_key key = {.tid = (__u32)id, .place = place};
+	struct call_key key = {.tid = (__u32)id, .place = place, .frame = frame};
 
 	if (!key.tid)
-		key.cpu = bpf_get_smp_processor_id();
+		key.frame = bpf_get_smp_processor_id();
 	return key;
 }
 
-static __always_inline int begin_call(__u64 place, const __u64 *slots)
+static __always_inline int begin_call(place_number place, __u64 frame, const __u64 *slots)
 {
 	__u64 id = bpf_get_current_pid_tgid();
-	struct call_key key = key_of(id, place);
+	struct call_key key = key_of(id, place, frame);
 	struct call call;
 
 	if (!process_wanted(id >> 32))
@@ -81,7 +83,7 @@ static __always_inline int begin_call(__u64 place, const __u64 *slots)
 }
 
 static __always_inline void fill_return(void *ctx, struct return_event *event, __u64 id,
-					__u64 place, const __u64 *slots, __u64 latency_ns)
+					place_number place, const __u64 *slots, __u64 latency_ns)
 {
 	__builtin_memset(event, 0, offsetof(struct return_event, arg0));
 	context_of_id(&event->context, id);
@@ -94,7 +96,7 @@ static __always_inline void fill_return(void *ctx, struct return_event *event, _
 	JUDGE_AND_SEND(ctx, event, slots);
 }
 
-static __always_inline int send_return(void *ctx, __u64 id, __u64 place, const __u64 *slots,
+static __always_inline int send_return(void *ctx, __u64 id, place_number place, const __u64 *slots,
 				       __u64 latency_ns)
 {
 	struct return_event *event = room_take();
@@ -107,10 +109,11 @@ static __always_inline int send_return(void *ctx, __u64 id, __u64 place, const _
 }
 
 /* slots: the result, and the arguments where the hook has them. */
-static __always_inline int report_return(void *ctx, __u64 place, __u64 *slots, bool has_arguments)
+static __always_inline int report_return(void *ctx, place_number place, __u64 frame, __u64 *slots,
+					 bool has_arguments)
 {
 	__u64 id = bpf_get_current_pid_tgid(), latency_ns = 0;
-	struct call_key key = key_of(id, place);
+	struct call_key key = key_of(id, place, frame);
 
 	if (!process_wanted(id >> 32))
 		return 0;

@@ -11,7 +11,7 @@ CHOICE(1) ONLY_WITH(entry) int on_trampoline_entry(unsigned long long *ctx)
 {
 	__u64 slots[SLOTS] = {};
 
-	return begin_call(0, slots);
+	return begin_call(0, 0, slots);
 }
 
 SEC("?fexit")
@@ -21,7 +21,7 @@ CHOICE(1) int on_trampoline_exit(unsigned long long *ctx)
 
 	slots_of_trampoline(slots, ctx);
 	slots[SLOT_RESULT] = result_of_trampoline(ctx);
-	return report_return(ctx, 0, slots, true);
+	return report_return(ctx, 0, 0, slots, true);
 }
 
 #endif

@@ -7,8 +7,7 @@ GENERIC_PROBE(
 	return, kernel_return, "One event per return of a kernel function.",
 	      "Calls that the compiler inlined; functions that the kernel excludes from tracing; "
 	      "calls that began before the probe was attached; of a function that calls itself, "
-	      "the "
-	      "outer call.");
+	      "the outer call.");
 ROOM(return_event);
 
 #include "trampoline_return.bpf.h"
@@ -19,7 +18,7 @@ CHOICE(2) ONLY_WITH(entry) int on_multi_entry(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_registers(slots, ctx);
-	return begin_call(place_of(ctx, entry || want_place), slots);
+	return begin_call(place_of(ctx, entry || want_place), 0, slots);
 }
 
 SEC("?kretprobe.multi")
@@ -28,7 +27,7 @@ CHOICE(2) int on_multi_return(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots[SLOT_RESULT] = PT_REGS_RC(ctx);
-	return report_return(ctx, place_of(ctx, entry || want_place), slots, false);
+	return report_return(ctx, place_of(ctx, entry || want_place), 0, slots, false);
 }
 
 SEC("?kprobe")
@@ -37,7 +36,7 @@ CHOICE(3) ONLY_WITH(entry) int on_breakpoint_entry(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots_of_registers(slots, ctx);
-	return begin_call(place_of(ctx, entry || want_place), slots);
+	return begin_call(place_of(ctx, entry || want_place), 0, slots);
 }
 
 SEC("?kretprobe")
@@ -46,5 +45,5 @@ CHOICE(3) int on_breakpoint_return(struct pt_regs *ctx)
 	__u64 slots[SLOTS] = {};
 
 	slots[SLOT_RESULT] = PT_REGS_RC(ctx);
-	return report_return(ctx, place_of(ctx, entry || want_place), slots, false);
+	return report_return(ctx, place_of(ctx, entry || want_place), 0, slots, false);
 }

@@ -36,6 +36,8 @@ same(probe('uprobe', 'target_*') .. ':each(function(e) print(e.place) end)',
   { 'target_add', 'target_local', 'target_twice', 'target_add' }, 'uprobe: a wildcard names its places')
 same(probe('uretprobe', 'target_add') .. ':each(function(e) print(e.retval, e.ret, e.args.a, e.latency_ns > 0) end)',
   { '3\t3\t1\ttrue', '6\t6\t1\ttrue' }, 'uretprobe: the result, the arguments of the call, the latency')
+same(probe('uretprobe', 'count_down') .. ':each(function(e) print(e.args.n, e.ret, e.latency_ns > 0) end)',
+  { '0\t0\ttrue', '1\t1\ttrue', '2\t3\ttrue', '3\t6\ttrue' }, 'uretprobe: each call of a function that calls itself')
 same(("probe('uretprobe:%sprogram_stripped:library_greet'):count()"):format(at), {},
   'uretprobe: a symbol that a stripped program only imports is an error')
 same(("probe('uprobe:%slibrary.so:library_greet'):each(function(e) print(e.arg0) end)"):format(at), { '1' },

@@ -33,6 +33,15 @@ __attribute__((noinline)) long target_twice(long value)
 	return sink;
 }
 
+/* Calls itself. */
+__attribute__((noinline)) long count_down(int n)
+{
+	long below = n > 0 ? count_down(n - 1) : 0;
+
+	__asm__ volatile("" : "+r"(below)); /* is not made a loop */
+	return below + n;
+}
+
 /* Another name of the same code. */
 long target_alias(int a, long b) __attribute__((alias("target_add")));
 
@@ -54,7 +63,7 @@ int main(int argc, char **argv)
 	DTRACE_PROBE(target, start);
 	DTRACE_PROBE1(other, floating, 1.5);
 	sink = target_add(argc, 2) + target_local(argv[0]) + target_twice(3) + target_chosen() +
-	       target_alias(1, 2) + library_greet(1);
+	       target_alias(1, 2) + library_greet(1) + count_down(3);
 	if (argc == 2 && !strcmp(argv[1], "wait")) {
 		printf("%p %p %p %lx\n", (void *)target_add, (void *)target_local,
 		       (void *)library_greet, getauxval(AT_SYSINFO_EHDR));
