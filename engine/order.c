@@ -251,6 +251,8 @@ static void add_values(struct message *message, const struct schema_field *field
 
 static const char *kind_of(const struct typed *typed, char letter[2])
 {
+	if (typed->result == TYPED_ARRAY)
+		return "array";
 	if (typed->result != TYPED_VALUE)
 		return typed->access.bytes ? "pointer" : "struct";
 	letter[0] = typed->field.kind;

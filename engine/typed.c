@@ -11,6 +11,12 @@
 #define LIST_BYTES 300
 #define STRING "string."
 
+/* A name ends before what follows it; a number has its brackets with it. */
+static size_t part_length(const char *part)
+{
+	return *part == '[' ? strcspn(part, "]") + 1 : strcspn(part, ".[");
+}
+
 /* The parts of the path from `rest` on. */
 static int walk_parts(struct typed_walk *walk, char *rest)
 {
@@ -19,7 +25,7 @@ static int walk_parts(struct typed_walk *walk, char *rest)
 
 	while (rest && *rest && !err) {
 		char part[TYPED_PATH];
-		size_t length = strcspn(rest, ".");
+		size_t length = part_length(rest);
 
 		memcpy(part, rest, length);
 		part[length] = 0;
@@ -122,7 +128,8 @@ static bool begins(const char *text, const char *start)
 {
 	size_t length = strlen(start);
 
-	return !length || (!strncmp(text, start, length) && (!text[length] || text[length] == '.'));
+	return !length || (!strncmp(text, start, length) &&
+			   (!text[length] || text[length] == '.' || text[length] == '['));
 }
 
 static const struct typed_root *root_of(const struct typed_source *source, const char *path)
@@ -140,7 +147,7 @@ static const struct typed_root *root_of(const struct typed_source *source, const
 static int no_root(const struct typed_source *source, const char *path, struct error *error)
 {
 	char parent[TYPED_PATH] = "", list[LIST_BYTES] = "nothing there";
-	size_t length = strcspn(path, "."), listed = 0;
+	size_t length = strcspn(path, ".["), listed = 0;
 
 	/* As far as there are roots below it. */
 	for (int i = 0; path[length] && i < source->root_count; i++)
@@ -161,7 +168,7 @@ static int no_root(const struct typed_source *source, const char *path, struct e
 	}
 	path += length ? length + 1 : 0;
 	return error_set(error, -ENOENT, "%s has no '%.*s'; %s has %s",
-			 length ? parent : source->name, (int)strcspn(path, "."), path,
+			 length ? parent : source->name, (int)strcspn(path, ".["), path,
 			 length ? source->name : "it", list);
 }
 
@@ -197,11 +204,25 @@ static int resolve_string(struct typed *typed, const struct typed_source *source
 	return 0;
 }
 
+/* Names with dots between, and behind each as many numbers in brackets as one likes. */
 static bool is_path(const char *path)
 {
-	size_t length = strlen(path);
+	for (;;) {
+		size_t length = strcspn(path, ".[]");
 
-	return length && path[0] != '.' && path[length - 1] != '.' && !strstr(path, "..");
+		if (!length)
+			return false;
+		path += length;
+		while (*path == '[') {
+			length = strcspn(path + 1, ".[]");
+			if (!length || path[1 + length] != ']')
+				return false;
+			path += length + 2;
+		}
+		if (*path != '.')
+			return !*path;
+		path++;
+	}
 }
 
 static int resolve(struct typed *typed, const struct typed_source *source, struct error *error)
@@ -209,13 +230,14 @@ static int resolve(struct typed *typed, const struct typed_source *source, struc
 	const struct typed_root *root;
 
 	if (!is_path(typed->path))
-		return error_set(error, -EINVAL, "'%s' is not a path of names with dots between",
+		return error_set(error, -EINVAL,
+				 "'%s' is not a path of names with dots between, as args.x[0].y",
 				 typed->path);
 	if (source->is_raw && !strcmp(typed->path, "string")) {
 		typed->result = TYPED_STRUCT;
 		return 0;
 	}
-	if (source->is_raw && begins(typed->path, "string"))
+	if (source->is_raw && !strncmp(typed->path, STRING, strlen(STRING)))
 		return resolve_string(typed, source, error);
 	root = root_of(source, typed->path);
 	if (root)

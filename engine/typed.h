@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Typed: a path over a program's types, as `args.sk.__sk_common.skc_dport`, made into an access.
+/* Typed: a path over a program's types, as `args.sk.__sk_common.skc_dport` or `args.argv[0]`, made
+ * into an access.
  *
  *   FUNC tcp_connect --typed_function()--> source: args.sk in slot 0, ret in slot 6
  *   source + path --typed_resolve()--> access (how to read it: typed_code.h), field (what it is)
  *
  * What the hook hands over stands in eight slots of 64 bits; from there on a path leads through
  * memory. Pointers are followed by themselves, members of anonymous structs and unions count as
- * their owner's, typedefs and qualifiers are looked through, and a number as a part is an element,
- * counted from 1 as in Lua, of an array or of what a pointer points to.
+ * their owner's, typedefs and qualifiers are looked through, and a number in brackets is an
+ * element, counted from 0 as in C, of an array or of what a pointer points to. Of an array none is
+ * read that it has not; what a pointer points to, and an array without a length, has no end that is
+ * known.
  *
  * Paths may come from a worker and types from any file: both are read as if they were hostile.
  * Little-endian, 64-bit programs only, as all of the engine. */
@@ -30,7 +33,7 @@ struct btf;
 #define TYPED_TEXT_BYTES 256   /* of an array kept at most: its first ones */
 #define TYPED_STRING_BYTES 64  /* room for what a `char *` points to, its end included */
 #define TYPED_RAW_BYTES 128    /* room for what string.arg0 leads to */
-#define TYPED_INDEX_MAX 0xffff /* of an element where the type says no number */
+#define TYPED_INDEX_MAX 0xffff /* of an element: farther lies nothing that one would name */
 
 /* Where a path may begin. */
 struct typed_root {
@@ -87,7 +90,7 @@ void typed_source_free(struct typed_source *source); /* all zeros are fine */
 enum typed_result {
 	TYPED_VALUE,  /* `access` and `field` are all there is to know */
 	TYPED_STRUCT, /* of members: a path may go on. By pointer: see below */
-	TYPED_ARRAY,  /* of what is no integer: a path may go on with a number */
+	TYPED_ARRAY,  /* of what is no integer: a path may go on with an element */
 };
 
 enum typed_read {

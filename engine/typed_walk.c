@@ -121,7 +121,9 @@ static int to_member(struct typed_walk *walk, const char *part)
 		return typed_walk_wrong(walk, -EOPNOTSUPP,
 					", whose members these types do not tell");
 	if (!btf_is_composite(bare.type))
-		return typed_walk_wrong(&before, -EINVAL, ", not a struct");
+		return typed_walk_wrong(&before, -EINVAL,
+					btf_is_array(bare.type) ? ", not a struct: name an element"
+								: ", not a struct");
 	nearest_start(&nearest, part);
 	if (find_member(walk, bare.id, part, &nearest))
 		return 0;
@@ -131,40 +133,50 @@ static int to_member(struct typed_walk *walk, const char *part)
 			 *meant ? "; did you mean '" : "", meant, *meant ? "'?" : "");
 }
 
-/* An element, from 1, of an array or of what a pointer leads to. */
-static int to_element(struct typed_walk *walk, const struct typed_bare *bare, const char *part)
+/* An element of an array or of what a pointer leads to, as C counts them. */
+static int to_element(struct typed_walk *walk, const char *part)
 {
-	bool is_array = btf_is_array(bare->type);
-	uint32_t of = is_array ? btf_array(bare->type)->type : bare->type->type;
-	uint32_t count = is_array ? btf_array(bare->type)->nelems : 0;
-	int64_t bytes = btf__resolve_size(walk->source->btf, of);
-	unsigned long index = strtoul(part, NULL, 10);
+	const char *digits = part + 1;
+	size_t length = strlen(digits) - 1;
+	struct typed_bare bare;
+	int err = typed_walk_bare(walk, walk->type, &bare);
+	unsigned long index, count;
+	bool is_array;
+	int64_t bytes;
+	uint32_t of;
 
+	if (err)
+		return err;
+	is_array = btf_is_array(bare.type);
+	if (!is_array && !btf_is_ptr(bare.type))
+		return typed_walk_wrong(walk, -EINVAL, ", which has no elements");
+	of = is_array ? btf_array(bare.type)->type : bare.type->type;
+	bytes = btf__resolve_size(walk->source->btf, of);
 	if (bytes <= 0)
 		return typed_walk_wrong(walk, -EINVAL, ", which has no elements");
-	if (!count || count > TYPED_INDEX_MAX)
-		count = TYPED_INDEX_MAX;
-	if (!index || index > count)
-		return error_set(walk->error, -ENOENT, "%.*s has elements 1 to %u, not %.20s",
-				 walk->walked, walk->typed->path, count, part);
+	if (strspn(digits, "0123456789") != length)
+		return error_set(walk->error, -EINVAL, "%.*s%.20s: elements have numbers from 0",
+				 walk->walked, walk->typed->path, part);
+	/* A number too large for a long is its largest. */
+	index = strtoul(digits, NULL, 10);
+	count = is_array ? btf_array(bare.type)->nelems : 0;
+	if (count && index >= count)
+		return error_set(walk->error, -ENOENT,
+				 "%.*s has %lu element%s, [0] to [%lu], and no %.20s", walk->walked,
+				 walk->typed->path, count, count == 1 ? "" : "s", count - 1, part);
+	if (index > TYPED_INDEX_MAX)
+		return error_set(walk->error, -ENOENT, "%.*s%.20s: elements up to [%u] can be read",
+				 walk->walked, walk->typed->path, part, TYPED_INDEX_MAX);
 	if (!is_array)
-		return typed_walk_follow(walk, bare->type, (index - 1) * bytes);
-	walk->bits += (index - 1) * bytes * 8;
+		return typed_walk_follow(walk, bare.type, index * bytes);
+	walk->bits += index * bytes * 8;
 	walk->type = of;
 	return 0;
 }
 
 int typed_walk_part(struct typed_walk *walk, const char *part)
 {
-	struct typed_bare bare;
-	int err = typed_walk_bare(walk, walk->type, &bare);
-
-	if (err)
-		return err;
 	if (walk->width)
 		return typed_walk_wrong(walk, -EINVAL, ", not a struct");
-	if (part[strspn(part, "0123456789")] == 0 &&
-	    (btf_is_array(bare.type) || btf_is_ptr(bare.type)))
-		return to_element(walk, &bare, part);
-	return to_member(walk, part);
+	return *part == '[' ? to_element(walk, part) : to_member(walk, part);
 }

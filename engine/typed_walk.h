@@ -21,7 +21,7 @@ struct typed_walk {
 	struct error *error;
 };
 
-/* On by one part of the path: a member's name or an element's number. */
+/* On by one part of the path: a member's name, or an element's number with its brackets. */
 int typed_walk_part(struct typed_walk *walk, const char *part);
 
 /* On to what the pointer leads to, `bytes` behind its start. */

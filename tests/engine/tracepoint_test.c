@@ -252,7 +252,7 @@ static void a_system_call(void **state)
 	assert_string_equal(root("args.flags_bits"), "i4 - number +32");
 	assert_string_equal(root("args.mode"), "u2 mode_octal number +40");
 	assert_string_equal(root("args.addr.sa_family"), "u2 sa_family_t number +48 +0u");
-	assert_string_equal(root("args.argv.2"), "c64 - string +56 +8u +0u");
+	assert_string_equal(root("args.argv[1]"), "c64 - string +56 +8u +0u");
 	assert_string_equal(root("args.copy"),
 			    "args.copy of sys_enter_openat is no part of what a program gets");
 	make(kernel, "syscalls", "sys_exit_openat", SIGNED("long ret", 16, 8));

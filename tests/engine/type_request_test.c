@@ -66,6 +66,7 @@ static int ask_places(const char *probe)
 	return count < SILENT ? count : GAP;
 }
 
+/* 1: an array that is no value. */
 static int ask_typed(const char *probe, const char *path)
 {
 	const char *kind;
@@ -77,7 +78,7 @@ static int ask_typed(const char *probe, const char *path)
 		return WRONG_WORD;
 	if (!message_next_text(&message, &kind))
 		return WRONG_KIND;
-	return strcmp(kind, "error") ? 0 : REFUSED;
+	return !strcmp(kind, "error") ? REFUSED : !strcmp(kind, "array");
 }
 
 /* Malformed: the host is to end it. */
@@ -205,6 +206,10 @@ static void what_is_at_a_path(void **state)
 	assert_int_equal(asked(of_program("target_add|args.none")), REFUSED);
 	assert_int_equal(asked(of_program("target_add|string.arg0")), 0);
 	assert_int_equal(asked(of_program("target_add|string.arg9")), REFUSED);
+	assert_int_equal(asked(of_file("types_dwarf-5", "types_rows|args.config.grid")), 1);
+	assert_int_equal(asked(of_file("types_dwarf-5", "types_rows|args.config.grid[1]")), 0);
+	assert_int_equal(asked(of_file("types_dwarf-5", "types_rows|args.config.grid[2]")),
+			 REFUSED);
 	/* An enum with more names than a message has room for: without them. */
 	assert_int_equal(asked(of_file("types_dwarf-5", "types_huge|args.huge")), 0);
 	assert_int_equal(asked("profile:99|args.a"), REFUSED);

@@ -482,7 +482,7 @@ static void memory_of_this_process(void **state)
 	want(&source, "p.big4", 200);
 	want(&source, "p.big8", 208);
 	want(&source, "port", 216);
-	want(&source, "p.mac.3", 218);
+	want(&source, "p.mac[2]", 218);
 	want(&source, "text", 219);
 	want(&source, "p.odd", 284);
 	want(&source, "p.next.next", 288);

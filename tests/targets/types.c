@@ -72,6 +72,13 @@ __attribute__((noipa)) void types_many(const char *format, ...)
 	sink += format[0];
 }
 
+/* Elements: of an array in a struct, of a pointer to structs, of text. */
+__attribute__((noipa)) long types_rows(const struct config *config, const struct pair *pairs,
+				       const char *const *words)
+{
+	return config->grid[1][2] + pairs[1].b + words[0][0] + sink;
+}
+
 static inline __attribute__((always_inline)) long types_inlined(long value)
 {
 	sink += value;
@@ -92,8 +99,13 @@ __attribute__((noinline)) static long types_local(long unused, long used)
 
 int main(int argc, char **argv)
 {
-	static struct config config;
+	static struct config config = {.numbers = {10, 11, 12, 1ull << 60},
+				       .grid = {{1, 2, 3}, {4, 5, 6}}};
+	const struct pair pairs[] = {{20, 21}, {22, 23}};
+	char first[] = "first"; /* on the stack, where a probe finds it: its page is there */
+	const char *const words[] = {first, argv[0], NULL};
 
+	types_rows(&config, pairs, words);
 	types_all(&config, argv[0], argc);
 	types_float(argc, 1, types_pair(), 2);
 	types_many("%d", 1);
