@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
---- Chains: which members of its argument a function reads, however deep: e.args.sk.skc_dport.
+--- Chains: which members of its argument a function reads, however deep: e.args.sk.skc_dport, e.args.argv[0].
 ---
 ---   chains.of(fn)  -->  { { path = 'args.sk.skc_dport', whole = true, file, line }, ... }, escapes
 ---
@@ -8,9 +8,13 @@
 --- argument along. `whole`: something is done with the value, other than asking it for a member
 --- or for its truth. The argument itself has the path ''; when that is used as a whole, it escapes.
 --- `guess`: of a closure, which may mean something else.
+---
+--- An element is known by its number when that is written out, a local or a variable from outside that has one,
+--- or what a loop with such bounds counts; else it is args.argv[?].
 
 local bytecode = require 'moonprobe.stage.bytecode'
 local own = require 'moonprobe.own_sources' -- functions of the stdlib are asked for nothing
+local typed_path = require 'moonprobe.typed_path'
 local util = require 'jit.util'
 
 jit.off(true, true) -- of this file: what runs once is not worth compiling
@@ -18,6 +22,7 @@ jit.off(true, true) -- of this file: what runs once is not worth compiling
 local DEEPEST = 16 -- members; beyond, a loop follows them
 local MOST_CALLS = 12
 local MOST_PATHS = 64 -- in one register; beyond, a loop makes them
+local MOST_NUMBERS = 64 -- in one register: as many fields as a probe has at most
 local MOST_STEPS = 20000 -- beyond, it takes too long: nothing more is told
 
 local chains = { DEEPEST = DEEPEST }
@@ -25,13 +30,29 @@ local chains = { DEEPEST = DEEPEST }
 local outer -- the function at hand: closures within see its globals
 
 -- What a register may hold: { paths = { [path] = true }, count = 1 }, and
--- { known = a Lua value, taken = { [upvalue] = value } }.
+-- { known = a Lua value, taken = { [upvalue] = value } }, and what it holds for sure:
+-- { numbers = { [integer] = true } }, one of these.
 
-local function depth_of(path) return select(2, path:gsub('%.', '')) + 1 end
+local function without_numbers(v)
+  if not v.numbers then return v end
+  return { paths = v.paths, count = v.count, known = v.known, taken = v.taken }
+end
+
+local function join_numbers(a, b)
+  if not a or not b then return nil end
+  local both, count, grown = {}, 0, false
+  for number in pairs(a) do both[number], count = true, count + 1 end
+  for number in pairs(b) do
+    if not both[number] then both[number], count, grown = true, count + 1, true end
+  end
+  if not grown then return a end
+  return count <= MOST_NUMBERS and both or nil
+end
 
 local function join(a, b)
-  if a == b or not b then return a end
-  if not a then return b end
+  if a == b then return a end
+  if not a or not b then return without_numbers(a or b) end
+  local numbers = join_numbers(a.numbers, b.numbers)
   local paths, grown = {}, not a.paths and b.paths
   for path in pairs(a.paths or {}) do paths[path] = true end
   local count = a.paths and a.count or 0
@@ -39,8 +60,9 @@ local function join(a, b)
     if not paths[path] and count <= MOST_PATHS then paths[path], grown, count = true, true, count + 1 end
   end
   local known = a.known == b.known and a.known or nil
-  if not grown and known == a.known then return a end
-  return { paths = next(paths) and paths or nil, count = count, known = known, taken = known and a.taken }
+  if not grown and known == a.known and numbers == a.numbers then return a end
+  return { paths = next(paths) and paths or nil, count = count, known = known, taken = known and a.taken,
+    numbers = numbers }
 end
 
 --- What tells two sets of arguments apart.
@@ -49,6 +71,7 @@ local function signature(values)
   for i, v in pairs(values) do
     local paths = {}
     for path in pairs(v.paths or {}) do paths[#paths + 1] = path end
+    for number in pairs(v.numbers or {}) do paths[#paths + 1] = '#' .. number end
     table.sort(paths)
     words[#words + 1] = i .. '=' .. table.concat(paths, ',')
   end
@@ -82,20 +105,61 @@ local function use(code, one, v)
   for _, path in ipairs(paths) do note(code, one, path, true) end
 end
 
+--- A value that stays what it is: a number by which an element may be known, or anything else.
+local function constant(value)
+  local is_number = type(value) == 'number' and value == math.floor(value) and math.abs(value) < 2 ^ 53
+  return is_number and { numbers = { [value] = true } } or { known = value }
+end
+
 local function member(code, one, v, name)
   local paths, count = nil, 0
   for path in pairs(v.paths or {}) do
-    local longer = path == '' and name or path .. '.' .. name
+    -- As a field of the event one may also write the whole path.
+    local longer = path == '' and typed_path.canonical(name) or typed_path.longer(path, name)
     if v.count > MOST_PATHS then longer = path .. ('.' .. name):rep(DEEPEST) end -- too many: told as too deep
     note(code, one, longer, false)
-    if depth_of(longer) <= DEEPEST then
+    if typed_path.count(longer) <= DEEPEST then
       paths, count = paths or {}, count + 1
       paths[longer] = true
     end
     if v.count > MOST_PATHS then break end
   end
-  local known = type(v.known) == 'table' and rawget(v.known, name) or nil
-  return (paths or known ~= nil) and { paths = paths, count = count, known = known } or nil
+  local known = constant(type(v.known) == 'table' and rawget(v.known, name) or nil)
+  if not paths then return (known.known ~= nil or known.numbers) and known or nil end
+  return { paths = paths, count = count, known = known.known, numbers = known.numbers }
+end
+
+--- Elements of what it leads to, by the numbers that the key may be.
+local function elements(code, one, v, key)
+  use(code, one, key)
+  if v.paths[''] then -- of the event itself: a field by a name that is not known
+    use(code, one, v)
+    return nil
+  end
+  local result
+  for number in pairs(key and key.numbers or {}) do
+    local element = member(code, one, v, number)
+    result = result and element and join(result, element) or result or element
+  end
+  if not (key and key.numbers) then use(code, one, member(code, one, v, typed_path.UNKNOWN)) end
+  return result
+end
+
+--- What a loop counts, when its bounds are known; else nil.
+local function counted(state, base)
+  local bounds, numbers, count = {}, {}, 0
+  for i = 0, 2 do
+    local v = state[base + i]
+    local number = v and v.numbers and next(v.numbers)
+    if not number or next(v.numbers, number) then return nil end
+    bounds[i] = number
+  end
+  if bounds[2] == 0 then return nil end
+  for number = bounds[0], bounds[1], bounds[2] do
+    numbers[number], count = true, count + 1
+    if count > MOST_NUMBERS then return nil end
+  end
+  return { numbers = numbers }
 end
 
 --- Can it be followed with these arguments?
@@ -112,7 +176,7 @@ local function call(code, one, state, count)
   local arguments, any = {}, false
   for i = 1, count do
     arguments[i] = state[one.a + 1 + i]
-    any = any or arguments[i]
+    any = any or arguments[i] and (arguments[i].paths or not arguments[i].numbers)
   end
   local callee = state[one.a]
   if any and followed(callee) then
@@ -177,15 +241,25 @@ local function step(fn, code, one, state, taken)
     result = state[one.d]
   elseif op == 'TGETS' then
     result = state[one.b] and member(code, one, state[one.b], one.constant)
+  elseif op == 'TGETB' and state[one.b] and state[one.b].paths then
+    result = elements(code, one, state[one.b], constant(one.c))
+  elseif op == 'TGETV' and state[one.b] and state[one.b].paths then
+    result = elements(code, one, state[one.b], state[one.c])
+  elseif op == 'KSHORT' or op == 'KNUM' then
+    result = constant(one.constant)
+  elseif op == 'FORI' or op == 'FORL' then
+    for _, r in ipairs(one.reads) do use(code, one, state[r]) end
+    state[one.a + 3] = counted(state, one.a) -- and what it begins with stays, for the next time round
+    return nil
   elseif op == 'UGET' then
     result = taken[one.d]
     if not result and type(fn) == 'function' then
       local _, known = debug.getupvalue(fn, one.d + 1)
-      result = { known = known }
+      result = constant(known)
     end
   elseif op == 'GGET' then
     local at = type(fn) == 'function' and fn or outer
-    result = { known = rawget(debug.getfenv(at), one.constant) }
+    result = constant(rawget(debug.getfenv(at), one.constant))
   elseif op == 'FNEW' then
     if found then escapes = true end -- as stdlib/reads.lua has it: a closure may ask for anything
     result = closure(fn, code, one, state, taken)
@@ -242,6 +316,9 @@ local function settle(fn, code, entry, taken)
         for r, v in pairs(after) do
           local both = join(to[r], v)
           if both ~= to[r] then to[r], changed = both, true end
+        end
+        for r, v in pairs(to) do
+          if v.numbers and not after[r] then to[r], changed = without_numbers(v), true end
         end
       end
       if changed and code[next_one] then waiting[#waiting + 1] = next_one end

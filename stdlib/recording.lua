@@ -11,6 +11,7 @@
 
 local ffi = require 'ffi'
 local typed = require 'moonprobe.typed'
+local typed_path = require 'moonprobe.typed_path'
 
 local recording = { FORMAT = 1 }
 
@@ -146,15 +147,16 @@ end
 
 local MOST_PATH, MOST_MEMBERS = 255, 16
 
---- The name of a field: of a generic probe also a path of names.
+--- The name of a field: of a generic probe also a path of names and numbers.
 local function field_name_of(word, is_generic)
-  if not is_generic or not word:find('.', 1, true) then return name_of(word, 'field') end
-  local count = 0
-  for name in (word .. '.'):gmatch '([^.]*)%.' do
-    name_of(name, 'field')
-    count = count + 1
+  if not is_generic or not word:find '[.%[]' then return name_of(word, 'field') end
+  local count, path = 0, ''
+  for key in typed_path.parts(word) do
+    count, path = count + 1, typed_path.longer(path, key)
+    local is_number = count > 1 and tostring(key):find '^%d+$'
+    if not is_number then name_of(tostring(key), 'field') end
   end
-  if #word > MOST_PATH or count > MOST_MEMBERS then bad 'field: not a name' end
+  if #word > MOST_PATH or count > MOST_MEMBERS or path ~= word then bad 'field: not a name' end
   return word
 end
 
@@ -185,8 +187,7 @@ local function check_probe(probe)
     by_name[field.name] = field
   end
   for _, field in ipairs(probe.fields) do
-    for at in field.name:gmatch '()%.' do
-      local above = field.name:sub(1, at - 1)
+    for above in typed_path.above(field.name) do
       if by_name[above] then bad('field ' .. above .. ': a value and a struct') end
     end
     local length = field.kind == 'c' and by_name[field.name .. '_bytes']

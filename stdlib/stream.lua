@@ -15,6 +15,7 @@ local place = require 'moonprobe.place'
 local reads = require 'moonprobe.reads'
 local schema = require 'moonprobe.schema'
 local typed = require 'moonprobe.typed'
+local typed_path = require 'moonprobe.typed_path'
 
 local stream = {}
 
@@ -32,29 +33,32 @@ local Stream = {}
 
 --- Marks a typed field of a generic probe as read.
 ---@param late boolean only when the event is on its way to the worker
+---@param guess boolean|nil it may mean something else
 ---@return string|nil problem
-local function want_typed(source, path, whole, late)
+local function want_typed(source, path, whole, late, guess)
   local self = source.schema
-  local first = path:match '^[^.]*'
+  local first = typed_path.first(path)
   if path == first and not typed.is_root(path) then
     return schema.unknown_field(self, path)
   end
-  local name, problem = typed.read(self, path, whole, not late)
+  local name, problem = typed.read(self, path, whole and not guess, not late, guess)
   if name then source.fields[name] = true end
   return problem
 end
 
---- Marks a field as read.
+--- Marks a field as read; gives its one name.
 local function want(source, name, late)
   local member = source.schema.readable[name]
   if source.schema.typed and (not member or source.schema.typed.leaves[member]) then
+    name = typed_path.canonical(name)
     local problem = want_typed(source, name, true, late)
     if problem then blame(problem) end
-    return
+    return name
   end
   if not member then blame(schema.unknown_field(source.schema, name)) end
   source.fields[member] = true
   if source.schema.readable[member .. '_bytes'] then source.fields[member .. '_bytes'] = true end
+  return name
 end
 
 --- The same for what a function reads of a generic probe.
@@ -62,11 +66,11 @@ local function want_chains(source, fn, late)
   local self = source.schema
   local found, escapes = chains.of(fn)
   for _, read in ipairs(found) do
-    local first = read.path:match '^[^.]*'
+    local first = typed_path.first(read.path)
     if self.readable[first] and not self.typed.leaves[first] then
       want(source, first)
     else
-      local problem = want_typed(source, read.path, read.whole and not read.guess, late)
+      local problem = want_typed(source, read.path, read.whole, late, read.guess)
       if problem and not read.guess then error(('%s:%d: %s'):format(read.file, read.line, problem), 0) end
     end
   end
@@ -93,6 +97,7 @@ end
 function stream.freeze()
   for _, source in ipairs(stream.sources) do
     schema.finish(source.schema)
+    for path in pairs(source.schema.typed and source.schema.typed.passed or {}) do source.fields[path] = nil end
     if source.reads_any then
       for _, member in pairs(source.schema.readable) do source.fields[member] = true end
     end
@@ -225,15 +230,16 @@ end
 --- A function of the event from a field's name, several names, or a function.
 local function key_of(source, by, late)
   if by == nil then return nil, {}, {} end
-  local parts = type(by) == 'table' and by or { by }
+  local parts = {}
   local getters, names = {}, {}
-  for i, part in ipairs(parts) do
+  for i, part in ipairs(type(by) == 'table' and by or { by }) do
+    parts[i] = part
     if type(part) == 'function' then
       want_reads(source, part, late)
       getters[i], names[i] = part, 'key' .. i
     elseif type(part) == 'string' then
-      want(source, part, late)
-      getters[i], names[i] = function(event) return event[part] end, part
+      part = want(source, part, late)
+      getters[i], names[i], parts[i] = function(event) return event[part] end, part, part
     else
       blame('by: needs field names or functions')
     end
@@ -309,7 +315,7 @@ local function add_aggregate(self, kind, field, options)
       want_reads(self.source, field)
       value = field
     elseif type(field) == 'string' then
-      want(self.source, field)
+      field = want(self.source, field)
       value = function(event) return event[field] end
     else
       blame(kind.name .. ': needs a field name or a function')

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Typed: fields of a generic probe, 'kprobe:tcp_connect', by the path of kernel types that leads to
---- them: args.sk.__sk_common.skc_dport.
+--- them: args.sk.__sk_common.skc_dport, args.argv[0] (typed_path.lua).
 ---
 ---   where(function(e) return e.args.sk.__sk_common.skc_dport end)
 ---      |  chains.lua                                    a path
@@ -18,6 +18,7 @@ local chains = require 'moonprobe.chains'
 local fields = require 'moonprobe.fields'
 local host = require 'moonprobe.host'
 local nearest = require 'moonprobe.nearest'
+local typed_path = require 'moonprobe.typed_path'
 
 local typed = {}
 
@@ -42,7 +43,8 @@ local answers = {} -- [name of a probe] = { [path] = what the resolver gives }
 ---   target(name)        true; or nil and why there is no such target
 ---   places(name)        what the places it is attached to are called, in their order
 ---   member(name, path)  { kind, element_bytes, elements, bytes, type, doc, values }: a field, kinds as those
----                       of engine.schema; kind 'struct' or 'pointer': it has members; 'error': message
+---                       of engine.schema; kind 'struct' or 'pointer': it has members; 'array': it has elements
+---                       and is no value; 'error': message
 typed.resolver = {
   target = function(name)
     if answers[name] then return true end
@@ -93,7 +95,7 @@ function typed.is_root(name) return name == 'args' or name == 'ret' or name == '
 
 --- All that is above a leaf has members.
 local function note_nodes(of, path)
-  for at in path:gmatch '()%.' do of.nodes[path:sub(1, at - 1)] = true end
+  for above in typed_path.above(path) do of.nodes[above] = true end
 end
 
 --- Is it a family's schema: does its name go on?
@@ -113,15 +115,17 @@ function typed.start(self)
   else
     room = { offset = self.bytes, bytes = 0 } -- nothing is read of it by type
   end
-  self.typed = { room = room, asked = {}, leaves = {}, nodes = {}, whole = {}, early = {} }
+  self.typed = { room = room, asked = {}, leaves = {}, nodes = {}, whole = {}, early = {}, tested = {},
+    passed = {} }
 end
 
 --- The same for a probe of a recording, whose typed fields have their places.
 ---@param self table as recording.parse_head gives it
 function typed.start_recorded(self)
-  self.typed = { asked = {}, leaves = {}, nodes = {}, whole = {}, early = {}, done = true, recorded = {} }
+  self.typed = { asked = {}, leaves = {}, nodes = {}, whole = {}, early = {}, tested = {},
+    passed = {}, done = true, recorded = {} }
   for _, field in ipairs(self.fields) do
-    if field.name:find('.', 1, true) then
+    if field.name:find '[.%[]' then
       self.typed.leaves[field.name] = field
       table.insert(self.typed.recorded, field.name)
       note_nodes(self.typed, field.name)
@@ -166,21 +170,30 @@ local function wrong_member(self, path, field, rest)
     near and ("; did you mean '%s'?"):format(near) or '')
 end
 
---- A leaf below a path, or a pointer above it that is read as a number: both at once cannot be.
+--- A leaf below a path, or one above it: both at once cannot be.
 local function conflict(self, path, is_whole)
+  local of = self.typed
   local function clash(whole, below)
-    return ("%s: '%s' is used as a whole, and '%s' is read of it: it cannot be both a number and a struct; "
-      .. 'the numbers are e.arg0, e.arg1, ...'):format(self.name, whole, below)
+    local field = of.leaves[whole] or of.asked[whole]
+    local what, instead = 'a number and what it leads to', 'the numbers are e.arg0, e.arg1, ...'
+    if field.kind == 'c' then
+      what, instead = 'text and its characters', 'its characters are text:byte(1), ...'
+    elseif (field.elements or 0) > 0 then
+      what, instead = 'a list and its elements', 'read the elements, or go through the list'
+    end
+    return ("%s: '%s' is used as a whole, and '%s' is read of it: it cannot be both %s; %s"):format(self.name, whole,
+      below, what, instead)
   end
   if is_whole then
-    for name in pairs(self.typed.leaves) do
-      if name:sub(1, #path + 1) == path .. '.' then return clash(path, name) end
+    for _, list in ipairs { of.leaves, of.tested } do
+      for name, one in pairs(list) do
+        if not one.guess and typed_path.is_below(name, path) then return clash(path, name) end
+      end
     end
     return nil
   end
-  for at in path:gmatch '()%.' do
-    local above = path:sub(1, at - 1)
-    if self.typed.whole[above] then return clash(above, path) end
+  for above in typed_path.above(path) do
+    if of.whole[above] then return clash(above, path) end
   end
 end
 
@@ -199,27 +212,79 @@ local function take(self, path, one, early)
   return path
 end
 
+local function take_whole(self, path, one, early)
+  local problem = conflict(self, path, true)
+  if problem then return nil, problem end
+  self.typed.whole[path] = true
+  return take(self, path, one, early)
+end
+
+--- A value that is asked for its truth, or that a closure may read: it may as well be on the way to elements.
+--- Which of these is known when all is.
+local function take_later(self, path, one, early, guess)
+  local of = self.typed
+  if of.leaves[path] or of.done then return take(self, path, one, early) end
+  local there = of.tested[path]
+  of.tested[path] = { one = one, early = early or there and there.early, guess = guess and (not there or there.guess) }
+  return path
+end
+
+--- What take_later() has put off: a field, or no more than `passed` on the way to one.
+local function take_rest(self)
+  local of, paths = self.typed, {}
+  for path in pairs(of.tested) do paths[#paths + 1] = path end
+  table.sort(paths, function(a, b) return a > b end) -- what is below another comes first
+  for _, path in ipairs(paths) do
+    local is_leaf = not of.nodes[path]
+    for above in typed_path.above(path) do is_leaf = is_leaf and not of.leaves[above] end
+    if is_leaf then
+      take(self, path, of.tested[path].one, of.tested[path].early)
+    else
+      of.passed[path] = true
+    end
+  end
+end
+
+--- A sentence for a member or element of which nobody knows which one.
+local function unknown_part(self, path, one)
+  local what, write = 'element', ('number, as %s[0]'):format(path)
+  if one.kind == 'struct' then
+    what, write = 'member', ('name, as %s.NAME'):format(path)
+  elseif one.kind == 'pointer' then
+    what, write = 'member or element', ('name or number, as %s.NAME or %s[0]'):format(path, path)
+  elseif (one.elements or 0) > 0 then
+    write = ('%s, or go through all with ipairs(e.%s)'):format(write, path)
+  end
+  return ("%s: '%s': which %s that is has to be known when the script is loaded: write its %s"):format(self.name,
+    typed_path.longer(path, typed_path.UNKNOWN), what, write)
+end
+
+local has_parts = { struct = true, pointer = true, array = true }
+
 --- Notes that a path is read.
 ---@param self table a schema
 ---@param path string
 ---@param whole boolean as a value; else it is asked for members, or for its truth
 ---@param early boolean before an event is on its way to the worker
----@return string|nil name of the field that has it; nil: no value is needed
+---@param guess boolean|nil it may mean something else
+---@return string|nil name of the field that may have it; nil: no value is needed
 ---@return string|nil problem
-function typed.read(self, path, whole, early)
-  if select(2, path:gsub('%.', '')) >= chains.DEEPEST then
+function typed.read(self, path, whole, early, guess)
+  if typed_path.count(path) > chains.DEEPEST then
     return nil, ("%s: '%s...': members are followed in a loop; a path that is written out will do"):format(self.name,
       path:sub(1, 60))
   end
   local one
-  for at in (path .. '.'):gmatch '()%.' do
-    local prefix, rest = path:sub(1, at - 1), path:sub(at + 1)
+  for key, prefix, rest in typed_path.parts(path) do
+    if key == typed_path.UNKNOWN and one then return nil, unknown_part(self, path:sub(1, #prefix - 3), one) end
     one = look_up(self, prefix)
     if one.kind == 'error' then return nil, one.message end
-    if one.kind ~= 'struct' and one.kind ~= 'pointer' then
-      local problem = rest ~= '' and wrong_member(self, prefix, one, rest) or conflict(self, prefix)
+    if not has_parts[one.kind] and (rest == '' or rest:sub(1, 1) == '.') then
+      local problem = rest ~= '' and wrong_member(self, prefix, one, rest:sub(2)) or conflict(self, prefix)
       if problem then return nil, problem end
-      return take(self, prefix, one, early)
+      -- A method of text takes all of it.
+      if guess or not whole and rest == '' then return take_later(self, prefix, one, early, guess) end
+      return take_whole(self, prefix, one, early)
     end
   end
   if not whole then
@@ -227,11 +292,10 @@ function typed.read(self, path, whole, early)
     return nil
   elseif one.kind == 'struct' then
     return nil, ("%s: '%s' is a struct: name one of its members"):format(self.name, path)
+  elseif one.kind == 'array' then
+    return nil, ("%s: '%s' is an array: name one of its elements, as %s[0]"):format(self.name, path, path)
   end
-  local problem = conflict(self, path, true)
-  if problem then return nil, problem end
-  self.typed.whole[path] = true
-  return take(self, path, { kind = 'u', element_bytes = 8, elements = 0, bytes = 8, doc = 'its address' }, early)
+  return take_whole(self, path, { kind = 'u', element_bytes = 8, elements = 0, bytes = 8, doc = 'its address' }, early)
 end
 
 local function align_of(field) return (field.kind == 'c' or field.kind == 's') and 8 or field.element_bytes end
@@ -240,6 +304,7 @@ local function align_of(field) return (field.kind == 'c' or field.kind == 's') a
 ---@param self table a schema
 function typed.lay_out(self)
   local of, list, words = self.typed, {}, {}
+  take_rest(self)
   for _, field in pairs(of.leaves) do list[#list + 1] = field end
   table.sort(list, function(a, b)
     local early_a, early_b = of.early[a.name] or false, of.early[b.name] or false
@@ -279,15 +344,14 @@ for name in ([[_Bool bool char int float double long short complex _Complex sign
   __const __volatile __inline __restrict __signed __complex __signed__ __const__ __volatile__
   __inline__ __restrict__ __complex__ __thiscall __fastcall __stdcall]]):gmatch '%S+' do reserved[name] = true end
 
---- The tree of paths: { members = { [name] = node }, field }.
+--- The tree of paths: { members = { [name or number] = node }, field }.
 local function tree_of(self)
   local root = { path = '', members = {} }
   local function node_of(path)
     local node = root
-    for name in path:gmatch '[^.]+' do
-      local longer = node.path == '' and name or node.path .. '.' .. name
-      node.members[name] = node.members[name] or { path = longer, members = {} }
-      node = node.members[name]
+    for key, longer in typed_path.parts(path) do
+      node.members[key] = node.members[key] or { path = longer, members = {} }
+      node = node.members[key]
     end
     return node
   end
@@ -299,7 +363,10 @@ end
 local function sorted_names(node)
   local names = {}
   for name in pairs(node.members) do names[#names + 1] = name end
-  table.sort(names)
+  table.sort(names, function(a, b) -- of elements, by number
+    if type(a) == type(b) then return a < b end
+    return type(a) == 'number'
+  end)
   return names
 end
 
@@ -309,11 +376,17 @@ end
 
 local function none() return false end
 
+--- The i-th member's name in C.
+local function name_in_c(name, i)
+  local is_own = reserved[name] or tostring(name):find '^%d'
+  return is_own and ('m%d_%s'):format(i, name) or name
+end
+
 --- A member that is read: its declaration, its getter if it needs one, and its name in C. What is converted
 --- has another name there than it has, and one that cannot be another's.
 local function leaf_of(field, name, i)
   local function named(other) return setmetatable({ name = other }, { __index = field }) end
-  local plain = reserved[name] and ('m%d_%s'):format(i, name) or name
+  local plain = name_in_c(name, i)
   local declaration, get = fields.of(named(plain), none)
   if not get then return declaration, nil, plain end
   local unique = ('%s_m%d'):format(name, i)
@@ -333,11 +406,14 @@ local function members_of(self, node)
       declaration, get, member = leaf_of(one.field, name, i)
       declarations[i] = ('struct { uint8_t gap_m%d[%d]; const %s };'):format(i, one.field.offset, declaration)
     else
-      member = reserved[name] and ('m%d_%s'):format(i, name) or name
+      member = name_in_c(name, i)
       declarations[i] = ('const %s %s;'):format(declare(self, one), member)
     end
     places[member] = one.field and one.field.offset or 0
     getters[name] = get or getter_of_member(member)
+    -- A number is one in whichever way it is written: e.args[3] is args.3.
+    local other = type(name) == 'number' and ('%.0f'):format(name) or tonumber(name:match '^%d+$')
+    if other then getters[other] = getters[name] end
   end
   return declarations, getters, places
 end
@@ -352,7 +428,9 @@ end
 
 --- A sentence for a member that is not there.
 local function unknown_member(self, node, name)
-  local path, names = node.path .. '.' .. tostring(name), sorted_names(node)
+  local is_key = type(name) == 'string' or type(name) == 'number'
+  local path, names = typed_path.longer(node.path, is_key and name or tostring(name)), sorted_names(node)
+  for i, one in ipairs(names) do names[i] = tostring(one) end
   local near = type(name) == 'string' and nearest(name, names)
   return ("%s has no field '%s'%s"):format(self.name, path, near and ("; did you mean '%s'?"):format(near)
     or self.typed.recorded and '' or ': no function given to where(), each()... reads it where this can be seen')
@@ -384,10 +462,11 @@ end
 function typed.declare(self)
   local declarations, getters, places = members_of(self, tree_of(self))
   for path in pairs(self.typed.leaves) do
-    if path:find('.', 1, true) then
+    if path:find '[.%[]' then
       local code = 'return function(event) return event'
-      for name in path:gmatch '[^.]+' do code = code .. ('[%q]'):format(name) end
+      for key in typed_path.parts(path) do code = code .. (type(key) == 'number' and '[%d]' or '[%q]'):format(key) end
       getters[path] = loadstring(code .. ' end')()
+      getters[path:gsub('%[(%d+)%]', '.%1')] = getters[path] -- as people may write it, too
     end
   end
   return declarations, getters, places

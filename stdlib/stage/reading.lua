@@ -6,6 +6,7 @@ local ffi = require 'ffi'
 local condition = require 'moonprobe.stage.condition'
 local fields = require 'moonprobe.fields'
 local named = require 'moonprobe.stage.named'
+local typed_path = require 'moonprobe.typed_path'
 local value = require 'moonprobe.stage.value'
 
 jit.off(true, true) -- of this file: see assembler.lua
@@ -59,7 +60,8 @@ end
 --- A member of a generic probe's event, by its path: a field, or more members.
 local function chain(walk, path)
   local typed = walk.schema.typed
-  if not typed then return nil end
+  if not typed or type(path) ~= 'string' then return nil end
+  path = typed_path.canonical(path) -- as a field of the event, it may be written otherwise
   if typed.leaves[path] then return read_field(walk, path) end
   return typed.nodes[path] and value.part('chain', { path = path }) or nil
 end
@@ -150,8 +152,10 @@ function reading.index(walk, v, key)
     if not value.is_const(key) then refuse('a field whose name is not constant; name it') end
     return chain(walk, key.value) or read_field(walk, key.value)
   elseif v.is == 'chain' then
-    if not value.is_const(key, 'string') then refuse('a member whose name is not constant; name it') end
-    return chain(walk, v.path .. '.' .. key.value) or undecided()
+    if not value.is_const(key, 'string') and not (value.is_const(key) and value.is_integer(key.value)) then
+      refuse('a member whose name is not constant; name it')
+    end
+    return chain(walk, typed_path.longer(v.path, key.value)) or undecided()
   elseif v.is == 'array' then
     return element_of(v, key)
   elseif value.is_const(v, 'table') then

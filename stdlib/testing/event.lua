@@ -14,6 +14,7 @@ local nearest = require 'moonprobe.nearest'
 local schema = require 'moonprobe.schema'
 local stack = require 'moonprobe.stack'
 local show = require 'moonprobe.testing.show'
+local typed_path = require 'moonprobe.typed_path'
 
 local event = {}
 
@@ -167,7 +168,8 @@ local made_of = { time = 'time_ns', sequence = 'the order of events' }
 local function flat(self, values, above, into)
   into = into or {}
   for name, value in pairs(values) do
-    local path = above and above .. '.' .. tostring(name) or name
+    local key = type(name) == 'number' and name or tostring(name)
+    local path = above and typed_path.longer(above, key) or typed_path.canonical(key)
     if above and not self.readable[path] and not self.typed.nodes[path] then
       local known = {}
       for leaf in pairs(self.typed.leaves) do known[#known + 1] = leaf end

@@ -320,6 +320,18 @@ tap.like(got.err, "members.lua:2: .*'args.sk' is a struct: name one of its membe
 got = replayed "require('moonprobe').probe 'uprobe:/opt/mytool:do.it'"
 tap.like(got.err, "generic.rec has no probe 'uprobe:/opt/mytool:do.it'; did you mean 'uprobe:/opt/my tool:do.it'%?",
   'another target')
+local of_argv = members:gsub('args.name', 'args.argv[0]'):gsub('pid', 'args.iov[1].iov_len')
+file('generic.rec', made.file { made.head('probe 1 uprobe:/opt/my\\032tool:do.it 40\n' .. of_argv),
+  made.records { { slot = 1, time_ns = 5e8, comm = 'cat', pid = 7 } }, made.finish(2e9, {}) })
+got = replayed(PROBE .. "p:where(function(e) return e.args.iov[1].iov_len == 7 end):each(function(e) "
+  .. "mp.row(e.args.argv[0], e.args.iov[1].iov_len) end)\np:count('args.argv.0')")
+tap.is({ got.status, got.rows[1], got.rows[2] }, { 0, 'cat  7', 'uprobe:/opt/my tool:do.it count by args.argv[0]' },
+  'a replay reads elements')
+got = replayed(PROBE .. 'p:each(function(e) return e.args.argv[1] end)')
+tap.like(got.err, "'args.argv%[1%]' was not recorded; did you mean 'args.argv%[0%]'%?",
+  'an element that was not recorded')
+file('generic.rec', made.file { made.head('probe 1 uprobe:/opt/my\\032tool:do.it 40\n' .. of_my_tool),
+  made.records { { slot = 1, time_ns = 5e8, comm = 'cat', pid = 7 } }, made.finish(2e9, {}) })
 local of_signal = members:gsub('pid', 'args.sk.mark')
 file('signals.rec', made.file { made.head('probe 1 signal:do_it 40\n' .. of_signal),
   made.records { { slot = 1, time_ns = 5e8, comm = 'cat', pid = 7 } }, made.finish(2e9, {}) })

@@ -32,8 +32,6 @@ is(function(e) return e.args.sk.port == 443 end, 'args args.sk args.sk.port*', '
 is(function(e) return e.args.sk.port == e.pid end, 'args args.sk args.sk.port* pid*', 'and a field')
 is(function(e) return e.args.name:match 'x' end, 'args args.name* args.name.match*', 'a method')
 is(function(e) return #e.args.name end, 'args args.name*', 'a length')
-is(function(e) return e.args.list[1] end, 'args args.list*', 'an element')
-is(function(e) return e.args.list[e.pid] end, 'args args.list* pid*', 'an element by a field')
 is(function(e) return outside.set[e.args.fd] end, 'args args.fd*', 'a key')
 is(function(e) return e.args.a .. e.pid .. e.args.b end, 'args args.a* args.b* pid*', 'joined')
 is(function(e) print(e.args.fd) end, 'args args.fd*', 'passed on')
@@ -87,7 +85,7 @@ end, 'args args.fd* args.pid*', 'one of two values')
 -- Loops.
 is(function(e)
   local sum = 0
-  for i = 1, 3 do sum = sum + e.args.list[i] end
+  for _, one in ipairs(e.args.list) do sum = sum + one end
   return sum
 end, 'args args.list*', 'in a loop')
 is(function(e)
@@ -129,6 +127,7 @@ end
 local function port_of(event) return event.args.sk.port end
 local function sk_of(event) return event.args.sk end
 local function get(of) return of.x end
+local function at(of, i) return of[i] end
 local function forever(of, n) if n == 0 then return of.x end return forever(of.next, n - 1) end
 is(function(e) return port_of(e) == 443 end, 'args args.sk args.sk.port*', 'an upvalue')
 is(function(e) return port_of(e) end, 'args args.sk args.sk.port*', 'called last')
@@ -136,6 +135,9 @@ is(function(e) return sk_of(e).x end, 'args args.sk args.sk.x*', 'what a functio
 is(function(e) return sk_of(e) end, 'args args.sk*', 'what a function gives, given')
 is(function(e) local x = get(e.args.a) return x + get(e.args.b) end,
   'args args.a args.a.x* args.b args.b.x*', 'called for two')
+is(function(e) return at(e.args.a, 1), at(e.args.b, 2) end, 'args args.a args.a[1]* args.b args.b[2]*',
+  'called for elements')
+is(function(e) return at(e.args.a, e.pid) end, 'args args.a args.a[?]* pid*', 'of which it is not told the number')
 is(function(e) return get(sk_of(e)) end, 'args args.sk args.sk.x*', 'one of another')
 tap.ok(#chains.of(function(e) return forever(e.args.sk, 3) end) > 2, 'a function that calls itself')
 local helpers = { port = port_of }
@@ -156,6 +158,9 @@ guessed(function(e)
   return pcall(function() return sk.port end)
 end, 'args.sk.port port', 'a closure with a local: what it may be')
 guessed(function(e)
+  return pcall(function() return e.args.argv[1], e.args.list[outside.no] end)
+end, 'args args.argv args.argv[1] args.list args.list[?]', 'elements in a closure')
+guessed(function(e)
   return pcall(function() return pcall(function() return e.args.fd end) end)
 end, 'args args.fd', 'a closure in a closure')
 guessed(function(e)
@@ -164,6 +169,76 @@ end, '', 'a closure without it')
 is(function(e) return pcall(function() return 1 end) and e.args.fd end, 'args args.fd* (any)',
   'an event beside a closure')
 is(function(e) local sk = e.args.sk return pcall(get, sk) end, 'args args.sk*', 'passed on as a whole')
+
+-- Elements.
+is(function(e) return e.args.list[0] end, 'args args.list args.list[0]*', 'an element')
+is(function(e) return e.args.list[255], e.args.list[256], e.args.list[65535] end,
+  'args args.list args.list[255]* args.list[256]* args.list[65535]*', 'of any number that is written')
+is(function(e) return e.args.list[-1], e.args.list[100000] end, 'args args.list args.list[-1]* args.list[100000]*',
+  'or that cannot be')
+is(function(e) return e.args.iov[1].iov_len end, 'args args.iov args.iov[1] args.iov[1].iov_len*', 'a member of one')
+is(function(e) return e.args.regs.x[0][2].y end,
+  'args args.regs args.regs.x args.regs.x[0] args.regs.x[0][2] args.regs.x[0][2].y*', 'an element of one')
+is(function(e)
+  local argv = e.args.argv
+  print(argv[0], argv[1])
+end, 'args args.argv args.argv[0]* args.argv[1]*', 'of a local')
+is(function(e)
+  local last = 2
+  return e.args.argv[last]
+end, 'args args.argv args.argv[2]*', 'a local that has a number')
+local THIRD, places = 2, { fourth = 3 }
+is(function(e) return e.args.argv[THIRD] end, 'args args.argv args.argv[2]*', 'a number from outside')
+is(function(e) return e.args.argv[places.fourth] end, 'args args.argv args.argv[3]*', 'a number in a table')
+is(function(e)
+  local i = e.pid == 1 and 1 or 2
+  return e.args.argv[i]
+end, 'args args.argv args.argv[1]* args.argv[2]* pid*', 'one of two numbers')
+is(function(e)
+  local i = 1
+  if e.pid == 1 then i = e.tid end
+  return e.args.argv[i]
+end, 'args args.argv args.argv[?]* pid* tid*', 'a number, or one that is not known')
+is(function(e)
+  local i
+  if e.pid == 1 then i = 1 end
+  if i then return e.args.argv[i] end
+end, 'args args.argv args.argv[1]* args.argv[?]* pid*', 'a number, or none')
+is(function(e) return e.args.list[e.pid] end, 'args args.list args.list[?]* pid*', 'by a field')
+is(function(e) return e.args.list[1.5] end, 'args args.list args.list[?]*', 'by what is no number of an element')
+is(function(e) return e.args.list[outside.no] end, 'args args.list args.list[?]*', 'by nothing')
+is(function(e)
+  local sum = 0
+  for i = 0, 2 do sum = sum + e.args.list[i] end
+  return sum
+end, 'args args.list args.list[0]* args.list[1]* args.list[2]*', 'a loop counts them')
+is(function(e)
+  for i = 4, 0, -2 do if e.args.argv[i] == 'x' then return i end end
+end, 'args args.argv args.argv[0]* args.argv[2]* args.argv[4]*', 'downwards')
+is(function(e)
+  local sum = 0
+  for i = 0, 1 do for j = 0, 1 do sum = sum + e.args.grid[i][j] end end
+  return sum
+end, 'args args.grid args.grid[0] args.grid[0][0]* args.grid[0][1]* args.grid[1] args.grid[1][0]* args.grid[1][1]*',
+  'in a loop of a loop')
+is(function(e)
+  local sum = 0
+  for i = 0, e.pid do sum = sum + e.args.list[i] end
+  return sum
+end, 'args args.list args.list[?]* pid*', 'a loop whose end is not known')
+is(function(e)
+  local sum = 0
+  for i = 0, 100 do sum = sum + e.args.list[i] end
+  return sum
+end, 'args args.list args.list[?]*', 'one that is too long')
+is(function(e)
+  local i = 0
+  while e.args.argv[i] ~= '' do i = i + 1 end
+  return i
+end, 'args args.argv args.argv[0]* args.argv[?]*', 'counted by hand')
+is(function(e) return #e.args.list end, 'args args.list*', 'how many there are')
+is(function(e) return e['args.argv.1'], e['args.argv[2]'] end, 'args.argv[1]* args.argv[2]*', 'by whole names')
+is(function(e) return e.args[3], e.args['3'] end, 'args args.3*', 'an argument that has no name')
 
 -- What is not known.
 is(function(e) sink(e) end, '', 'to a function that asks for nothing')

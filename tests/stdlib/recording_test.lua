@@ -100,7 +100,8 @@ do
   local event = require 'moonprobe.testing.event'
   local made = generic.load(function()
     mp.probe('signal:/usr/bin/my tool*:do+it.x\\1'):each(function(e)
-      return e.args.fd, e.args.name, e.args.sk.__sk_common.skc_state, e.ret, e.args.sk.next
+      return e.args.fd, e.args.name, e.args.sk.__sk_common.skc_state, e.ret, e.args.sk.next, e.args.argv[1],
+        e.args.iov[0].iov_len, e.args[3]
     end)
   end)[1]
   made.slot = 4
@@ -109,8 +110,8 @@ do
   tap.ok(again, 'a head with a generic probe is read', why)
   tap.is(differences(made.schema, again.probes[1]), '', 'and is what it was')
   tap.is(written:match '\nprobe 4 (%S+) ', 'signal:/usr/bin/my\\032tool*:do+it.x\\0921', 'its name is one word')
-  local values = { ret = -1, args = { fd = 3, name = 'x', sk = { next = 7,
-    __sk_common = { skc_state = 'established' } } } }
+  local values = { ret = -1, args = { fd = 3, name = 'x', argv = { '-v' }, iov = { [0] = { iov_len = 9 } }, [3] = 4,
+    sk = { next = 7, __sk_common = { skc_state = 'established' } } } }
   local bytes = event.new(made.schema, values)
   schema.recorded = function() return again.probes[1] end
   local replayed = schema.of(again.probes[1].name)
@@ -118,12 +119,23 @@ do
   local e = ffi.cast(replayed.pointer, bytes)
   tap.is({ e.ret, e.args.fd, e.args.name, e.args.sk.next, e.args.sk.__sk_common.skc_state, e['args.sk.next'] },
     { -1, 3, 'x', 7, 'established', 7 }, 'its events read as they were')
+  tap.is({ e.args.argv[1], e['args.argv[1]'], e['args.argv.1'], e.args.iov[0].iov_len, e.args[3], e.args['3'] },
+    { '-v', '-v', '-v', 9, 4, 4 }, 'their elements, too')
+  tap.is({ written:match '\nfield (args.argv%S+) ', written:match '\nfield (args.iov%S+) ' },
+    { 'args.argv[1]', 'args.iov[0].iov_len' }, 'which are written as in C')
   small, written = written, small
   refused('field args.fd', 'field args.name.x', 'args.name: a value and a struct')
   refused('field args.fd', 'field args..fd', 'field: not a name')
   refused('field args.fd', 'field args.', 'field: not a name')
   refused('field args.fd', 'field .fd', 'field: not a name')
   refused('field args.fd', 'field args.f-d', 'field: not a name')
+  refused('field args.fd', 'field args.fd[', 'field: not a name')
+  refused('field args.fd', 'field args.fd[x]', 'field: not a name')
+  refused('field args.fd', 'field args.fd[-1]', 'field: not a name')
+  refused('field args.fd', 'field args.fd.0', 'field: not a name')
+  refused('field args.fd', 'field args.fd[0]x', 'field: not a name')
+  refused('field args.fd', 'field [0]', 'field: not a name')
+  refused('field args.fd', 'field args.name[0]', 'args.name: a value and a struct')
   refused('field args.fd', 'field a' .. ('.a'):rep(16), 'field: not a name')
   refused('probe 4 signal:', 'probe 4 sig nal:', 'not a number')
   refused('probe 4 signal:', 'probe 4 sig\\032nal:', 'probe: not a name')
