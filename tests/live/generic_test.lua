@@ -22,6 +22,9 @@ each("probe('rawtracepoint:sched_process_exec'):each(function(e) print(e.comm, e
 each("probe('rawtracepoint:sched_process_exec'):where(function(e) return e.args.p.group_leader.tgid == e.pid and "
   .. "e.args.bprm.filename:find('workload', 1, true) ~= nil end):each(function(e) print(e.args.p.comm) end)",
   'exec 5', 6, 'workload', 'rawtracepoint: filtered by what pointers lead to')
+each("probe('rawtracepoint:sched_process_exec'):where(function(e) return e.args.bprm.buf[1] == 69 end)"
+  .. ":each(function(e) print(e.args.p.thread_pid.numbers[0].nr == e.pid, e.args.bprm.buf[3]) end)", 'exec 5', 6,
+  'true\t70', 'rawtracepoint: elements of an array, and of one without an end')
 local rows = run("probe('rawtracepoint:sched_process_exec'):count('args.p.comm', 'args.p.tgid'):every('10s')", 'exec 5')
 tap.is(tap.matching(rows, '"args.p.comm":"workload"'), 6, 'rawtracepoint: typed fields are keys')
 

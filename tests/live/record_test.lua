@@ -122,6 +122,18 @@ tap.is(event.number, 'getppid', 'show: an event')
 tap.ok(event.time > head.recording.started - 1e-6, 'the clock starts before the command', event.time, head.recording.started)
 tap.like(tap.moonprobe('show -n 0 ' .. path 'many.rec').out, '\nsyscall: %d+ events recorded, %d+ lost\n$', 'show: text')
 
+-- Elements of typed fields have the same names in a recording as in a script.
+local of_argv = tap.spit(path 'elements.lua', [[
+local mp = require 'moonprobe'
+local execs = mp.probe 'tracepoint:syscalls:sys_enter_execve':where(function(e) return e.args.argv[0] == 'workload' end)
+execs:each(function(e) mp.row(e.args.argv[1], e.args.argv[2]) end)
+execs:count('args.argv.1', 'args.argv[2]')
+]])
+local elements = tap.undisturbed(('run -c %s %s'):format(tap.quote(tap.workload .. ' exec 5'), of_argv))
+made = tap.undisturbed(('record -o %s -c %s %s'):format(path 'elements.rec', tap.quote(tap.workload .. ' exec 5'), of_argv))
+tap.is({ made.status, #elements.rows, elements.rows[5], replay('elements.rec', of_argv).out },
+  { 0, 7, 'exit  0', elements.out }, 'a replay reads the elements that were recorded')
+
 -- --probe, and a script for a probe that is not there.
 made = tap.moonprobe(('record -o %s -c %s --probe process_exec --probe process_exit'):format(path 'two.rec',
   tap.quote(tap.workload .. ' exec 3')))

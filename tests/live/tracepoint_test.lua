@@ -26,13 +26,14 @@ tap.ok(tap.matching(rows, '^true$') >= 5, 'switches: filtered by text and a numb
 
 -- Numbers that the kernel prints by name, addresses, arrays.
 each(probe('sock:inet_sock_set_state', "e.args.oldstate == 'syn_sent' and e.args.newstate == 'established'",
-  { 'args.family', 'args.protocol', 'args.saddr_v6', 'args.daddr[1]', 'args.daddr[4]' }), 'tcp 5', 5,
+  { 'args.family', 'args.protocol', 'args.saddr_v6', 'args.daddr[0]', 'args.daddr[3]' }), 'tcp 5', 5,
   'inet\ttcp\t127.0.0.1\t127\t1', 'sockets: states by name')
 each(probe('signal:signal_generate', "e.args.sig == 'SIGUSR1'", { 'args.sig', 'args.errno', 'args.comm' }), 'signal 5', 5,
   'SIGUSR1\tnil\tworkload', 'signals by name')
-each(probe('raw_syscalls:sys_enter', 'e.args.id == 110', { 'args.id', 'args.args[6] ~= nil', 'args.args[7]' }), 'syscall 5',
-  5, '110\ttrue\tnil',
+each(probe('raw_syscalls:sys_enter', 'e.args.id == 110', { 'args.id', 'args.args[5] ~= nil' }), 'syscall 5', 5, '110\ttrue',
   'an array')
+each("probe('tracepoint:sock:inet_sock_set_state'):where(function(e) return e.args.newstate == 'syn_sent' end)"
+  .. ":each(function(e) print(table.concat(e.args.daddr, '.')) end)", 'tcp 5', 5, '127.0.0.1', 'an array as a whole')
 
 -- System calls by name.
 each(probe('syscalls:sys_enter_openat', nil, { 'args.__syscall_nr', 'args.dfd', 'args.filename', 'args.flags',
@@ -51,6 +52,11 @@ each(probe('syscalls:sys_enter_socket', "e.args.family == 'AF_INET'", { 'args.ty
   'SOCK_STREAM|SOCK_CLOEXEC', 'socket: family and type')
 each(probe('syscalls:sys_enter_connect', nil, { 'args.uservaddr.sa_family', 'args.addrlen' }), 'tcp 5', 5, '2\t16',
   "connect: a struct in the program's memory")
+each(probe('syscalls:sys_enter_execve', "e.args.argv[0] == 'workload'", { 'args.argv[1]', 'args.argv[2]',
+  "args.argv[3] == ''" }), 'exec 5', 5, 'exit\t0\ttrue', "execve: text by pointers in the program's memory")
+rows = run("probe('tracepoint:syscalls:sys_enter_execve'):count('args.argv.0', 'args.argv[1]')", 'exec 5')
+tap.is(rows[1], '{"aggregate":"tracepoint:syscalls:sys_enter_execve count by args.argv[0], args.argv[1]",'
+  .. '"args.argv[0]":"workload","args.argv[1]":"exit","value":5}', 'elements are keys')
 rows = run("probe('tracepoint:syscalls:sys_enter_openat'):count('args.filename', 'args.flags')", 'open 7 ' .. scratch)
 tap.ok(tap.matching(rows, '"args.flags":"O_RDONLY|O_CLOEXEC","value":7') == 1, 'flags are keys', rows)
 
@@ -68,6 +74,9 @@ tap.ok(tap.matching(rows, 'kernel_clone.*"value":5') == 1, 'stacks are keys', ro
 
 -- The hook, and what is wrong with a name.
 tap.like(tap.moonprobe("explain -e \"probe('tracepoint:sched:sched_switch'):count()\"").out, 'hook%s+tp%s', 'explain')
+tap.like(tap.moonprobe("explain -e \"probe('tracepoint:syscalls:sys_enter_execve'):where(function(e) return "
+  .. "e.args.argv[1] == 'x' end):count('args.argv.0')\"").out, 'kernel%s+filter.*kernel%s+count by args.argv%[0%]',
+  'explain: elements are read in the kernel')
 for name, message in pairs {
   ['shced:sched_switch'] = "no category shced of tracepoints; did you mean 'sched'%?",
   ['sched:sched_swich'] = "no tracepoint sched_swich in sched; did you mean 'sched_switch'%?",
@@ -79,6 +88,9 @@ for name, message in pairs {
 end
 local wrong = tap.moonprobe("run -c true -e \"probe('tracepoint:sched:sched_switch'):each(function(e) print(e.args.pid) end)\"")
 tap.like(wrong.err, "args has no 'pid'; sched_switch has prev_comm, prev_pid", 'fields that are not there')
+wrong = tap.moonprobe("run -c true -e \"probe('tracepoint:sock:inet_sock_set_state'):count('args.saddr[4]')\"")
+tap.like(wrong.err, '^moonprobe: %-e:1: args.saddr has 4 elements, %[0%] to %[3%], and no %[4%]\n$',
+  'elements that are not there')
 
 -- Letting go of all system calls takes the kernel half a minute, and nobody waits for it. (The last test: who
 -- attaches to a tracepoint meanwhile does wait.)

@@ -57,8 +57,40 @@ end
 tap.is(places, { 'target:start', 'target:add', 'target:text', 'target:twice', 'target:twice', 'target:add' },
   'usdt: the places, in the order of the program')
 
+-- Elements of arrays and of what pointers lead to, by number, from 0 as in C.
+local typed = at .. 'types_dwarf-5'
+local rows_of = ("probe('uprobe:%s:types_rows')"):format(typed)
+same(rows_of .. ':each(function(e) print(e.args.config.numbers[1], e.args.config.numbers[3] == 2LL ^ 60, '
+  .. 'e.args.config.grid[0][2], e.args.config.grid[1][0]) end)', { '11\ttrue\t3\t4' }, 'uprobe: elements of arrays', typed)
+same(rows_of .. ':each(function(e) print(e.args.pairs[0].b, e.args.pairs[1].a, e.args.pairs.a) end)', { '21\t22\t20' },
+  'uprobe: members of the structs that a pointer leads to', typed)
+same(rows_of .. ":each(function(e) local words = e.args.words print(words[0], words[1], words[2] == '') end)",
+  { ('first\t%s\ttrue'):format(typed) }, 'uprobe: text by a pointer in an array', typed)
+same(rows_of .. ':where(function(e) local sum = 0 for i = 0, 2 do sum = sum + e.args.config.grid[1][i] end '
+  .. "return sum == 15 and e.args.words[0] == 'first' end, { kernel = true }):count('args.pairs.1.b', 'args.words[0]')",
+  { ('{"aggregate":"uprobe:%s:types_rows count by args.pairs[1].b, args.words[0]","args.pairs[1].b":"23",'
+    .. '"args.words[0]":"first","value":1}'):format(typed) }, 'uprobe: filtered and counted by elements in the kernel', typed)
+same(rows_of .. ':where(function(e) return tostring(e.args.pairs[1].a) == "22" end):sum(function(e) '
+  .. 'return e.args.config.numbers[2] end)',
+  { ('{"aggregate":"uprobe:%s:types_rows sum","value":12}'):format(typed) }, 'uprobe: in the worker', typed)
+same(rows_of .. ':each(function(e) print(unpack(e.args.config.numbers, 1, 3)) end)', { '10\t11\t12' },
+  'uprobe: an array as a whole is a list', typed)
+same(("probe('uprobe:%stypes_btf:types_rows'):each(function(e) print(e.args.pairs[1].b, e.args.config.numbers[2]) end)")
+  :format(at), { '23\t12' }, 'uprobe: elements by .BTF', at .. 'types_btf')
+
 -- Mistakes.
 for _, case in ipairs {
+  { rows_of .. ':each(function(e) return e.args.config.numbers[4] end)',
+    'args.config.numbers has 4 elements, [0] to [3], and no [4]', 'an element too many' },
+  { rows_of .. ':each(function(e) return e.args.config.grid[1][3] end)',
+    'args.config.grid[1] has 3 elements, [0] to [2], and no [3]', 'one of a row' },
+  { rows_of .. ":count('args.config.numbers.4')", 'args.config.numbers has 4 elements, [0] to [3], and no [4]',
+    'one as a key' },
+  { rows_of .. ':each(function(e) return e.args.pairs[e.pid].a end)', "'args.pairs[?]': which member or element", 'an unknown one' },
+  { rows_of .. ':each(function(e) return e.args.words[e.pid] end)', 'write its number, as args.words[0]',
+    'an unknown one of a pointer' },
+  { rows_of .. ':each(function(e) return e.args.config.grid end)', 'name one of its elements, as args.config.grid[0]',
+    'an array of arrays as a whole' },
   { probe('uprobe', 'target_ad') .. ':count()', "did you mean target_add", 'a misspelt function' },
   { probe('usdt', 'target:ad') .. ':count()', 'add', 'a misspelt static probe' },
   { probe('uprobe', 'target_add') .. ':each(function(e) return e.args.c end)', "args has no 'c'", 'a misspelt argument' },

@@ -6,7 +6,8 @@
 /* By its own path: the kernel names a program started as /proc/self/exe "exe". */
 static void run(char **arguments)
 {
-	char own_path[4096] = "";
+	/* On the stack, for a probe of execve reads no page that nobody has touched yet. */
+	char own_path[4096] = "", name[] = "workload", what[] = "exit", status[] = "0";
 
 	if (readlink("/proc/self/exe", own_path, sizeof(own_path) - 1) < 0)
 		die("/proc/self/exe");
@@ -14,7 +15,7 @@ static void run(char **arguments)
 		pid_t child = fork_or_die();
 
 		if (!child) {
-			execl(own_path, "workload", "exit", "0", NULL);
+			execl(own_path, name, what, status, NULL);
 			_exit(127);
 		}
 		wait_for(child);
