@@ -101,14 +101,17 @@ end
 
 --- Adds what the host is told of the fields that are read.
 ---@param words (string|number)[]
-function stages.add_fields(words, source)
+---@param again boolean|nil of a probe that was declared: what it reads by type has its place, and is not told again
+function stages.add_fields(words, source, again)
   local names = {}
   for name in pairs(source.fields) do names[#names + 1] = name end
   table.sort(names)
   for _, name in ipairs(names) do
     local kind, path, offset, when = typed.words(source.schema, name)
-    words[#words + 1], words[#words + 2] = kind or 'field', path or name
-    words[#words + 1], words[#words + 2] = offset, when
+    if not (kind and again) then
+      words[#words + 1], words[#words + 2] = kind or 'field', path or name
+      words[#words + 1], words[#words + 2] = offset, when
+    end
   end
 end
 
@@ -117,7 +120,7 @@ local function restage(source)
   if problem and not source.told then host.report('%s; from now on the worker does it', problem) end
   source.told = source.told or problem
   local words = {}
-  stages.add_fields(words, source)
+  stages.add_fields(words, source, true)
   local index
   for i, one in ipairs(stream.sources) do if one == source then index = i - 1 end end
   local fd = engine.memory(source.plan and source.plan:encode() or plan.nothing())

@@ -60,6 +60,15 @@ tap.is(rows[1], '{"aggregate":"tracepoint:syscalls:sys_enter_execve count by arg
 rows = run("probe('tracepoint:syscalls:sys_enter_openat'):count('args.filename', 'args.flags')", 'open 7 ' .. scratch)
 tap.ok(tap.matching(rows, '"args.flags":"O_RDONLY|O_CLOEXEC","value":7') == 1, 'flags are keys', rows)
 
+-- A value that is built into the filter changes: there are new stages, which read the same.
+local later = run([[local name, sleeps = 'nobody', 0
+  mp.after('200ms', function() name = 'workload' end)
+  probe('tracepoint:syscalls:sys_enter_clock_nanosleep')
+    :where(function(e) return e.comm == name and e.args.rqtp.tv_nsec == 20e6 end, { kernel = true })
+    :each(function(e) sleeps = sleeps + 1 end)
+  mp.finally(function() print(sleeps > 0 and sleeps < 50) end)]], 'sleep 50 20')
+tap.is(later, { 'true' }, 'a filter of a system call that changes')
+
 -- Many: each event says where it is from; what all records have can be read.
 each(probe('syscalls:sys_enter_getppi[d]', nil, { 'place' }), 'syscall 5', 5, 'sys_enter_getppid', 'a wildcard')
 rows = run("probe('tracepoint:sched:sched_process_*'):count('place')", 'fork 5')

@@ -115,6 +115,9 @@ tap.is(words, { 'typed', 'args.count', room + 8, 'late', 'typed', 'args.fd', roo
   room + 16,
   'late', 'typed', 'args.short', room + 48, 'late', 'typed', 'args.small', room + 4, 'early', 'field', 'pid' },
   'what the host is told: early ones first, then the late ones in words of their own, the widest first')
+local of_other_stages = {}
+stages.add_fields(of_other_stages, one, true)
+tap.is(of_other_stages, { 'field', 'pid' }, 'with other stages: not again, for their places stay')
 local late = {}
 for _, field in ipairs(one.schema.fields) do late[field.name] = field.late end
 tap.is({ late['args.fd'], late['args.short'], late['args.name'], late.pid, late.comm }, { false, true, true, false,
