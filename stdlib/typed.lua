@@ -116,14 +116,14 @@ function typed.start(self)
     room = { offset = self.bytes, bytes = 0 } -- nothing is read of it by type
   end
   self.typed = { room = room, asked = {}, leaves = {}, nodes = {}, whole = {}, early = {}, tested = {},
-    passed = {} }
+    unclear = {}, passed = {} }
 end
 
 --- The same for a probe of a recording, whose typed fields have their places.
 ---@param self table as recording.parse_head gives it
 function typed.start_recorded(self)
   self.typed = { asked = {}, leaves = {}, nodes = {}, whole = {}, early = {}, tested = {},
-    passed = {}, done = true, recorded = {} }
+    unclear = {}, passed = {}, done = true, recorded = {} }
   for _, field in ipairs(self.fields) do
     if field.name:find '[.%[]' then
       self.typed.leaves[field.name] = field
@@ -235,12 +235,13 @@ local function take_rest(self)
   for path in pairs(of.tested) do paths[#paths + 1] = path end
   table.sort(paths, function(a, b) return a > b end) -- what is below another comes first
   for _, path in ipairs(paths) do
-    local is_leaf = not of.nodes[path]
+    -- Of what only a closure reads, and by a number that is not known, the whole would be something else.
+    local is_leaf = not of.nodes[path] and not (of.tested[path].guess and of.unclear[path])
     for above in typed_path.above(path) do is_leaf = is_leaf and not of.leaves[above] end
     if is_leaf then
       take(self, path, of.tested[path].one, of.tested[path].early)
     else
-      of.passed[path] = true
+      of.nodes[path], of.passed[path] = true, true
     end
   end
 end
@@ -276,7 +277,11 @@ function typed.read(self, path, whole, early, guess)
   end
   local one
   for key, prefix, rest in typed_path.parts(path) do
-    if key == typed_path.UNKNOWN and one then return nil, unknown_part(self, path:sub(1, #prefix - 3), one) end
+    if key == typed_path.UNKNOWN and one then
+      local of_which = path:sub(1, #prefix - 3)
+      self.typed.unclear[of_which] = true
+      return nil, unknown_part(self, of_which, one)
+    end
     one = look_up(self, prefix)
     if one.kind == 'error' then return nil, one.message end
     if not has_parts[one.kind] and (rest == '' or rest:sub(1, 1) == '.') then

@@ -89,6 +89,11 @@ captures(function(e) return pcall(function() return e.args.list[2], e.args.argv[
 captures(function(e) return pcall(function() return #e.args.list end), e.pid end,
   'arg0 arg1 args.list comm cpu pid stamp tid time_ns', 'an array in a closure')
 captures(function(e) return e.args[3] end, 'args.3', 'an argument without a name')
+one = load('each', function(e)
+  return e.args.fd, pcall(function(i) return e.args.list[i] end, 1)
+end)
+tap.raises(function() return generic.event(one.schema, {}).args.list[1] end, "'args.list%[1%]': no function",
+  'an element that a closure reads, of which nobody knows which, is not one of a list')
 one = load('count', 'args.argv.1', 'args.list[2]')
 tap.is({ sorted(one.fields), one.sinks[1].fold.made.names }, { 'args.argv[1] args.list[2]',
   { 'args.argv[1]', 'args.list[2]' } }, 'keys have one name, however they are written')
