@@ -191,7 +191,10 @@ for _, both in ipairs { "--probe process_exec -e 'x = 1'", "-e 'x = 1' --probe p
 end
 
 -- A mistake leaves what was there: no file, or the recording that was.
-for _, mistaken in ipairs { '--probe proces_exec', "-e 'probe \"proces_exec\"'", "-e 'x ='" } do
+tap.spit(path 'no interpreter', '#!/nonexistent/interpreter\n')
+os.execute(("chmod 755 '%s'"):format(path 'no interpreter'))
+for _, mistaken in ipairs { '--probe proces_exec', "-e 'probe \"proces_exec\"'", "-e 'x ='", '-c /nonexistent/command execsnoop',
+  ("-c \"'%s'\" --probe process_exec"):format(path 'no interpreter') } do
   local command = ('record -o %s %s'):format(path 'none.rec', mistaken)
   local none = tap.moonprobe(command)
   tap.is({ none.status, (io.open(path 'none.rec')) }, { 2 }, 'no file: ' .. mistaken)
