@@ -225,6 +225,7 @@ function bytecode.captures(fn)
     of[proto], at = list, following
   end
   walk(fn)
+  of[fn] = nil -- it would keep itself
   captured[fn] = of
   return of
 end

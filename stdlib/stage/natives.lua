@@ -74,6 +74,10 @@ natives[pcall] = function(self, given, all)
   for i, one in pairs(given) do if i > 1 then shifted[i - 1] = one end end
   return join(join(self:call(given[1], shifted, all), self.thrown), all)
 end
+-- A coroutine stands for its function: whoever resumes it calls that. (What yields is opaque, below.)
+natives[coroutine.create] = function(_, given) return given[1] end
+natives[coroutine.wrap] = natives[coroutine.create]
+natives[coroutine.resume] = natives[pcall]
 natives[xpcall] = function(self, given, all)
   return join(natives[pcall](self, given, all), self:call(given[2], { self.thrown }))
 end

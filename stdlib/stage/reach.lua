@@ -308,8 +308,23 @@ end
 function instructions.TSETM(self, r, one) self:put(get(self, r, one.a - 1), ANY, r[MULTI]) end
 instructions.TGETR, instructions.TSETR = instructions.TGETV, instructions.TSETV
 
+local iterators = { [pairs] = next, [ipairs] = (ipairs {}) }
+
+--- The beginning of `for ... in pairs(t)`: what is called is told from what it is called with, or all in t would be.
+local function begin_loop(self, r, one, callee)
+  local fn = next(callee or {})
+  if not iterators[fn] or next(callee, fn) or one.c ~= 2 then return false end
+  local given = get(self, r, one.a + 2)
+  set(self, r, one.a, self:only(iterators[fn]))
+  set(self, r, one.a + 1, given)
+  set(self, r, one.a + 2, nil)
+  return true
+end
+
 function instructions.CALL(self, r, one)
-  local result = self:call(get(self, r, one.a), arguments(self, r, one.a + 2, one.c - 1))
+  local callee = get(self, r, one.a)
+  if one.b == 4 and begin_loop(self, r, one, callee) then return end
+  local result = self:call(callee, arguments(self, r, one.a + 2, one.c - 1))
   spread(self, r, one.a, one.b - 1, result)
 end
 function instructions.CALLM(self, r, one)
