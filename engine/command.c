@@ -80,6 +80,11 @@ no_pipe:
 	return error_set(error, err, "-c '%s': %s", line, strerror(-err));
 }
 
+bool command_waits(const struct command *command)
+{
+	return command->pid && command->go_fd >= 0;
+}
+
 int command_go(struct command *command, struct error *error)
 {
 	int failure = 0;
@@ -109,7 +114,7 @@ void command_end(struct command *command)
 {
 	if (!command->pid)
 		return;
-	if (command->go_fd >= 0) {
+	if (command_waits(command)) {
 		close(command->go_fd); /* never started: reads the end of the pipe */
 		close(command->failed_fd);
 	} else {

@@ -5,6 +5,7 @@
 
 #include "error.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct command {
@@ -16,6 +17,7 @@ struct command {
 /* Forks a process that waits. Words are split as the shell does (quotes, variables, ~ and
  * patterns), but nothing is run to do so. 0 or -errno with the reason. */
 int command_hold(struct command *command, const char *line, struct error *error);
+bool command_waits(const struct command *command);
 int command_go(struct command *command, struct error *error); /* -errno when exec failed */
 int command_reap(struct command *command);		      /* waitpid(2) status */
 void command_end(struct command *command); /* ends one that still runs or waits */

@@ -90,7 +90,15 @@ static void on_ended(void *context, int status)
 	take_stock(one->host);
 }
 
+static int on_recording(void *context, struct error *error)
+{
+	const struct host *host = ((struct host_script *)context)->host;
+
+	return host->recording ? host->recording(host->context, error) : 0;
+}
+
 static const struct script_events script_events = {
+	.recording = on_recording,
 	.running = on_running,
 	.ended = on_ended,
 	.used_file = on_used_file,

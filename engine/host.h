@@ -20,6 +20,8 @@ struct host_script;
 struct host {
 	struct loop *loop;
 	void (*running)(void *context); /* every script that has not ended handles events */
+	/* As of struct script_events: what is recorded may begin, or cannot. NULL is fine. */
+	int (*recording)(void *context, struct error *error);
 	void *context;
 	/* host.c's own. */
 	struct loop_source signals;

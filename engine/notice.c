@@ -161,6 +161,23 @@ static bool on_total(struct version *version, struct message *message)
 	return true;
 }
 
+/* ring NAME RECEIVED FAILED: of an own object's, since it was last told */
+static bool on_ring(struct version *version, struct message *message)
+{
+	double numbers[2];
+	const char *name;
+
+	if (!message_next_text(message, &name))
+		return false;
+	for (int i = 0; i < 2; i++)
+		if (!message_next_number(message, &numbers[i]) ||
+		    !(numbers[i] >= 0 && numbers[i] <= 0x1p53))
+			return false;
+	if (version->events->ring)
+		version->events->ring(version, name, numbers[0], numbers[1]);
+	return true;
+}
+
 static bool on_stop(struct version *version, struct message *message)
 {
 	(void)message;
@@ -188,6 +205,7 @@ void notice_take(struct version *version, struct message *message)
 		{"golden", file_request_golden},
 		{"recording", file_request_recording},
 		{"total", on_total},
+		{"ring", on_ring},
 		{"target", type_request_target},
 		{"places", type_request_places},
 		{"typed", type_request_typed},

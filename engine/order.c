@@ -150,7 +150,7 @@ int order_hooks(struct version *version, uint64_t measured_ns)
 	return err;
 }
 
-int order_run(struct version *version, const struct version_handover *handover)
+int order_run(struct version *version, const struct version_handover *handover, uint64_t now_ns)
 {
 	struct message *message = message_new("run");
 
@@ -158,7 +158,7 @@ int order_run(struct version *version, const struct version_handover *handover)
 		return -ENOMEM;
 	message_number(message, handover->state_fd >= 0 ? handover->stopped_ns : 0);
 	message_number(message, handover->handled_until);
-	message_number(message, clock_now_ns());
+	message_number(message, now_ns);
 	if (handover->state_fd >= 0)
 		message_fd(message, handover->state_fd);
 	for (int i = 0; i < version->count && !version->options->replay; i++) {

@@ -30,7 +30,8 @@ int order_restaged(struct version *version, int index, const char *why);
  * ns: to be printed when it is finished. */
 int order_hooks(struct version *version, uint64_t measured_ns);
 
-int order_run(struct version *version, const struct version_handover *handover);
+/* `now_ns`: before what is traced begins. */
+int order_run(struct version *version, const struct version_handover *handover, uint64_t now_ns);
 int order_yield(struct version *version);
 int order_resume(struct version *version); /* one that yielded: goes on where the ring is */
 int order_finish(struct version *version);

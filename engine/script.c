@@ -103,6 +103,11 @@ static void on_total(struct version *version, const char *probe, const struct pr
 		kernel_side_add_past(&script->kernel, probe, totals);
 }
 
+static void on_ring(struct version *version, const char *name, uint64_t received, uint64_t failed)
+{
+	summary_add_ring(&((struct script *)version->owner)->history, name, received, failed);
+}
+
 static void on_wants_stop(struct version *version)
 {
 	struct script *script = version->owner;
@@ -189,6 +194,7 @@ static const struct version_events version_events = {
 	.ended = on_ended,
 	.restage = on_restage,
 	.total = on_total,
+	.ring = on_ring,
 };
 
 static const char *overdue(const struct script *script)
@@ -331,6 +337,7 @@ void script_close(struct script *script)
 	version_close(script->versions.previous);
 	object_set_close(&script->versions.objects);
 	kernel_side_close(&script->kernel);
+	free(script->history.rings);
 	if (script->source_fd >= 0)
 		close(script->source_fd);
 	for (int i = 0; i < 3; i++) {

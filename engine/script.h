@@ -22,6 +22,9 @@
 struct script;
 
 struct script_events {
+	/* Attached; a recording is about to be replaced by a new one. May be asked again, when a
+	 * worker is started anew. NULL: it may be. -errno: it stays as it is, the script ends. */
+	int (*recording)(void *context, struct error *error);
 	void (*running)(void *context); /* attached and reading; once per version */
 	/* The last worker has ended; exit status 0, 1 or 2. Close the script now or later. */
 	void (*ended)(void *context, int status);

@@ -57,10 +57,19 @@ static void on_running(void *context)
 	session->started = true;
 	if (session->for_ns)
 		timer_set(&session->deadline, session->for_ns);
-	if (session->command.pid && command_go(&session->command, &error)) {
+	if (command_waits(&session->command) && command_go(&session->command, &error)) {
 		error_print("%s", error.text);
 		session->status = STATUS_USAGE;
 	}
+}
+
+/* The command begins before its recording does: when it cannot, what was recorded before stays.
+ * What it does meanwhile waits in the ring. */
+static int on_recording(void *context, struct error *error)
+{
+	struct session *session = context;
+
+	return command_waits(&session->command) ? command_go(&session->command, error) : 0;
 }
 
 static int watch_end_of(struct session *session, pid_t pid, struct error *error)
@@ -235,6 +244,7 @@ int session_run(const struct session_options *wanted, const struct script_option
 					strerror(errno));
 	}
 	session.host.running = on_running;
+	session.host.recording = on_recording;
 	session.host.context = &session;
 	for (int i = 0; i < count && !err; i++)
 		err = host_add(&session.host, names[i], &shared, wanted->watching, &error);

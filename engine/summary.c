@@ -5,6 +5,8 @@
 #include "json.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void say(const struct script_options *options, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -107,6 +109,54 @@ static void summarise(void *context, const char *name, const struct probe_totals
 	json_probe(summary->out, name, totals);
 }
 
+void summary_add_ring(struct script_history *history, const char *name, uint64_t received,
+		      uint64_t failed)
+{
+	struct summary_ring *rings = history->rings;
+	int i = 0;
+
+	while (i < history->ring_count && strcmp(rings[i].name, name))
+		i++;
+	if (i == history->ring_count) {
+		if (i < SUMMARY_RINGS)
+			rings = reallocarray(rings, i + 1, sizeof(*rings));
+		if (i == SUMMARY_RINGS || !rings)
+			return;
+		history->rings = rings;
+		history->ring_count++;
+		rings[i] = (struct summary_ring){0};
+		snprintf(rings[i].name, sizeof(rings[i].name), "%s", name);
+	}
+	rings[i].received += received;
+	rings[i].failed += failed;
+}
+
+static void json_rings(const struct script_history *history, FILE *out)
+{
+	for (int i = 0; i < history->ring_count; i++) {
+		const struct summary_ring *ring = &history->rings[i];
+
+		fprintf(out, "%s{\"ring\":", i ? "," : "");
+		json_text(out, ring->name);
+		fprintf(out, ",\"received\":%llu,\"failed\":%llu}",
+			(unsigned long long)ring->received, (unsigned long long)ring->failed);
+	}
+}
+
+static void say_rings(const struct script_options *options, const struct script_history *history)
+{
+	for (int i = 0; i < history->ring_count; i++) {
+		const struct summary_ring *ring = &history->rings[i];
+
+		if (ring->failed)
+			say(options, "ring %s: %llu records skipped, their handler raised an error",
+			    ring->name, (unsigned long long)ring->failed);
+		if (!options->quiet)
+			say(options, "ring %s: %llu records received", ring->name,
+			    (unsigned long long)ring->received);
+	}
+}
+
 void summary_print(const struct script_options *options, const struct kernel_side *kernel,
 		   const struct script_history *history, uint64_t unfollowed, FILE *out)
 {
@@ -130,6 +180,8 @@ void summary_print(const struct script_options *options, const struct kernel_sid
 	}
 	kernel_side_totals(kernel, summarise, &summary);
 	if (options->json) {
+		fprintf(out, "],\"rings\":[");
+		json_rings(history, out);
 		fprintf(out, "]}}\n");
 		fflush(out);
 		return;
@@ -137,6 +189,7 @@ void summary_print(const struct script_options *options, const struct kernel_sid
 	if (unfollowed)
 		say(options, "%llu child processes were not followed, the map was full",
 		    (unsigned long long)unfollowed);
+	say_rings(options, history);
 	if (!options->quiet)
 		say(options, "%llu events, %llu lost%s", (unsigned long long)sum->events,
 		    (unsigned long long)(sum->lost_ring + sum->lost_map + sum->refused +

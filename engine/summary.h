@@ -10,12 +10,27 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* A ring of an own object, as its workers have told: its records have no header of ours, so nothing
+ * but the object knows what was sent or lost. */
+struct summary_ring {
+	char name[256];
+	uint64_t received, failed;
+};
+
+#define SUMMARY_RINGS 64 /* others are not told of */
+
 struct script_history {
 	int status; /* exit status */
 	int reloads, rollbacks, restarts;
 	double pause_ns, longest_ns; /* nothing handled while reloading: together, the worst */
 	struct staging_swaps swaps;  /* of bodies */
+	struct summary_ring *rings;
+	int ring_count;
 };
+
+/* A worker has received more of a ring. */
+void summary_add_ring(struct script_history *history, const char *name, uint64_t received,
+		      uint64_t failed);
 
 /* A line to stderr for the whole and for each thing that went wrong; or one JSON object to `out`.
  * `unfollowed` is the number of child processes that found the targets map full. */

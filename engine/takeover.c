@@ -42,21 +42,32 @@ void takeover_refuse(struct script *script, const char *why)
 	script_serve_stale(script);
 }
 
+/* Not before: a mistake in a script, or a command that cannot be executed, does not cost the
+ * recording that was there. A pipe or a device has no length, and needs none. */
+static int replace_recording(const struct script *script, struct error *error)
+{
+	int err = 0;
+
+	if (script->events->recording)
+		err = script->events->recording(script->context, error);
+	if (!err && ftruncate(script->options.recording_fd, 0) && errno != EINVAL)
+		err = error_set(error, -errno, "%s: %s", script->options.recording,
+				strerror(errno));
+	return err;
+}
+
 /* The switch: nobody reads the ring now. */
 static void switch_over(struct script *script, const struct version_handover *handover)
 {
 	struct version *version = script->versions.candidate;
 	struct error error;
 	int err = succession_enter(&script->versions, version, &error);
+	uint64_t now_ns = clock_now_ns();
 
-	/* Not before: a mistake in a script does not cost the recording that was there. A pipe or a
-	 * device has no length, and needs none. */
-	if (!err && script->options.record && ftruncate(script->options.recording_fd, 0) &&
-	    errno != EINVAL)
-		err = error_set(&error, -errno, "%s: %s", script->options.recording,
-				strerror(errno));
+	if (!err && script->options.record)
+		err = replace_recording(script, &error);
 	if (!err) {
-		err = order_run(version, handover);
+		err = order_run(version, handover, now_ns);
 		if (err)
 			error_set(&error, err, "its worker does not listen: %s", strerror(-err));
 	}

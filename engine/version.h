@@ -44,6 +44,8 @@ struct version_events {
 	/* Of a replay: what was recorded of a probe, and what became of it. */
 	void (*total)(struct version *version, const char *probe,
 		      const struct probe_totals *totals);
+	/* It has received so many more records of a ring of an own object. */
+	void (*ring)(struct version *version, const char *name, uint64_t received, uint64_t failed);
 	struct stacks *(*stacks)(
 		struct version *version); /* NULL, or a NULL result: no kernel side */
 	void (*report)(struct version *version, const char *line);

@@ -111,7 +111,7 @@ local function finish()
   for _, fn in ipairs(mp._finally) do guarded(fn) end
   guarded(aggregate.print_rest)
   output.flush()
-  if not job.quiet then own_rings.report() end
+  own_rings.tell()
   if job.measure then explain.print() end
   return output.failed and 1 or 0
 end
@@ -121,6 +121,7 @@ local function yield()
   local handled_until = drain.hand_over(on_error)
   own_rings.all(on_error)
   local stopped_ns = engine.monotonic()
+  own_rings.tell()
   output.flush()
   local bytes, problems = state.save()
   if problems then host.report('not handed over to the new version: %s', problems) end

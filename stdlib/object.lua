@@ -263,7 +263,8 @@ end
 
 --- The records of a ring (BPF_MAP_TYPE_RINGBUF) as a stream of events: each, where, count and all other
 --- aggregates, which run in the worker here. A handler gets a record in place: it is valid during the call. What
---- is received is counted, see received(); what a program could not send only the object itself can count.
+--- is received is counted, see received(), and is in the closing summary; what a program could not send only the
+--- object itself can count.
 --- Without a type the records are of the struct that a tag on the map names, btf_decl_tag("event:NAME"), else of
 --- that which a variable `struct NAME *unused...` points to, as bpf2go wants one.
 ---@param name string of the map

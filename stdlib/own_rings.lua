@@ -67,7 +67,7 @@ function own_rings.new(name, of)
   local readable = {}
   for _, member in ipairs(of.members) do readable[member.name] = member.name end
   local one = {
-    name = name, layout = of, received = 0, failed = 0,
+    name = name, layout = of, received = 0, failed = 0, told = { received = 0, failed = 0 },
     source = { schema = { name = name, readable = readable }, knobs = {}, fields = {}, sinks = {} },
     too_short = function(bytes)
       return ('ring %s: a record of %d bytes is shorter than %s, which has %d'):format(name, bytes, of.text, of.bytes)
@@ -157,11 +157,12 @@ function own_rings.resume()
   for _, one in ipairs(opened) do ffi.C.ring_resume(one.ring) end
 end
 
---- One line for each, at the end.
-function own_rings.report()
+--- For the host's summary, when this version stops reading, for good or for now: what came since it last did.
+--- What a worker that crashes has received is in no summary.
+function own_rings.tell()
   for _, one in ipairs(opened) do
-    host.report('ring %s: %.0f records received%s', one.name, one.received, -- the host's summary has probes only
-      one.failed > 0 and (', %.0f failed'):format(one.failed) or '')
+    host.send('ring', one.name, one.received - one.told.received, one.failed - one.told.failed)
+    one.told.received, one.told.failed = one.received, one.failed
   end
 end
 

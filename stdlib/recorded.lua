@@ -16,6 +16,7 @@ local recorded = {
   player = nil, -- struct player *
   head = nil, -- of stdlib/recording.lua
   counts = {}, -- [slot] = { events, lost_ring, lost_map, refused }, as counted by the kernel
+  shows = false, -- the script is that of `moonprobe show`
   passed_ns = 0, -- up to where timers have been told the time
 }
 

@@ -335,7 +335,8 @@ function replay.live(functions)
   end
   local status = life.finish()
   tell_totals()
-  if replay.problem then host.report('%s', recorded.name_of_file(replay.problem .. '; replayed up to there')) end
+  if replay.problem then host.report('%s', recorded.name_of_file(('%s; %s up to there'):format(
+    replay.problem, recorded.shows and 'shown' or 'replayed'))) end
   if injection then tell_truth() end
   return replay.damaged and 1 or status
 end

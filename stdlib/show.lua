@@ -9,6 +9,7 @@ local recorded = require 'moonprobe.recorded'
 
 local most = tonumber(job.arguments[1]) or math.huge
 job.arguments = {}
+recorded.shows = true
 
 local head, shown, counts = recorded.head, 0, {}
 

@@ -36,8 +36,10 @@ end
 ---@return string|nil problem something that must run in the kernel cannot
 function stages.plan(source)
   source.handlers = {}
-  for _, one in ipairs(stream.sources) do
-    for _, sink in ipairs(one.sinks) do table.insert(source.handlers, sink) end
+  for _, list in ipairs { stream.sources, stream.others } do
+    for _, one in ipairs(list) do
+      for _, sink in ipairs(one.sinks) do table.insert(source.handlers, sink) end
+    end
   end
   source.plan, source.jobs = plan.make(source)
   return missed(source, source.jobs)

@@ -25,6 +25,9 @@ local MOST_PROBES = 32 -- engine/kernel_side.h
 ---   { schema, knobs = { [name] = value }, fields = { [name] = true }, sinks = { { filters, take } } }
 stream.sources = {}
 
+--- Sources that are no probes, of which nothing runs in the kernel (own rings).
+stream.others = {}
+
 --- What is made of each function before it is called with events; nil: nothing.
 stream.wrap = nil
 
@@ -182,6 +185,7 @@ end
 
 --- The events of a source that is no probe: nothing of it runs in the kernel (stdlib/own_rings.lua).
 function stream.of_source(source)
+  if not stream.others[source] then stream.others[source], stream.others[#stream.others + 1] = true, source end
   return setmetatable({ source = source, filters = {}, kernel = false }, Stream)
 end
 

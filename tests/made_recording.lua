@@ -18,15 +18,34 @@ struct made_event { uint32_t length, page; uint32_t stamp; uint16_t cpu; uint8_t
 
 local made = {}
 
-local function crc32(bytes)
-  local crc = bit.bnot(0)
-  for i = 1, #bytes do
-    crc = bit.bxor(crc, bytes:byte(i))
-    for _ = 1, 8 do
-      crc = bit.bxor(bit.rshift(crc, 1), bit.band(0xedb88320, -bit.band(crc, 1)))
-    end
+local crc_of_byte = ffi.new 'uint32_t[256]'
+for byte = 0, 255 do
+  local crc = byte
+  for _ = 1, 8 do
+    crc = bit.bxor(bit.rshift(crc, 1), bit.band(0xedb88320, -bit.band(crc, 1)))
+  end
+  crc_of_byte[byte] = crc
+end
+
+--- Of a text, behind one that has `crc`.
+local function crc32(bytes, crc)
+  local at = ffi.cast('const uint8_t *', bytes)
+  crc = bit.bnot(crc)
+  for i = 0, #bytes - 1 do
+    crc = bit.bxor(bit.rshift(crc, 8), bit.tobit(crc_of_byte[bit.band(bit.bxor(crc, at[i]), 255)]))
   end
   return bit.bnot(crc)
+end
+
+--- A block { kind, bytes } as the bytes of a file, in which `number` are before it.
+---@param block { [1]: integer, [2]: string }
+---@param number integer
+---@return string header
+---@return string bytes
+function made.block(block, number)
+  local header = ffi.new('struct made_block', 0x3152504d, block[1], 0, #block[2], #block[2], number, 0)
+  header.checksum = crc32(block[2], crc32(ffi.string(header, ffi.sizeof(header)), 0)) % 2 ^ 32
+  return ffi.string(header, ffi.sizeof(header)), block[2]
 end
 
 --- Blocks { kind, bytes } as the bytes of a file.
@@ -35,9 +54,7 @@ end
 function made.file(blocks)
   local parts = {}
   for i, block in ipairs(blocks) do
-    local header = ffi.new('struct made_block', 0x3152504d, block[1], 0, #block[2], #block[2], i - 1, 0)
-    header.checksum = crc32(ffi.string(header, ffi.sizeof(header)) .. block[2]) % 2 ^ 32
-    parts[i] = ffi.string(header, ffi.sizeof(header)) .. block[2]
+    parts[2 * i - 1], parts[2 * i] = made.block(block, i - 1)
   end
   return table.concat(parts)
 end
@@ -56,9 +73,11 @@ field pid u 36 4 4 0 early - -
 
 --- A head that began at 100 s, with these lines of probes.
 ---@param probes string
+---@param architecture string|nil (x86_64)
 ---@return table block
-function made.head(probes)
-  return { 1, 'moonprobe-recording 1\narchitecture x86_64\nbyte_order little\nkernel 6.1\nword_bytes 8\ncpus 2\n'
+function made.head(probes, architecture)
+  return { 1, ('moonprobe-recording 1\narchitecture %s\nbyte_order little\nkernel 6.1\nword_bytes 8\ncpus 2\n')
+    :format(architecture or 'x86_64')
     .. 'started_ns 100000000000\nrealtime_offset_ns 0\n' .. probes }
 end
 

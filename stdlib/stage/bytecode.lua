@@ -122,12 +122,22 @@ local function find_alive(list)
 end
 
 -- What a loop becomes when LuaJIT has compiled it, or given up. JLOOP may have been a return, too.
-local before = { JFORI = 'FORI', JFORL = 'FORL', IFORL = 'FORL', ILOOP = 'LOOP' }
+local before = { JFORI = 'FORI', JFORL = 'FORL', IFORL = 'FORL', ILOOP = 'LOOP', JITERL = 'ITERL', IITERL = 'ITERL' }
 
 --- A compiled loop's end has the number of its trace in the place of its begin.
 local function restore_loops(list)
   for pc, one in ipairs(list) do
-    if one.op == 'FORI' and not list[one.target - 1].target then list[one.target - 1].target = pc + 1 end
+    local last = one.target and one.target > pc and list[one.target - 1]
+    if one.op == 'FORI' and not last.target then last.target = pc + 1 end
+    -- for ... in: enters at its end, where the next values are asked for.
+    local ending = one.target and (one.op == 'JMP' or one.op == 'ISNEXT') and list[one.target + 1]
+    if ending and ending.op == 'ITERL' then
+      if not ending.target then ending.target = pc + 1 end -- others that jump there are behind this one
+      if list[one.target].op == 'JLOOP' then
+        local next_one = list[one.target]
+        next_one.op, next_one.a, next_one.b = 'ITERN', ending.a, 3
+      end
+    end
   end
 end
 
@@ -171,6 +181,53 @@ function bytecode.of(fn)
   list.number = count
   decoded[fn] = list
   return list
+end
+
+local captured = setmetatable({}, { __mode = 'k' })
+
+--- What the functions that are made in a function take along, also in those within: of each prototype, for
+--- each of its upvalues, the register of the function that makes it, or its upvalue. Nobody tells but the
+--- function's dump (LuaJIT, src/lj_bcdump.h: prototypes, those within first).
+---@param fn function
+---@return { [any]: { register: integer|nil, upvalue: integer|nil }[] } by prototype
+function bytecode.captures(fn)
+  if captured[fn] then return captured[fn] end
+  local bytes, at = string.dump(fn, true), 5
+  local of = {}
+  local function number() -- ULEB128
+    local n, scale = 0, 1
+    repeat
+      local byte = bytes:byte(at)
+      n, scale, at = n + byte % 128 * scale, scale * 128, at + 1
+    until byte < 128
+    return n
+  end
+  assert(bytes:sub(1, 4) == '\27LJ\2', 'another dump than LuaJIT 2.1 makes')
+  number() -- flags; without debug information there is no name
+  local function walk(proto)
+    for i = 1, util.funcinfo(proto).gcconsts do
+      local within = util.funck(proto, -i)
+      if type(within) == 'proto' then walk(within) end
+    end
+    local size = number()
+    local following, upvalues = at + size, bytes:byte(at + 3)
+    at = at + 4
+    number() -- constants of two kinds
+    number()
+    local instructions = number()
+    at = at + 4 * instructions
+    local list = {}
+    for i = 1, upvalues do
+      local low, high = bytes:byte(at, at + 1)
+      list[i] = high >= 0x80 and { register = low } or { upvalue = low + high % 64 * 256 + 1 }
+      at = at + 2
+    end
+    of[proto], at = list, following
+  end
+  walk(fn)
+  of[fn] = nil -- it would keep itself
+  captured[fn] = of
+  return of
 end
 
 --- How a function is told to people.

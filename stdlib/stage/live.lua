@@ -6,6 +6,7 @@
 --- translated anew. The worker looks after every turn (changes()).
 
 local ffi = require 'ffi'
+local changes = require 'moonprobe.stage.changes'
 local value = require 'moonprobe.stage.value'
 
 local Live = {}
@@ -17,11 +18,11 @@ local live = {}
 local TABLES_NS = 1e8
 
 --- What one translation uses; the values of the one before are forgotten.
----@param changed { variables: table, globals: table, tables: table }|nil what handlers change (changes.lua)
+---@param changed table|nil what handlers change (changes.lua)
 function live.new(changed)
   value.start()
   return setmetatable({ integers = {}, numbers = {}, watches = {}, tables = {}, known = {}, names = {},
-    changed = changed or { variables = {}, globals = {}, tables = {} } }, Live)
+    changed = changed or changes.none() }, Live)
 end
 
 --- The value of something outside, read by `get`; `owner` and `key` tell it from others,
@@ -54,7 +55,7 @@ end
 
 function Live:upvalue(fn, index)
   local called = debug.getupvalue(fn, index)
-  refuse_changed(called, self.changed.variables[debug.upvalueid(fn, index)])
+  refuse_changed(called, self.changed:variable(debug.upvalueid(fn, index)))
   return value_of(self, fn, index, called, function()
     local _, now = debug.getupvalue(fn, index)
     return now
@@ -64,15 +65,15 @@ end
 --- A global. One that is not there raises in scripts (stdlib/environment.lua).
 function Live:global(fn, name)
   local env = debug.getfenv(fn)
-  refuse_changed(name, self.changed.globals[name])
+  refuse_changed(name, self.changed:table(env, name))
   local v = value_of(self, env, name, name, function() return rawget(env, name) end)
   if value.is_const(v, 'nil') and getmetatable(env) then value.undecided() end
   return v
 end
 
---- Refuses a table that handlers change.
-function Live:check(from)
-  local place = self.changed.tables[from]
+--- Refuses a table that handlers change: at a key, or anywhere.
+function Live:check(from, key)
+  local place = self.changed:table(from, key)
   if place then
     value.refuse('a table that the handler changes (%s): it is judged where the handler runs', place)
   end
@@ -80,7 +81,7 @@ end
 
 --- table[key] of a table known now.
 function Live:index(from, key)
-  self:check(from)
+  self:check(from, key)
   if key == nil or key ~= key then return value.const(nil) end
   if rawget(from, key) == nil and getmetatable(from) then
     value.refuse('a table with a metatable; a plain one will do')

@@ -287,9 +287,9 @@ end
 
 --- One attempt; nil when it has to be made again: a job found no bit left, which is noted in `alone`,
 --- or a filter or fold cannot be emitted, which is noted in `refused`.
-local function attempt(source, alone, refused)
+local function attempt(source, changed, alone, refused)
   local self = setmetatable({ schema = source.schema, sinks = source.sinks, maps = {}, sets = {}, filters = {},
-    live = live.new(changes.of(source.handlers or source.sinks)), refused = refused, most = 0,
+    live = live.new(changed), refused = refused, most = 0,
     bits = 0, most_bits = next(alone) and MOST_BITS - 1 or MOST_BITS }, Plan)
   local jobs = {}
   for i, sink in ipairs(source.sinks) do
@@ -335,9 +335,11 @@ end
 ---@return table|nil plan
 ---@return table jobs one for each sink
 function plan.make(source)
+  local changed = changes.of(source.handlers or source.sinks)
   local alone, refused = {}, {}
-  local self = attempt(source, alone, refused)
-  while not self do self = attempt(source, alone, refused) end
+  local self = attempt(source, changed, alone, refused)
+  while not self do self = attempt(source, changed, alone, refused) end
+  self.live.changed = nil -- it holds on to the script's tables, and is asked no more
   if not self.late then return nil, self.jobs end
   if self.live_index then
     local bytes = self.live:bytes()

@@ -117,6 +117,10 @@ tap.ok(not result.out:find '"gap"', 'in order', result.out)
 tap.is(row(result, 'first'), '"9223372036854775808ULL",-1,"enter","workload","unit test",443,7,67305985,2,5,2748,true',
   'fields: 64 bits, signs, enums, text, structs, arrays, unions, bit fields')
 tap.like(result.out, '23', 'filters and aggregates of a ring')
+local function rings(received, failed)
+  return ('"rings":[{"ring":"events of %s","received":%s,"failed":%d}]}}\n'):format(object, received, failed)
+end
+tap.ok(result.out:find(rings(1000, 0), 1, true), 'the summary has the ring', result.out)
 tap.is(row(result, 'hash'), 'true,1,1000,0', 'a hash of structs')
 tap.is(row(result, 'array'), '1000,0,7,"nil"', 'an array; what the script wrote before it ran; nothing outside')
 tap.is(row(result, 'per_cpu'), '1000,1000,"nil"', 'per-CPU hash and array, summed')
@@ -137,6 +141,15 @@ tap.is(row(result, 'sections'), '0,1000,"unit test"', 'global variables')
 tap.is(row(result, 'flags'), 'true,"nil",true,"nil",2', 'insert and replace')
 tap.is(row(result, 'gone'), '"nil","nil"', 'deleted, and once more')
 tap.is(result.status, 0, 'exit status')
+
+-- What a ring's handlers change is not judged before them.
+tap.spit(script, head .. [[
+local over = false
+object:ring('events'):each(function(e) over = e.number >= 22 end)
+mp.probe 'syscall':where(function(e) return e.pid == opt.pid and not over end):count()
+]])
+tap.like(tap.shell(('%s explain -I build --allow object %s --pid 1'):format(tap.binary, script)).out,
+  "'over', which the handler changes", "what a ring's handlers change")
 
 -- Programs by name.
 local exits = [[
@@ -173,6 +186,11 @@ mp.finally(function() local ring = object:received 'events' mp.row('ring', ring.
 tap.is(row(result, 'ring'), '100,10', 'handlers that raise')
 local _, told_errors = result.err:gsub('of ours', '')
 tap.is(told_errors, 1, 'and are told once')
+tap.ok(result.out:find(rings(100, 10), 1, true), 'the summary counts them', result.out)
+result = run(head .. "object:ring('events'):each(function(e) if e.number % 10 == 3 then error 'of ours' end end)",
+  'syscall 100', '-f text')
+tap.like(result.err, ('ring events of %s: 10 records skipped, their handler raised an error\n.*'
+  .. 'ring events of %s: 100 records received\n'):format(object, object):gsub('%.bpf', '%%.bpf'), 'and in text')
 result = run(head .. [[
 object:ring('events', 'struct larger'):each(function() mp.row('wrong') end)
 mp.finally(function() local ring = object:received 'events' mp.row('ring', ring.received, ring.failed) end)
@@ -222,6 +240,7 @@ ids after
 kill -9 $1
 ]]):format(reloads))
 tap.like(row(result, 'sum'), '^%d+,true,0,true,5$', ('%d reloads: every record once, in order; maps are kept'):format(reloads))
+tap.ok(result.out:find(rings(row(result, 'sum'):match '^%d+', 0), 1, true), 'the summary is of all versions', result.out)
 local before, after = tap.slurp(folder .. '/before'), tap.slurp(folder .. '/after')
 tap.ok(before ~= '' and before == after, 'the same programs, links and maps', before, after)
 

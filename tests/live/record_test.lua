@@ -165,6 +165,9 @@ local cut = replay('cut.rec', script)
 tap.is(cut.status, 0, 'cut: replayed')
 tap.like(cut.err, 'cut.rec: is cut off in the block at byte %d+; replayed up to there', 'cut: told where')
 tap.like(cut.out, ('finally  %d  0  '):format(sum.received), 'cut: what is there is used')
+cut = tap.moonprobe('show -n 3 ' .. path 'cut.rec')
+tap.is(cut.status, 0, 'cut: shown')
+tap.like(cut.err, '^moonprobe: [^\n]*cut.rec: is cut off in the block at byte %d+; shown up to there\n$', 'cut: show says what it did')
 tap.spit(path 'cut.rec', bytes:sub(1, math.floor(#bytes / 2)))
 tap.is(replay('cut.rec', script).status, 0, 'cut in the middle')
 one_line((function()
@@ -203,7 +206,10 @@ for _, both in ipairs { "--probe process_exec -e 'x = 1'", "-e 'x = 1' --probe p
 end
 
 -- A mistake leaves what was there: no file, or the recording that was.
-for _, mistaken in ipairs { '--probe proces_exec', "-e 'probe \"proces_exec\"'", "-e 'x ='" } do
+tap.spit(path 'no interpreter', '#!/nonexistent/interpreter\n')
+os.execute(("chmod 755 '%s'"):format(path 'no interpreter'))
+for _, mistaken in ipairs { '--probe proces_exec', "-e 'probe \"proces_exec\"'", "-e 'x ='", '-c /nonexistent/command execsnoop',
+  ("-c \"'%s'\" --probe process_exec"):format(path 'no interpreter') } do
   local command = ('record -o %s %s'):format(path 'none.rec', mistaken)
   local none = tap.moonprobe(command)
   tap.is({ none.status, (io.open(path 'none.rec')) }, { 2 }, 'no file: ' .. mistaken)

@@ -209,6 +209,20 @@ mp.probe('file_open'):where(function(e) return started[e.pid] end):each(function
 mp.finally(function() mp.row(opened) end)
 ]], 'open 7 /dev/null')
 tap.is(result.rows[1], '[7]', 'nor by the handler of another probe')
+result = run([[
+local lists, keep, n = { seen = {} }, {}, 0
+local p = mp.probe('syscall', { only_number = 110 })
+p:where(function(e) return not lists.seen[e.pid] end):each(function(e)
+  for _, list in pairs(lists) do list[e.pid] = true end
+  mp.row('once')
+end)
+p:where(function(e) return e.number == 'getppid' and n < 10 end):each(function()
+  keep.count = function() n = n + 1 end
+  keep.count()
+end)
+mp.finally(function() mp.row(n) end)
+]], 'syscall 1000')
+tap.is({ result.rows[1], result.rows[2] }, { '["once"]', '[10]' }, 'nor through another table, or by a closure')
 
 -- Full maps: what is not counted is told.
 result = run([[

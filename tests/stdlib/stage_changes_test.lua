@@ -4,6 +4,7 @@
 local tap = require 'tap'
 local engine = require 'moonprobe.engine'
 local invented = require 'invented'
+local mp = require 'moonprobe'
 local plan = require 'moonprobe.stage.plan'
 
 --- Why the first filter is not the kernel's, with these handlers; 'kernel' when it is.
@@ -72,6 +73,127 @@ tap.is(where({ has }, function(e) other_set:add(e.pid) end), 'kernel', "by anoth
 local function around(list) return around(list) end
 where({ has }, function() around(set) end) -- ends
 
+-- Closures that handlers make: they may run before the next event.
+local keep = {}
+tap.like(where({ few }, function() return function() count = count + 1 end end),
+  "'count', which", 'by a closure, not called')
+tap.is(where({ few }, function() return function() return count end end), 'kernel', 'which may only read')
+tap.like(where({ few }, function()
+  local function step()
+    local function within() count = count + 1 end
+    return within
+  end
+  return step
+end), "'count', which", 'by one within another')
+tap.like(where({ new }, function(e)
+  local mine = seen
+  keep[e.pid] = function() mine[1] = true end
+end), 'a table that', 'by one that has it as a local, and is stored')
+tap.like(where({ new }, function(e)
+  local later
+  keep.run = function() later[e.pid] = true end
+  later = seen
+end), 'a table that', 'which is given to the local later')
+tap.like(where({ new }, function(e)
+  local function change(list) list[e.pid] = true end
+  change(seen)
+end), 'a table that', 'by one that is given it')
+tap.is(where({ new }, function(e)
+  local function change(list) list[e.pid] = true end
+  change {}
+  change(keep)
+end), 'kernel', 'or others')
+local function setter_of(list) return function(key) list[key] = true end end
+tap.like(where({ new }, function(e) setter_of(seen)(e.pid) end), 'a table that', 'by one that a function makes')
+tap.like(where({ new }, function(e) mp.after('1s', function() seen[e.pid] = nil end) end), 'a table that',
+  'by one that is given to the stdlib')
+tap.like(where({ few }, function() pcall(function() count = 1 end) end), "'count', which", 'or the library')
+tap.like(where({ few }, function(e) string.gsub(e.comm, '.', function() count = 1 end) end), "'count', which",
+  'or string.gsub')
+tap.like(where({ few }, function() coroutine.wrap(function() count = 1 end)() end), "'count', which", 'or a coroutine')
+tap.like(where({ few }, function() mp.row(setmetatable({}, { __tostring = function() count = 1 end })) end),
+  "'count', which", 'by a metamethod')
+local later = setmetatable({}, { __newindex = function(_, key) seen[key] = true end })
+tap.like(where({ new }, function(e) later[e.pid] = 1 end), 'a table that', 'by __newindex')
+local also = setmetatable({}, { __newindex = seen })
+tap.like(where({ new }, function(e) also[e.pid] = 1 end), 'a table that', 'which may be a table')
+tap.like(where({ few }, function() return later + setmetatable({}, { __add = function() count = 1 end }) end),
+  "'count', which", 'by __add')
+
+-- Tables that are reached through others, whatever the key.
+local by_kind = { a = seen, b = {} }
+tap.like(where({ new }, function(e) by_kind[e.comm][e.pid] = true end), 'a table that', 'in a table, by a variable key')
+tap.like(where({ new }, function(e) for _, list in pairs(by_kind) do list[e.pid] = true end end), 'a table that',
+  'by pairs')
+local lists = { {}, seen }
+tap.like(where({ new }, function(e) for i = 1, #lists do lists[i][e.pid] = true end end), 'a table that', 'by a number')
+tap.like(where({ new }, function(e) for _, list in ipairs(lists) do table.insert(list, e.pid) end end), 'a table that',
+  'by ipairs and table.insert')
+tap.like(where({ new }, function() table.remove(seen) end), 'a table that', 'by table.remove')
+tap.like(where({ new }, function(e) select(2, e, unpack(lists))[1] = true end), 'a table that', 'by unpack and select')
+local keyed = { [seen] = 1 }
+tap.like(where({ new }, function(e) next(keyed)[e.pid] = true end), 'a table that', 'or the table')
+tap.like(where({ new }, function(e)
+  keep.last = seen
+  keep.last[e.pid] = true
+end), 'a table that', 'that a handler has put into another')
+tap.like(where({ new }, function(e)
+  local pair = { e, seen }
+  local list = pair[2]
+  list[e.pid] = true
+end), 'a table that', 'or into one that it makes')
+tap.like(where({ new }, function(e)
+  local function give(...) return ... end
+  local _, list = give(e, seen)
+  list[e.pid] = true
+end), 'a table that', 'by what a function returns')
+local queue = {}
+tap.like(where({ new }, function(e)
+  for i = 1, 2 do
+    local list = queue
+    if i == 2 then list = seen end
+    if e.pid > 5 then list[e.pid] = true end
+  end
+end), 'a table that', 'on one of two ways')
+tap.is(where({ new }, function(e)
+  local list = seen
+  local n = #list
+  list = queue
+  list[e.pid] = n
+end), 'kernel', 'a variable that has it no more')
+local many = {}
+for i = 1, 1000 do many[i] = { {} } end
+many[500][1] = seen
+tap.like(where({ new }, function(e) many[e.pid][1][e.pid] = true end), 'a table that', 'among a thousand')
+tap.is(where({ first }, function(e) many[e.pid][1][e.pid] = true end), 'kernel', 'where others are not')
+many[1000][1] = { run = counts }
+tap.like(where({ few }, function(e) many[e.pid][1].run() end), "'count', which", 'a function among them')
+tap.like(where({ few }, function() assert(loadstring 'count = 1')() end), "'count', which", 'what cannot be known')
+
+-- Keys of their own.
+local settings = { least = 3, hits = 0 }
+local function at_least(e) return e.pid > settings.least end
+tap.is(where({ at_least }, function() settings.hits = settings.hits + 1 end), 'kernel', 'another key of the table')
+tap.like(where({ at_least }, function(e) settings[e.comm] = 1 end), 'a table that', 'any key of it')
+local function total_of(e) return e.pid > #seen end
+tap.like(where({ total_of }, function() seen[1] = true end), 'a table that', 'its length')
+tap.is(where({ at_least }, function(e)
+  local message = { text = e.comm, settings = settings }
+  message.text = ('%s %d'):format(message.text, settings.least)
+  mp.row(message.text, math.max(e.pid, settings.least), mp.now())
+end), 'kernel', 'what handlers usually do')
+
+-- Of handlers whose loops are compiled by now.
+local hot = { seen }
+local function runs(e)
+  local n = 0
+  for _, list in pairs(hot) do n = n + e.pid if n < 0 then list[1] = true end end
+  for _, list in ipairs(hot) do n = n + e.pid if n < 0 then list[1] = true end end
+  return n
+end
+for _ = 1, 300 do runs { pid = 1 } end
+tap.like(where({ new }, runs), 'a table that', 'in a loop that was compiled')
+
 -- Those of the script's other probes, too.
 local only, theirs = { filters = { new }, take = none }, { filters = {}, take = notes }
 local made, jobs = plan.make { schema = invented.schema, sinks = { only }, handlers = { theirs, only } }
@@ -79,7 +201,6 @@ tap.is(made, nil, 'by a handler of another probe')
 tap.like(jobs[1].refusals[new].reason, '^a table that the handler changes .*' .. line_of(notes, 1), 'which is named')
 
 -- Handlers use the stdlib: that is not looked at.
-local mp = require 'moonprobe'
 local function prints(e) print(e.pid, mp) end
 where({ few }, prints)
 local start = engine.monotonic()

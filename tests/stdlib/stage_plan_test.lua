@@ -239,7 +239,8 @@ local bytes = made:encode()
 local head = ffi.cast('const struct plan_header *', bytes)
 tap.is({ tonumber(head.magic), tonumber(head.bytes), tonumber(head.spare) }, { 0x4e4c504d, #bytes, 0 }, 'its head')
 tap.is({ tonumber(head.map_count), head.early, head.late }, { #made.maps, #made.early, #made.late }, 'counts')
-local maps = ffi.cast('const struct plan_map *', bytes:sub(ffi.sizeof('struct plan_header') + 1))
+local maps_bytes = bytes:sub(ffi.sizeof('struct plan_header') + 1)
+local maps = ffi.cast('const struct plan_map *', maps_bytes)
 tap.is({ maps[0].kind, maps[0].key_bytes, maps[0].value_bytes, maps[0].max_entries, maps[0].entries,
   ffi.string(maps[0].name) }, { ffi.C.PLAN_VALUES, 4, 8, 1, 1, '' }, 'the map of numbers')
 tap.is({ maps[1].kind, maps[1].key_bytes, maps[1].value_bytes, maps[1].max_entries, maps[1].entries },
@@ -248,7 +249,8 @@ local at = ffi.sizeof 'struct plan_header' + 2 * ffi.sizeof 'struct plan_map'
 tap.is(bytes:sub(at + 1, at + 3), '\191\22\0', 'a stage begins with r6 = r1')
 at = at + 8 * (head.early + head.late)
 tap.is(bytes:byte(at - 7), 0x95, 'and ends with exit')
-local where = ffi.cast('const uint32_t *', bytes:sub(at + 1))
+local where_bytes = bytes:sub(at + 1) -- a pointer does not keep it
+local where = ffi.cast('const uint32_t *', where_bytes)
 at = at + 4 * (head.early + head.late)
 local contents, texts = at, at + head.content_bytes
 tap.is(#bytes, texts + head.text_bytes, 'all is there')
@@ -262,7 +264,8 @@ local found = {}
 for i = 0, head.early + head.late - 1 do found[text_at(bytes, texts + where[i])] = true end
 local file = debug.getinfo(1, 'S').short_src
 tap.ok(found[('%s:%d'):format(file, debug.getinfo(early, 'S').linedefined)], 'instructions know their line', found)
-local nothing = ffi.cast('const struct plan_header *', plan.nothing())
+local nothing_bytes = plan.nothing()
+local nothing = ffi.cast('const struct plan_header *', nothing_bytes)
 tap.is({ nothing.map_count, nothing.early, nothing.late, nothing.bytes }, { 0, 0, 0, 32 },
   'a plan that decides nothing')
 
