@@ -124,7 +124,7 @@ function mp.intervals(opt, print)
       turn()
       ended = opt.count ~= nil and printed >= opt.count
       if ended then mp.stop() end
-    end)
+    end, print)
   end
   mp.finally(function() if not ended then turn(true) end end)
 end

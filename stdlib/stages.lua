@@ -14,6 +14,7 @@ local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
 local plan = require 'moonprobe.stage.plan'
 local stream = require 'moonprobe.stream'
+local timers = require 'moonprobe.timers'
 local typed = require 'moonprobe.typed'
 
 local stages = {}
@@ -41,6 +42,7 @@ function stages.plan(source)
       for _, sink in ipairs(one.sinks) do table.insert(source.handlers, sink) end
     end
   end
+  source.timers = timers.functions()
   source.plan, source.jobs = plan.make(source)
   return missed(source, source.jobs)
 end

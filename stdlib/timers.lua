@@ -14,9 +14,10 @@ timers.running = nil
 ---@param in_ns number
 ---@param every boolean
 ---@param run function
-function timers.add(in_ns, every, run)
+---@param calls_fn function|nil the script's, which that calls
+function timers.add(in_ns, every, run, calls_fn)
   added = added + 1
-  local timer = { after = in_ns, every = every and in_ns or nil, number = added, run = run }
+  local timer = { after = in_ns, every = every and in_ns or nil, number = added, run = run, fn = calls_fn or run }
   timer.at = engine.monotonic() + in_ns
   waiting[#waiting + 1] = timer
 end
@@ -25,6 +26,14 @@ end
 function timers.start()
   local now = engine.monotonic()
   for _, timer in ipairs(waiting) do timer.at = now + timer.after end
+end
+
+--- The functions of those that wait.
+---@return function[]
+function timers.functions()
+  local list = {}
+  for i, timer in ipairs(waiting) do list[i] = timer.fn end
+  return list
 end
 
 local function earlier(a, b)

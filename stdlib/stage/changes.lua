@@ -47,8 +47,9 @@ end
 
 --- What the functions of sinks change: handlers, keys and values, and filters themselves.
 ---@param sinks { filters: function[], take: function, fold: table|nil }[]
+---@param timers function[]|nil what they change does not count, but they may give handlers other tables
 ---@return table
-function changes.of(sinks)
+function changes.of(sinks, timers)
   local roots = {}
   local function add(fn) if type(fn) == 'function' then roots[#roots + 1] = fn end end
   local function add_parts(parts)
@@ -64,7 +65,7 @@ function changes.of(sinks)
       add(sink.take)
     end
   end
-  return setmetatable(reach.from(roots), Changes)
+  return setmetatable(reach.from(roots, timers or {}), Changes)
 end
 
 return changes

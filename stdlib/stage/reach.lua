@@ -6,6 +6,9 @@
 ---                                                         --> stores: what is put where
 ---   again, until nothing is added
 ---
+--- What a timer changes does not count, see changes.lua. But it may put a table where a handler finds it: what
+--- only timers call is followed, too, and noted is nothing.
+---
 --- What may be in a register is a set of objects (heap.lua). It only grows, and so does what was put into a
 --- table or a variable, in whatever order it happens. Numbers, texts, events and all that is in them change
 --- nothing and are left out.
@@ -61,8 +64,8 @@ function Reach:put(set, key, value, depth)
       self:add(self.contents[object], key, value)
       if self.made[object] then
         local from = self.made[object] == 'inside' and object.inside
-        if from and not self.found.deep[from] then self.found.deep[from] = self:place() end
-      else
+        if from and self.unit.counts and not self.found.deep[from] then self.found.deep[from] = self:place() end
+      elseif self.unit.counts then
         local keys = self.found.tables[object] or {}
         self.found.tables[object] = keys
         keys[key] = keys[key] or self:place()
@@ -111,7 +114,10 @@ end
 
 --- Calls a function that is not followed.
 function Reach:call_native(fn, given, rest)
-  if natives.is_opaque(fn, self.unit.env) then error(GIVE_UP, 0) end
+  if natives.is_opaque(fn, self.unit.env) then
+    if self.unit.counts then error(GIVE_UP, 0) end
+    return nil
+  end
   local all = rest
   for _, one in pairs(given) do all = join(all, one) end
   if not all and fn ~= getmetatable then return nil end
@@ -170,6 +176,7 @@ function Reach:call(set, given, rest)
   for object in each(set) do
     local unit = self:unit_of(object)
     if unit then
+      if self.unit.counts and not unit.counts then unit.counts, self.growth = true, self.growth + 1 end
       for i = 1, unit.code.params do self:add(unit.params, i, join(given[i], rest)) end
       if unit.code.is_vararg then
         self:add(unit, 'varargs', rest)
@@ -254,7 +261,8 @@ function instructions.UGET(self, r, one) set(self, r, one.a, self.unit.cells[one
 
 local function change(self, cell, value)
   self:add(cell, 'set', value)
-  if cell.id and not self.found.variables[cell.id] then self.found.variables[cell.id] = self:place() end
+  local variables = self.found.variables
+  if cell.id and self.unit.counts and not variables[cell.id] then variables[cell.id] = self:place() end
 end
 function instructions.USETV(self, r, one) change(self, self.unit.cells[one.a + 1], get(self, r, one.d)) end
 for _, op in ipairs { 'USETS', 'USETN', 'USETP' } do
@@ -283,7 +291,8 @@ function instructions.FNEW(self, r, one, pc)
       site.cells[i] = unit.cells[from.upvalue]
     end
   end
-  self:unit_of(site) -- whoever calls it, and when
+  local made = self:unit_of(site) -- whoever calls it, and when
+  if unit.counts and not made.counts then made.counts, self.growth = true, self.growth + 1 end
   set(self, r, one.a, self:only(site))
   -- A local function that calls itself: its register is captured before it is in there.
   if unit.captured[one.a] then self:add(unit.captured[one.a], 'set', self:only(site)) end
@@ -310,7 +319,8 @@ instructions.TGETR, instructions.TSETR = instructions.TGETV, instructions.TSETV
 
 local iterators = { [pairs] = next, [ipairs] = (ipairs {}) }
 
---- The beginning of `for ... in pairs(t)`: what is called is told from what it is called with, or all in t would be.
+--- The beginning of `for ... in pairs(t)`: what is called is told from what it is called with, or all that is
+--- in t would be called.
 local function begin_loop(self, r, one, callee)
   local fn = next(callee or {})
   if not iterators[fn] or next(callee, fn) or one.c ~= 2 then return false end
@@ -448,14 +458,19 @@ end
 
 --- What functions may change, called in any order, with what is no table and no function.
 ---@param roots function[]
+---@param others function[] what these change does not count, but is looked at
 ---@return { variables: table, tables: table, deep: table, everything: string|nil, leads: function } by
 ---  upvalueid, and by table and key or ANY: 'file:line'; deep: the same for all that a table leads to;
 ---  leads(from, to): does it?; everything: where it cannot be known
-function reach.from(roots)
+function reach.from(roots, others)
   local self = setmetatable(heap.new { found = { variables = {}, tables = {}, deep = {} }, units = {},
     list = {}, cells = {}, calling = {}, steps = 0, depth = 0 }, Reach)
   local ok, problem = pcall(function()
-    for _, fn in ipairs(roots) do self:unit_of(fn) end
+    for _, fn in ipairs(roots) do
+      local unit = self:unit_of(fn)
+      if unit then unit.counts = true end
+    end
+    for _, fn in ipairs(others) do self:unit_of(fn) end
     repeat
       local growth = self.growth
       run_new(self, 1, #self.list, 1) -- parameters go from callers to callees, results back

@@ -194,6 +194,23 @@ end
 for _ = 1, 300 do runs { pid = 1 } end
 tap.like(where({ new }, runs), 'a table that', 'in a loop that was compiled')
 
+-- What timers change is followed while it runs; what they give to handlers counts.
+local current, also_current = {}, { list = {} }
+local function swaps()
+  current = current and seen
+  also_current.list = also_current.list and seen
+end
+local function timed(take)
+  local filter = new
+  local _, of = plan.make { schema = invented.schema, sinks = { { filters = { filter }, take = take } },
+    timers = { swaps, function() seen[1] = true load 'x = 1' end } }
+  return #of[1].left == 0 and 'kernel' or of[1].refusals[filter].reason
+end
+tap.is(timed(none), 'kernel', 'a table that a timer changes')
+tap.is(timed(function() queue[1] = true end), 'kernel', 'beside a handler that changes another')
+tap.like(timed(function(e) current[e.pid] = true end), 'a table that', 'which a timer has put into a variable')
+tap.like(timed(function(e) also_current.list[e.pid] = true end), 'a table that', 'or into a table')
+
 -- Those of the script's other probes, too.
 local only, theirs = { filters = { new }, take = none }, { filters = {}, take = notes }
 local made, jobs = plan.make { schema = invented.schema, sinks = { only }, handlers = { theirs, only } }
