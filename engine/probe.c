@@ -236,6 +236,9 @@ static int open_object(struct probe *probe, struct error *error)
 		err = place_maps(probe->schema, &probe->setting, error);
 	if (!err) {
 		err = template_open(&probe->template, probe->schema->object);
+		if (!err && probe->target && probe->target->btf_fd)
+			err = template_aim(probe->template, probe->target->btf_id,
+					   probe->target->btf_fd);
 		if (err)
 			error_set(error, err,
 				  "probe %s: it cannot be prepared for this kernel: %s; run with "

@@ -146,5 +146,7 @@ void target_close(struct target *target)
 	tracepoint_format_free(&target->format);
 	free(target->slots);
 	binary_close(target->binary);
+	if (target->btf_fd)
+		close(target->btf_fd);
 	free(target);
 }

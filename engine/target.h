@@ -42,6 +42,7 @@ struct target {
 	int place_count;
 	bool is_wildcard;
 	uint32_t btf_id;	/* of its function, 0: unknown */
+	int btf_fd;		/* of the module's types that btf_id is in; 0: the kernel's */
 	char module[64];	/* that its function is in, "": the kernel itself */
 	struct btf *module_btf; /* that module's types; NULL: not looked at */
 	int arguments;		/* how many it has, -1: unknown */
