@@ -400,8 +400,15 @@ static int make_rodata(const struct probe *probe, const struct probe_wish *wish,
 	return err;
 }
 
-static struct splice_part slots_of(const struct target *target)
+/* What fetches the arguments: each costs, and few read those beyond the first. */
+static struct splice_part slots_of(const struct probe *probe)
 {
+	const struct target *target = probe->target;
+
+	if (!target)
+		return (struct splice_part){0};
+	if (target->more_slots && probe->typed.slots > TYPED_ARGS)
+		return (struct splice_part){target->more_slots, target->more_slots_count};
 	return (struct splice_part){target->slots, target->slots_count};
 }
 
@@ -411,7 +418,7 @@ int probe_body(struct probe *probe, const struct probe_wish *wish, struct body *
 	const struct splice_part parts[SPLICE_STUBS] = {
 		[SPLICE_TYPED_EARLY] = probe->typed.early,
 		[SPLICE_TYPED_LATE] = probe->typed.late,
-		[SPLICE_SLOTS] = probe->target ? slots_of(probe->target) : (struct splice_part){0},
+		[SPLICE_SLOTS] = slots_of(probe),
 	};
 	struct body_wish inner = {
 		.template = probe->template,

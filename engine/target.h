@@ -55,6 +55,8 @@ struct target {
 	struct bpf_insn
 		*slots; /* what fetches its arguments (SPLICE_SLOTS); NULL: the probe knows */
 	int slots_count;
+	struct bpf_insn *more_slots; /* the same of more than TYPED_ARGS; NULL: it has no more */
+	int more_slots_count;
 };
 
 struct target_setting {
