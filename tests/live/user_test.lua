@@ -83,6 +83,14 @@ for _, name in ipairs { 'arg7', 'arg12', 'string.arg7' } do
     and result.err:find(("has no '%s'; it has arg0 to arg6"):format((name:gsub('^string%.', ''))), 1, true),
     'a mistake: ' .. name .. ' of seven', result)
 end
+-- Recorded: the name of a place has a colon in it.
+local recording = os.tmpname()
+tap.moonprobe(('record -o %s -c %s -e %s'):format(recording, arguments,
+  tap.quote(many('some', ':each(function(e) print(e.place, e.arg7) end)'))))
+local replayed = tap.moonprobe(('replay -q -e %s %s'):format(
+  tap.quote(many('some', ':each(function(e) print(e.place, e.arg7) end)')), recording))
+tap.is(replayed.rows, { 'many:some\t7', 'many:some\t0' }, 'usdt: a recording is replayed')
+os.remove(recording)
 local listed = tap.moonprobe(('list usdt:%s:twelve'):format(arguments))
 tap.ok(listed.status == 0 and listed.out:find('e.arg0 to e.arg11', 1, true), 'list: how many a static probe has', listed)
 

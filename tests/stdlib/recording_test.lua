@@ -104,6 +104,9 @@ do
     end)
   end)[1]
   made.slot = 4
+  for _, field in ipairs(made.schema.fields) do -- a place has any name
+    if field.name == 'args.fd' then field.values = { [3] = 'operator new:target' } end
+  end
   local written = recording.head(machine, { made })
   local again, why = recording.parse_head(written)
   tap.ok(again, 'a head with a generic probe is read', why)
@@ -117,7 +120,7 @@ do
   schema.recorded = nil
   local e = ffi.cast(replayed.pointer, bytes)
   tap.is({ e.ret, e.args.fd, e.args.name, e.args.sk.next, e.args.sk.__sk_common.skc_state, e['args.sk.next'] },
-    { -1, 3, 'x', 7, 'established', 7 }, 'its events read as they were')
+    { -1, 'operator new:target', 'x', 7, 'established', 7 }, 'its events read as they were')
   small, written = written, small
   refused('field args.fd', 'field args.name.x', 'args.name: a value and a struct')
   refused('field args.fd', 'field args..fd', 'field: not a name')
@@ -129,6 +132,8 @@ do
   refused('probe 4 signal:', 'probe 4 sig\\032nal:', 'probe: not a name')
   refused('probe 4 signal:', 'probe 4 sig\\000nal:', 'probe: not a name')
   refused('probe 4 signal:', 'probe 4 :', 'probe: not a name')
+  refused('value 3 operator', 'value 3 operator\\000', 'value: not a name')
+  refused('value 3 operator[^\n]*', 'value 3 ' .. ('a'):rep(256), 'value: not a name')
   refused('probe 4 signal:[^ ]*', 'probe 4 signal', 'field: not a name')
   generic_head, small = small, written
 end
