@@ -21,12 +21,12 @@
 /* Some kernels refuse to load them, some functions cannot have them, and some arguments cannot be
  * read (a pointer to a pointer, at least until v6.12): a program that reads them and does nothing
  * finds out. */
-static int try_load(enum bpf_prog_type kind, uint32_t btf_id, enum bpf_attach_type type,
+static int try_load(enum bpf_prog_type kind, enum bpf_attach_type type, uint32_t btf_id, int btf_fd,
 		    int arguments)
 {
 	struct bpf_insn program[MOST_ARGUMENTS + 2];
 	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type,
-			    .attach_btf_id = btf_id);
+			    .attach_btf_id = btf_id, .attach_btf_obj_fd = btf_fd);
 	int count = 0, fd;
 
 	while (count < arguments && count < MOST_ARGUMENTS) {
@@ -56,10 +56,12 @@ static int exists(const struct hook *hook, enum bpf_attach_type type, struct err
 
 	if (target && (target->place_count != 1 || !target->btf_id || target->places[0].offset))
 		return error_set(error, -ENOENT,
-				 "%s: a trampoline is for one function that the kernel's BTF knows",
+				 "%s: a trampoline is for one function that the BTF of the kernel "
+				 "or of its module knows",
 				 target->text);
-	err = target ? try_load(BPF_PROG_TYPE_TRACING, target->btf_id, type, target->arguments)
-		     : try_load(BPF_PROG_TYPE_TRACING, id, type, 0);
+	err = target ? try_load(BPF_PROG_TYPE_TRACING, type, target->btf_id, target->btf_fd,
+				target->arguments)
+		     : try_load(BPF_PROG_TYPE_TRACING, type, id, 0, 0);
 	return err ? error_set(error, err, "%s: this kernel allows no trampoline there: %s",
 			       target ? target->text : hook->section, strerror(-err))
 		   : 0;
@@ -79,7 +81,9 @@ static int exit_exists(const struct hook *hook, const char *name, struct error *
 
 static int prepare(const struct hook *hook, struct bpf_program *program, struct error *error)
 {
-	const char *name = hook->target->places[0].symbol;
+	/* libbpf looks for a name, first in the kernel: a module's function is put in later
+	 * (template_aim()). */
+	const char *name = hook->target->btf_fd ? ANY_FUNCTION : hook->target->places[0].symbol;
 	int err = bpf_program__set_attach_target(program, 0, name);
 
 	return err ? error_set(error, err, "%s: %s", name, strerror(-err)) : 0;
@@ -113,8 +117,8 @@ static int lsm_exists(const struct hook *hook, const char *name, struct error *e
 				 "this kernel has no bpf among its security modules (%.*s); boot "
 				 "with lsm=...,bpf",
 				 (int)strcspn(active, "\n"), active);
-	if (hook->target &&
-	    try_load(BPF_PROG_TYPE_LSM, hook->target->btf_id, BPF_LSM_MAC, hook->target->arguments))
+	if (hook->target && try_load(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, hook->target->btf_id, 0,
+				     hook->target->arguments))
 		return error_set(error, -ENOENT, "this kernel allows no lsm program: %s",
 				 strerror(errno));
 	return 0;

@@ -60,13 +60,14 @@ static void print_places(const struct target *target, bool json)
 static void print_roots(const struct target *target)
 {
 	const struct typed_source *types = &target->types;
+	int shown = 0;
 
 	for (int i = 0; i < types->root_count; i++) {
 		const struct typed_root *root = &types->roots[i];
 		char type[TYPED_TYPE_NAME];
 		struct typed_bare bare;
 
-		if (root->refused)
+		if (root->refused || (types->raw_arguments && !root->type))
 			continue;
 		type_in_c(types->btf, root->type, type, sizeof(type));
 		if (root->is_dynamic)
@@ -76,8 +77,12 @@ static void print_roots(const struct target *target)
 		else if (root->called)
 			snprintf(type, sizeof(type), "%s", root->called);
 		printf("    %-24s %s\n", root->name, type);
+		shown++;
 	}
-	if (!types->root_count)
+	if (types->raw_arguments > TYPED_ARGS)
+		printf("    nothing by type; e.arg0 to e.arg%d, e.string.arg0\n",
+		       types->raw_arguments - 1);
+	else if (!shown)
 		printf("    nothing by type; e.arg0 and so on, e.string.arg0\n");
 }
 

@@ -236,6 +236,9 @@ static int open_object(struct probe *probe, struct error *error)
 		err = place_maps(probe->schema, &probe->setting, error);
 	if (!err) {
 		err = template_open(&probe->template, probe->schema->object);
+		if (!err && probe->target && probe->target->btf_fd)
+			err = template_aim(probe->template, probe->target->btf_id,
+					   probe->target->btf_fd);
 		if (err)
 			error_set(error, err,
 				  "probe %s: it cannot be prepared for this kernel: %s; run with "
@@ -397,8 +400,15 @@ static int make_rodata(const struct probe *probe, const struct probe_wish *wish,
 	return err;
 }
 
-static struct splice_part slots_of(const struct target *target)
+/* What fetches the arguments: each costs, and few read those beyond the first. */
+static struct splice_part slots_of(const struct probe *probe)
 {
+	const struct target *target = probe->target;
+
+	if (!target)
+		return (struct splice_part){0};
+	if (target->more_slots && probe->typed.slots > TYPED_ARGS)
+		return (struct splice_part){target->more_slots, target->more_slots_count};
 	return (struct splice_part){target->slots, target->slots_count};
 }
 
@@ -408,7 +418,7 @@ int probe_body(struct probe *probe, const struct probe_wish *wish, struct body *
 	const struct splice_part parts[SPLICE_STUBS] = {
 		[SPLICE_TYPED_EARLY] = probe->typed.early,
 		[SPLICE_TYPED_LATE] = probe->typed.late,
-		[SPLICE_SLOTS] = probe->target ? slots_of(probe->target) : (struct splice_part){0},
+		[SPLICE_SLOTS] = slots_of(probe),
 	};
 	struct body_wish inner = {
 		.template = probe->template,

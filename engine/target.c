@@ -145,6 +145,9 @@ void target_close(struct target *target)
 	target_forget_types(target);
 	tracepoint_format_free(&target->format);
 	free(target->slots);
+	free(target->more_slots);
 	binary_close(target->binary);
+	if (target->btf_fd)
+		close(target->btf_fd);
 	free(target);
 }

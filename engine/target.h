@@ -42,6 +42,7 @@ struct target {
 	int place_count;
 	bool is_wildcard;
 	uint32_t btf_id;	/* of its function, 0: unknown */
+	int btf_fd;		/* of the module's types that btf_id is in; 0: the kernel's */
 	char module[64];	/* that its function is in, "": the kernel itself */
 	struct btf *module_btf; /* that module's types; NULL: not looked at */
 	int arguments;		/* how many it has, -1: unknown */
@@ -54,6 +55,8 @@ struct target {
 	struct bpf_insn
 		*slots; /* what fetches its arguments (SPLICE_SLOTS); NULL: the probe knows */
 	int slots_count;
+	struct bpf_insn *more_slots; /* the same of more than TYPED_ARGS; NULL: it has no more */
+	int more_slots_count;
 };
 
 struct target_setting {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Kernel functions: FUNC, FUNC+0x10, or a wildcard, as functions.h reads them. */
 #include "functions.h"
+#include "module_btf.h"
 #include "target.h"
 
 #include <bpf/btf.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 /* "vfs_read+0x10": the name, and how far from its start. */
 static int split(const char *text, char *name, size_t size, uint64_t *offset, struct error *error)
@@ -32,31 +34,77 @@ static int split(const char *text, char *name, size_t size, uint64_t *offset, st
 		       : 0;
 }
 
+/* Among the types of one of them: a module's lie behind those of the kernel. 0: none. */
 static int find_function(const struct btf *btf, const char *name)
 {
-	return btf ? btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) : 0;
+	const struct btf *base = btf ? btf__base_btf(btf) : NULL;
+
+	for (uint32_t id = base ? btf__type_cnt(base) : 1; btf && id < btf__type_cnt(btf); id++) {
+		const struct btf_type *type = btf__type_by_id(btf, id);
+
+		if (btf_is_func(type) && !strcmp(btf__name_by_offset(btf, type->name_off), name))
+			return id;
+	}
+	return 0;
 }
 
-/* The types of one function, the kernel's or a module's; without them it has no names for its
- * arguments. A trampoline is made for the kernel's own only. */
+/* Where a function's types are: in the kernel's, or in its module's and nowhere else, as the kernel
+ * may have another function of that name. */
+static struct btf *types_of(struct target *target)
+{
+	struct btf *kernel = target_kernel_btf(target);
+
+	if (kernel && *target->module)
+		target->module_btf = module_btf_load(target->module, kernel, &target->btf_fd);
+	return *target->module ? target->module_btf : kernel;
+}
+
+/* The types of one function; without them it has no names for its arguments and can have no
+ * trampoline. */
 static int find_types(struct target *target, struct error *error)
 {
-	struct btf *kernel = target_kernel_btf(target), *btf = kernel;
-	const struct target_place *place = target->places;
-	int id = find_function(btf, place->symbol), err;
+	struct btf *btf = types_of(target);
+	int id = find_function(btf, target->places[0].symbol), err;
 
-	if (id <= 0 && kernel && *target->module) {
-		btf = target->module_btf = btf__load_module_btf(target->module, kernel);
-		id = find_function(btf, place->symbol);
-	}
-	if (id <= 0)
+	if (!id)
 		return 0;
 	err = typed_function(&target->types, btf, id, error);
 	if (err)
 		return err;
-	target->btf_id = btf == kernel ? id : 0;
+	/* Without the module's object there is no way to say which module it is. */
+	target->btf_id = !*target->module || target->btf_fd ? id : 0;
 	target->arguments = btf_vlen(btf__type_by_id(btf, btf__type_by_id(btf, id)->type));
 	return 0;
+}
+
+/* Until 6.4 the kernel looks for the name alone, first in itself and then in one module after the
+ * other, whichever it is told (31bf1dbccfb0, "bpf: Fix attaching fentry/fexit/fmod_ret/lsm to
+ * modules"); so it does for a kprobe. */
+static bool goes_by_name(void)
+{
+	struct utsname kernel;
+	int major, minor;
+
+	return uname(&kernel) || sscanf(kernel.release, "%d.%d", &major, &minor) != 2 ||
+	       major < 6 || (major == 6 && minor < 4);
+}
+
+/* Refuses a function that was asked for with its module when the kernel would find another one. */
+static int check_name(const struct target *target, struct error *error)
+{
+	const char *name = target->places[0].symbol;
+	struct functions first;
+	int err = 0;
+
+	if (!strchr(target->text, ':') || !*target->module || !goes_by_name())
+		return 0;
+	if (!functions_match(name, &first, error) && strcmp(first.list[0].module, target->module))
+		err = error_set(error, -EOPNOTSUPP,
+				"%s has a %s, too, which this kernel would take (before 6.4)",
+				*first.list[0].module ? first.list[0].module : "the kernel itself",
+				name);
+	functions_free(&first);
+	return err;
 }
 
 static int add_places(struct target *target, const char *name, uint64_t offset, struct error *error)
@@ -98,8 +146,10 @@ static int open_function(struct target *target, bool is_return, struct error *er
 	if (err)
 		return error_set(error, err, "probe %s: %s", target->name, why.text);
 	target->is_wildcard = functions_is_wildcard(name);
+	if (!target->is_wildcard)
+		err = check_name(target, &why);
 	/* Behind its first instruction the registers hold something else. */
-	if (!target->is_wildcard && !offset)
+	if (!err && !target->is_wildcard && !offset)
 		err = find_types(target, &why);
 	target->types.is_raw = true;
 	return err ? error_set(error, err, "probe %s: %s", target->name, why.text) : 0;

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static int add_sites(struct target *target, const struct usdt_sites *sites, struct error *error)
 {
@@ -26,17 +28,77 @@ static int add_sites(struct target *target, const struct usdt_sites *sites, stru
 	return 0;
 }
 
-static int make_code(struct target *target, const struct usdt_sites *sites, struct error *error)
+/* How many a site has, those that cannot be read included: they read as 0. */
+static int argument_count(const struct usdt_site *site)
 {
-	struct bpf_insn *code;
-	int count = usdt_code_make(&code, sites->list, (int)sites->count);
+	const char *at = site->text;
+	int count = 0;
 
-	if (count < 0)
-		return error_set(error, count, "%s",
-				 count == -E2BIG ? "its sites differ too much; name fewer"
-						 : "no memory");
-	target->slots = code;
-	target->slots_count = count;
+	if (site->argument_count >= 0)
+		return site->argument_count;
+	while (*(at += strspn(at, " \t")) && count < USDT_ARGUMENTS) {
+		at += strcspn(at, " \t");
+		count++;
+	}
+	return count;
+}
+
+static int most_arguments(const struct usdt_sites *sites)
+{
+	int most = 0;
+
+	for (size_t i = 0; i < sites->count; i++) {
+		int count = argument_count(&sites->list[i]);
+
+		most = count > most ? count : most;
+	}
+	return most;
+}
+
+/* One for who reads the first six only, which costs nothing more and goes with more kinds of sites,
+ * and one for the others; without it they are refused (add_roots()). */
+static int make_code(struct target *target, const struct usdt_sites *sites, int most,
+		     struct error *error)
+{
+	int count = (int)sites->count;
+	int made = usdt_code_make(&target->slots, sites->list, count, TYPED_ARGS);
+
+	target->slots_count = made;
+	target->types.raw_arguments = TYPED_ARGS;
+	if (made >= 0 && most > TYPED_ARGS) {
+		made = usdt_code_make(&target->more_slots, sites->list, count, most);
+		if (made >= 0) {
+			target->more_slots_count = made;
+			target->types.raw_arguments = most;
+		} else if (made == -E2BIG) {
+			made = 0;
+		}
+	}
+	if (made >= 0)
+		return 0;
+	return error_set(error, made, "%s",
+			 made == -E2BIG ? "its sites differ too much; name fewer" : "no memory");
+}
+
+/* arg6 and so on. They are no members of the event, as they would take room in each of them. */
+static int add_roots(struct target *target, int most, struct error *error)
+{
+	struct typed_source *types = &target->types;
+
+	types->roots = calloc(USDT_ARGUMENTS, sizeof(*types->roots));
+	if (!types->roots)
+		return error_set(error, -ENOMEM, "no memory");
+	for (int slot = TYPED_ARGS; slot < most; slot++) {
+		struct typed_root *root = &types->roots[types->root_count];
+		char *name;
+
+		if (asprintf(&name, "arg%d", slot) < 0)
+			return error_set(error, -ENOMEM, "no memory");
+		*root = (struct typed_root){.name = name, .slot = slot};
+		if (!target->more_slots)
+			root->refused = "cannot be read, its sites differ too much; name fewer";
+		types->root_count++;
+	}
 	return 0;
 }
 
@@ -45,7 +107,7 @@ static int open(struct target *target, const struct target_setting *setting, str
 	struct usdt_sites sites = {0};
 	struct error why;
 	const char *text;
-	int err = target_open_binary(target, setting, &text, error);
+	int most, err = target_open_binary(target, setting, &text, error);
 
 	if (err)
 		return err;
@@ -53,12 +115,14 @@ static int open(struct target *target, const struct target_setting *setting, str
 	target->is_wildcard = functions_is_wildcard(text);
 	snprintf(target->types.name, sizeof(target->types.name), "%s", text);
 	err = usdt_find(target->binary, text, &sites, &why);
+	most = most_arguments(&sites);
 	if (!err)
 		err = add_sites(target, &sites, &why);
 	if (!err)
-		err = make_code(target, &sites, &why);
+		err = make_code(target, &sites, most, &why);
+	if (!err)
+		err = add_roots(target, most, &why);
 	usdt_sites_free(&sites);
-	typed_source_of_call(&target->types);
 	return err ? error_set(error, err, "probe %s: %s", target->name, why.text) : 0;
 }
 

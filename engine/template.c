@@ -155,6 +155,23 @@ int template_open(struct template **out, struct bpf_object *object)
 	return err;
 }
 
+int template_aim(struct template *template, uint32_t btf_id, int btf_fd)
+{
+	for (int i = 0; i < template->program_count; i++) {
+		struct template_program *program = &template->programs[i];
+
+		if (!program->attach_btf_id)
+			continue;
+		if (program->attach_btf_fd > 0)
+			close(program->attach_btf_fd);
+		program->attach_btf_id = btf_id;
+		program->attach_btf_fd = fcntl(btf_fd, F_DUPFD_CLOEXEC, 3);
+		if (program->attach_btf_fd < 0)
+			return -errno;
+	}
+	return 0;
+}
+
 void template_close(struct template *template)
 {
 	if (!template)

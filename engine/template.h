@@ -42,6 +42,11 @@ struct template
 
 /* Takes an opened object, which must have constants, and makes its maps. 0 or -errno. */
 int template_open(struct template **template, struct bpf_object *object);
+
+/* Programs for a function by its number (fentry) are for that one of a module's types. The
+ * descriptor stays the caller's. 0 or -errno. */
+int template_aim(struct template *template, uint32_t btf_id, int btf_fd);
+
 void template_close(struct template *template); /* NULL is fine */
 
 #endif

@@ -149,6 +149,9 @@ static int no_root(const struct typed_source *source, const char *path, struct e
 	char parent[TYPED_PATH] = "", list[LIST_BYTES] = "nothing there";
 	size_t length = strcspn(path, ".["), listed = 0;
 
+	if (source->raw_arguments)
+		return error_set(error, -ENOENT, "%s has no '%.*s'; it has arg0 to arg%d",
+				 source->name, (int)length, path, source->raw_arguments - 1);
 	/* As far as there are roots below it. */
 	for (int i = 0; path[length] && i < source->root_count; i++)
 		if (!strncmp(source->roots[i].name, path, length + 1))
@@ -180,18 +183,32 @@ static bool is_prefix_of_roots(const struct typed_source *source, const char *pa
 	return false;
 }
 
+/* The slot of "arg0" and so on, of so many. -1: it is none of them. */
+static int slot_of_argument(const char *name, int arguments)
+{
+	char text[16];
+
+	for (int slot = 0; slot < arguments; slot++) {
+		snprintf(text, sizeof(text), "arg%d", slot);
+		if (!strcmp(name, text))
+			return slot;
+	}
+	return -1;
+}
+
 /* string.arg0 to string.arg5, string.retval. */
 static int resolve_string(struct typed *typed, const struct typed_source *source,
 			  struct error *error)
 {
 	const char *name = typed->path + strlen(STRING);
-	int slot = !strcmp(name, "retval") ? TYPED_RET_SLOT : -1;
+	int arguments = source->raw_arguments ? source->raw_arguments : TYPED_ARGS;
+	int slot = slot_of_argument(name, arguments);
 
-	if (!strncmp(name, "arg", 3) && name[3] >= '0' && name[3] < '0' + TYPED_ARGS && !name[4])
-		slot = name[3] - '0';
+	if (!source->raw_arguments && !strcmp(name, "retval"))
+		slot = TYPED_RET_SLOT;
 	if (slot < 0)
-		return error_set(error, -ENOENT, "string has no '%s'; it has arg0 to arg%d, retval",
-				 name, TYPED_ARGS - 1);
+		return error_set(error, -ENOENT, "string has no '%s'; it has arg0 to arg%d%s", name,
+				 arguments - 1, source->raw_arguments ? "" : ", retval");
 	typed->access = (struct typed_access){.slot = slot,
 					      .steps = 1,
 					      .read = TYPED_STRING,

@@ -5,12 +5,12 @@
  *   FUNC tcp_connect --typed_function()--> source: args.sk in slot 0, ret in slot 6
  *   source + path --typed_resolve()--> access (how to read it: typed_code.h), field (what it is)
  *
- * What the hook hands over stands in eight slots of 64 bits; from there on a path leads through
- * memory. Pointers are followed by themselves, members of anonymous structs and unions count as
- * their owner's, typedefs and qualifiers are looked through, and a number in brackets is an
- * element, counted from 0 as in C, of an array or of what a pointer points to. Of an array none is
- * read that it has not; what a pointer points to, and an array without a length, has no end that is
- * known.
+ * What the hook hands over stands in slots of 64 bits, of a function eight; from there on a path
+ * leads through memory. Pointers are followed by themselves, members of anonymous structs and
+ * unions count as their owner's, typedefs and qualifiers are looked through, and a number in
+ * brackets is an element, counted from 0 as in C, of an array or of what a pointer points to. Of an
+ * array none is read that it has not; what a pointer points to, and an array without a length, has
+ * no end that is known.
  *
  * Paths may come from a worker and types from any file: both are read as if they were hostile.
  * Little-endian, 64-bit programs only, as all of the engine. */
@@ -25,8 +25,8 @@
 
 struct btf;
 
-#define TYPED_SLOTS 8
-#define TYPED_ARGS 6	       /* in slots 0 to 5 */
+#define TYPED_SLOTS 12	       /* at most */
+#define TYPED_ARGS 6	       /* of a function, in slots 0 to 5 */
 #define TYPED_RET_SLOT 6       /* the slot of what a function returned */
 #define TYPED_PATH 256	       /* bytes a path may have, its end included */
 #define TYPED_DEPTH 16	       /* reads of memory, one after the other */
@@ -58,7 +58,8 @@ struct typed_source {
 	const struct btf *btf; /* the caller's; outlives the source and what is resolved with it */
 	bool user;	       /* what pointers lead to is user memory */
 	bool is_raw;	       /* slots 0 to 6 hold registers: string.arg0 to arg5, string.retval */
-	char name[128];	       /* the function or event, for errors */
+	int raw_arguments; /* of a raw one that is no function's: so many, and no result; else 0 */
+	char name[128];	   /* the function or event, for errors */
 	struct typed_root *roots;
 	int root_count;
 	struct btf *own; /* types that were made for it, freed with it; NULL: there are none */

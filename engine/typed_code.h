@@ -7,8 +7,8 @@
  *
  * A function like those of splice.h, so it can be called, or stand where it was called:
  *   r1 = the event (a map's value, memory of a ring or initialised stack; aligned to 8 bytes)
- *   r2 = __u64 slots[TYPED_SLOTS], readable, aligned to 8 bytes; numbers to the verifier, or
- *        pointers that it lets one add to (a context; BTF pointers, if they cannot be NULL)
+ *   r2 = __u64 slots[], as many as are named, readable, aligned to 8 bytes; numbers to the
+ * verifier, or pointers that it lets one add to (a context; BTF pointers, if they cannot be NULL)
  *   r0 = 0, always
  * It writes nothing but its area of the event, uses r6 and r7 of the registers a function gives
  * back as they were (who calls it does not see it, splice.c saves them), at most

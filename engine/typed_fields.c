@@ -82,6 +82,8 @@ int typed_fields_make(struct typed_fields *fields, const struct probe_request *r
 		if (err)
 			break;
 		add(half, resolved[i], request->typed[i].offset);
+		if (resolved[i]->access.slot >= fields->slots)
+			fields->slots = resolved[i]->access.slot + 1;
 		if (half->area.to - room->offset > fields->bytes)
 			fields->bytes = half->area.to - room->offset;
 	}

@@ -20,6 +20,7 @@ struct target;
 struct typed_fields {
 	struct splice_part early, late; /* without code when nothing is read */
 	uint32_t bytes;			/* of the room that is in use */
+	int slots;			/* so many are needed, from the first one on */
 };
 
 /* `room` is the field of the event they lie in; NULL: it has none. 0 or -errno with the reason. */

@@ -8,13 +8,14 @@
 #define CONTEXT BPF_REG_6
 #define SLOTS BPF_REG_7
 #define ARGUMENT_INSNS 16
-#define SITE_INSNS (USDT_SLOTS * ARGUMENT_INSNS + 4)
+#define SITE_INSNS(arguments) ((arguments)*ARGUMENT_INSNS + 4)
 #define CODE_INSNS 20000 /* jumps reach 32767 */
 /* A branch each, of which the verifier keeps 8192 in mind (kernel/bpf/verifier.c). */
 #define SITES_MOST 4000
-#define KINDS_MOST (CODE_INSNS / SITE_INSNS)
+#define KINDS_MOST (CODE_INSNS / SITE_INSNS(6)) /* make() knows better */
 
 struct work {
+	int arguments;
 	struct bpf_insn *to;
 };
 
@@ -117,7 +118,7 @@ static int sort_by_kind(struct kinds *kinds, const struct usdt_site *sites, int 
 /* A site's arguments; those that cannot be read stay zero. */
 static void put_site(struct work *work, const struct usdt_site *site)
 {
-	for (int i = 0; i < site->argument_count && i < USDT_SLOTS; i++)
+	for (int i = 0; i < site->argument_count && i < work->arguments; i++)
 		put_argument(work, &site->arguments[i], i);
 }
 
@@ -139,11 +140,11 @@ static void put_kind(struct work *work, const struct kinds *kinds, int kind,
 }
 
 static int make(struct bpf_insn **out, const struct kinds *kinds, const struct usdt_site *sites,
-		int count)
+		int count, int arguments)
 {
-	size_t room = 8 + (size_t)count + (size_t)kinds->count * SITE_INSNS;
+	size_t room = 8 + (size_t)count + (size_t)kinds->count * SITE_INSNS(arguments);
 	struct bpf_insn *ends[KINDS_MOST];
-	struct work work;
+	struct work work = {.arguments = arguments};
 
 	if (room > CODE_INSNS)
 		return -E2BIG;
@@ -166,7 +167,7 @@ static int make(struct bpf_insn **out, const struct kinds *kinds, const struct u
 	return (int)(work.to - *out);
 }
 
-int usdt_code_make(struct bpf_insn **code, const struct usdt_site *sites, int count)
+int usdt_code_make(struct bpf_insn **code, const struct usdt_site *sites, int count, int arguments)
 {
 	struct kinds kinds = {0};
 	int made;
@@ -175,7 +176,7 @@ int usdt_code_make(struct bpf_insn **code, const struct usdt_site *sites, int co
 		return -E2BIG;
 	made = sort_by_kind(&kinds, sites, count);
 	if (!made)
-		made = make(code, &kinds, sites, count);
+		made = make(code, &kinds, sites, count, arguments);
 	free(kinds.of);
 	return made;
 }

@@ -56,7 +56,7 @@ local function add_field(lines, field)
   for number in pairs(field.values or {}) do numbers[#numbers + 1] = number end
   table.sort(numbers)
   for _, number in ipairs(numbers) do
-    lines[#lines + 1] = ('value %s %s'):format(integer(number), field.values[number])
+    lines[#lines + 1] = ('value %s %s'):format(integer(number), escape_word(field.values[number]))
   end
 end
 
@@ -135,6 +135,13 @@ end
 local function name_of(word, what)
   if not word or #word > 63 or not word:match '^[%a_][%w_]*$' then bad(what .. ': not a name') end
   return word
+end
+
+--- The name of a number. One of a place is what a linker or a program's author took for a name: target:add.
+local function value_name_of(word)
+  local name = word and unescape(word)
+  if not name or #name > 255 or name:find '%c' then bad 'value: not a name' end
+  return name
 end
 
 --- The name of a probe: of a generic one, anything may follow its family.
@@ -261,7 +268,7 @@ function readers.value(head, rest)
   head.values = head.values + 1
   if head.values > MOST_VALUES then bad 'too many values' end
   field.values = field.values or {}
-  field.values[number_of(number, -2 ^ 62, 2 ^ 62, 'value')] = name_of(name, 'value')
+  field.values[number_of(number, -2 ^ 62, 2 ^ 62, 'value')] = value_name_of(name)
 end
 
 function readers.knob(head, rest)

@@ -91,7 +91,7 @@ function typed.name_places(self)
 end
 
 --- May a field of an event that its object does not describe have this name?
-function typed.is_root(name) return name == 'args' or name == 'ret' or name == 'string' end
+function typed.is_root(name) return name == 'args' or name == 'ret' or name == 'string' or name:find '^arg%d' ~= nil end
 
 --- All that is above a leaf has members.
 local function note_nodes(of, path)

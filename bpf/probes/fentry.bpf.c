@@ -4,7 +4,8 @@
 #include "entry.bpf.h"
 
 GENERIC_PROBE(entry, kernel_function, "One event per call of a kernel function, by a trampoline.",
-	      "Calls that the compiler inlined; functions without types in the kernel's BTF.");
+	      "Calls that the compiler inlined; functions that neither the kernel's BTF nor their "
+	      "module's has types of.");
 ROOM(entry_event);
 
 SEC("?fentry")

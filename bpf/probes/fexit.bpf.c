@@ -5,10 +5,9 @@
 
 GENERIC_PROBE(
 	return, kernel_return, "One event per return of a kernel function, by a trampoline.",
-	      "Calls that the compiler inlined; functions without types in the kernel's BTF; calls "
-	      "that began before the probe was attached; of a function that calls itself, the "
-	      "outer "
-	      "call.");
+	      "Calls that the compiler inlined; functions that neither the kernel's BTF nor their "
+	      "module's has types of; calls that began before the probe was attached; the outer "
+	      "call of a function that calls itself.");
 ROOM(return_event);
 
 #include "trampoline_return.bpf.h"

@@ -310,6 +310,14 @@ static void static_probes(void **state)
 	assert_true(target->is_wildcard);
 	opens("usdt", of_file("library.so", "library:greet"));
 	assert_true(target->places[0].semaphore > 0);
+	/* Who reads none of the others does not pay for them. */
+	assert_null(target->more_slots);
+	assert_int_equal(target->types.raw_arguments, 6);
+	opens("usdt", of_file("arguments", "many:seven"));
+	assert_int_equal(target->types.raw_arguments, 7);
+	opens("usdt", of_file("arguments", "many:*"));
+	assert_int_equal(target->types.raw_arguments, 12);
+	assert_true(target->more_slots_count > target->slots_count);
 	refuses("usdt", of_file("program", "target:ad"), -ENOENT, "add");
 	refuses("usdt", of_file("types_0", "a:b"), -ENOENT, "");
 }

@@ -515,7 +515,7 @@ static void roots_can_be_anything(void **state)
 	struct typed_root roots[] = {
 		{.name = "args.1", .slot = 2},
 		{.name = "args.2", .slot = 7, .in_memory = true, .offset = 24},
-		{.name = "args.3", .slot = 8},
+		{.name = "args.3", .slot = TYPED_SLOTS},
 		{.name = "args.4", .slot = 0, .type = 1 << 20},
 		{.name = "args.5", .slot = 1, .in_memory = true, .offset = 1 << 28},
 		{.name = "node", .slot = 4, .in_memory = true, .offset = 8},
@@ -536,6 +536,40 @@ static void roots_can_be_anything(void **state)
 	(void)state;
 	roots[5].type = pointer(node);
 	all_are(&user, golden, COUNT_OF(golden));
+}
+
+/* What is no function's: more of them, no result. */
+static void raw_ones_have_as_many_as_are_said(void **state)
+{
+	struct typed_root roots[] = {{.name = "arg6", .slot = 6}, {.name = "arg11", .slot = 11}};
+	struct typed_source probe = {.user = true,
+				     .is_raw = true,
+				     .name = "main",
+				     .roots = roots,
+				     .root_count = 2,
+				     .raw_arguments = 12};
+	static const struct golden many[] = {
+		{"arg6", "u8 number slot 6"},
+		{"arg11", "u8 number slot 11"},
+		{"arg11.x", "arg11 is a number of no known type, not a struct"},
+		{"arg12", "main has no 'arg12'; it has arg0 to arg11"},
+		{"args.x", "main has no 'args'; it has arg0 to arg11"},
+		{"string.arg0", "c128 string slot 0 +0u"},
+		{"string.arg11", "c128 string slot 11 +0u"},
+		{"string.arg12", "string has no 'arg12'; it has arg0 to arg11"},
+		{"string.arg011", "string has no 'arg011'; it has arg0 to arg11"},
+		{"string.retval", "string has no 'retval'; it has arg0 to arg11"},
+	};
+	static const struct golden few[] = {
+		{"string.arg5", "c128 string slot 5 +0u"},
+		{"string.arg6", "string has no 'arg6'; it has arg0 to arg5, retval"},
+		{"string.retval", "c128 string slot 6 +0u"},
+	};
+
+	(void)state;
+	all_are(&probe, many, COUNT_OF(many));
+	probe.raw_arguments = 0;
+	all_are(&probe, few, COUNT_OF(few));
 }
 
 /* A module's types are put on top of the kernel's. */
@@ -749,6 +783,7 @@ int main(void)
 		cmocka_unit_test(records_lie_in_memory),
 		cmocka_unit_test(roots_can_be_records),
 		cmocka_unit_test(roots_can_be_anything),
+		cmocka_unit_test(raw_ones_have_as_many_as_are_said),
 		cmocka_unit_test(types_of_a_module),
 		cmocka_unit_test(damaged_types_are_refused),
 		cmocka_unit_test(any_bytes_are_survived),

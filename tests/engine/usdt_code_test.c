@@ -18,7 +18,7 @@
 
 static struct error error;
 static struct usdt_site sites[MOST];
-static char texts[MOST][64];
+static char texts[MOST][256];
 
 static int setup(void **state)
 {
@@ -56,16 +56,16 @@ static int load(const struct bpf_insn *code, int count, int slots_fd)
 
 static int slots_map(void)
 {
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "slots", 4, 8 * 8, 1, NULL);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "slots", 4, 8 * USDT_ARGUMENTS, 1, NULL);
 
 	assert_true(fd >= 0);
 	return fd;
 }
 
-static int make_and_load(int count)
+static int make_and_load(int count, int arguments)
 {
 	struct bpf_insn *code;
-	int made = usdt_code_make(&code, sites, count), slots = slots_map(), fd;
+	int made = usdt_code_make(&code, sites, count, arguments), slots = slots_map(), fd;
 
 	assert_true(made > 0);
 	fd = load(code, made, slots);
@@ -80,15 +80,17 @@ static void nothing_to_fetch(void **state)
 
 	(void)state;
 	site(0, "");
-	assert_int_equal(usdt_code_make(&code, sites, 1), 4);
+	assert_int_equal(usdt_code_make(&code, sites, 1, 6), 4);
 	free(code);
-	/* What cannot be read stays zero; so does what is beyond the slots. */
+	/* What cannot be read stays zero; so does what nobody asks for. */
 	site(0, "8@%xmm0");
 	assert_true(sites[0].argument_count < 0);
-	assert_int_equal(usdt_code_make(&code, sites, 1), 4);
+	assert_int_equal(usdt_code_make(&code, sites, 1, 6), 4);
 	free(code);
 	site(0, "8@%rax 8@%rax 8@%rax 8@%rax 8@%rax 8@%rax 8@%rax 8@%rax");
-	assert_int_equal(usdt_code_make(&code, sites, 1), 4 + 2 * 6);
+	assert_int_equal(usdt_code_make(&code, sites, 1, 6), 4 + 2 * 6);
+	free(code);
+	assert_int_equal(usdt_code_make(&code, sites, 1, USDT_ARGUMENTS), 4 + 2 * 8);
 	free(code);
 }
 
@@ -106,13 +108,14 @@ static void how_many(void **state)
 		site(i, text);
 	}
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	assert_int_equal(usdt_code_make(&code, sites, MOST), -E2BIG);
-	assert_int_equal(usdt_code_make(&code, sites, 4000), -E2BIG);
-	assert_int_equal(usdt_code_make(&code, sites, 198), -E2BIG);
+	assert_int_equal(usdt_code_make(&code, sites, MOST, 6), -E2BIG);
+	assert_int_equal(usdt_code_make(&code, sites, 4000, 6), -E2BIG);
+	assert_int_equal(usdt_code_make(&code, sites, 198, 6), -E2BIG);
+	assert_int_equal(usdt_code_make(&code, sites, 102, USDT_ARGUMENTS), -E2BIG);
 	/* Many of few kinds, the rare ones last. */
 	for (int i = 0; i < 3850; i++)
 		site(i, "8@$1");
-	made = usdt_code_make(&code, sites, 4000);
+	made = usdt_code_make(&code, sites, 4000, 6);
 	assert_true(made > 4000);
 	free(code);
 	clock_gettime(CLOCK_MONOTONIC, &end);
@@ -121,7 +124,7 @@ static void how_many(void **state)
 
 static void the_kernel_takes_all_of_it(void **state)
 {
-	char text[64];
+	char text[64], twelve[256];
 	int fd;
 
 	(void)state;
@@ -132,15 +135,27 @@ static void the_kernel_takes_all_of_it(void **state)
 		site(i, text);
 		assert_int_equal(sites[i].argument_count, 3);
 	}
-	fd = make_and_load(197);
+	fd = make_and_load(197, 6);
 	if (fd < 0)
 		fail_msg("197 kinds: %s", strerror(errno));
 	close(fd);
 	for (int i = 0; i < 4000; i++)
 		site(i, i % 2 ? "8@$1" : "8@%rax");
-	fd = make_and_load(4000);
+	fd = make_and_load(4000, 6);
 	if (fd < 0)
 		fail_msg("4,000 sites of two kinds: %s", strerror(errno));
+	close(fd);
+	for (int i = 0; i < 101; i++) {
+		char *at = twelve;
+
+		for (int j = 0; j < USDT_ARGUMENTS; j++)
+			at += sprintf(at, "-4@%d(%%rdi,%%rsi) ", 100 * j + i);
+		site(i, twelve);
+		assert_int_equal(sites[i].argument_count, USDT_ARGUMENTS);
+	}
+	fd = make_and_load(101, USDT_ARGUMENTS);
+	if (fd < 0)
+		fail_msg("101 kinds of twelve arguments: %s", strerror(errno));
 	close(fd);
 }
 
@@ -172,7 +187,7 @@ static void attach(int count)
 	struct hook hook = {"uprobe", &target, getpid()};
 	struct binary *binary;
 	struct bpf_insn *code;
-	int made = usdt_code_make(&code, sites, count);
+	int made = usdt_code_make(&code, sites, count, USDT_ARGUMENTS);
 
 	assert_true(made > 0);
 	slots_fd = slots_map();
@@ -208,8 +223,8 @@ static void detach(void)
 /* What the last hit brought; the slots are empty again. */
 static const int64_t *brought(void)
 {
-	static int64_t slots[8];
-	const int64_t none[8] = {0};
+	static int64_t slots[USDT_ARGUMENTS];
+	const int64_t none[USDT_ARGUMENTS] = {0};
 
 	assert_int_equal(bpf_map_lookup_elem(slots_fd, &(uint32_t){0}, slots), 0);
 	assert_int_equal(bpf_map_update_elem(slots_fd, &(uint32_t){0}, none, BPF_ANY), 0);
@@ -229,7 +244,7 @@ static void arguments(const char *text, const int64_t *wanted, int count)
 		if (slots[i] != wanted[i])
 			fail_msg("%s: %d: %llx instead of %llx", text, i, (long long)slots[i],
 				 (long long)wanted[i]);
-	for (int i = count; i < 8; i++)
+	for (int i = count; i < USDT_ARGUMENTS; i++)
 		assert_int_equal(slots[i], 0);
 	detach();
 }
@@ -250,6 +265,11 @@ static void all_kinds(void **state)
 	arguments(
 		"-4@8(%rdi,%rcx,4) -4@16(%rdi,%rsi,4) -4@-4(%rdi,%rcx,8) -1@-1(%rdi,%rcx) 8@(%r9)",
 		(int64_t[]){-40, 10, -40, -3, 0}, 5);
+	arguments("4@$7 -4@%esi 1@%dl -2@%dx -1@(%rdi) 8@24(%rdi) -4@$-7 8@%rsi 1@%dh -1@1(%rdi) "
+		  "-4@8(%rdi,%rcx,4) 4@12(%rdi)",
+		  (int64_t[]){7, -2, 0x88, 0x7788, -1, 0x123456789abcdef0, -7, -2, 0x77, -2, -40,
+			      (uint32_t)-20},
+		  USDT_ARGUMENTS);
 }
 
 /* Of each its own, by the number of its link. */

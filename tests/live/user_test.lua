@@ -78,6 +78,45 @@ same(rows_of .. ':each(function(e) print(unpack(e.args.config.numbers, 1, 3)) en
 same(("probe('uprobe:%stypes_btf:types_rows'):each(function(e) print(e.args.pairs[1].b, e.args.config.numbers[2]) end)")
   :format(at), { '23\t12' }, 'uprobe: elements by .BTF', at .. 'types_btf')
 
+-- Static probes with more arguments than six: of mixed sizes, in registers, in memory, constant.
+local arguments = at .. 'arguments'
+local function many(what, code) return ("probe('usdt:%s:%s')%s"):format(arguments, what, code) end
+local function row(...) return table.concat({ ... }, '\t') end
+local TWELFTH, SEVENTH, NINTH = '18446744073709551604ULL', '18446744073709551609ULL', '18446744073709471616ULL' -- -12, -7, -80000
+
+local twelve = row('18446744073709551615ULL', '255', '4000000000', SEVENTH, '60000', NINTH, '9223372036854775809ULL', TWELFTH)
+same(many('many:twelve', ':each(function(e) print(e.arg0, e.arg1, e.arg5, e.arg6, e.arg7, e.arg8, e.arg9, e.arg11) end)'),
+  { twelve, twelve, twelve, twelve, twelve }, 'usdt: twelve arguments, the later ones from memory', arguments)
+local text = 'the eleventh\targuments'
+same(many('many:twelve', ':each(function(e) print(e.string.arg10, e.comm) end)'), { text, text, text, text, text },
+  'usdt: text of the eleventh', arguments)
+local MINUS_2 = '18446744073709551614ULL'
+local rest = row(MINUS_2, '254', MINUS_2, '4294967294', '1311768467463790320ULL')
+same(many('registers', ':each(function(e) print(e.arg6, e.arg7, e.arg8, e.arg9, e.arg10, e.arg11) end)'),
+  { row('0', rest), row('1', rest), row('2', rest) }, 'usdt: the later ones from registers, and a constant', arguments)
+same(many('registers', ":where(function(e) return e.arg6 > 0 and e.arg8 == 254 end):count('arg6')"), {
+  ('{"aggregate":"usdt:%s:registers count by arg6","arg6":1,"value":1}'):format(arguments),
+  ('{"aggregate":"usdt:%s:registers count by arg6","arg6":2,"value":1}'):format(arguments),
+}, 'usdt: a filter and a key in the kernel', arguments)
+same(many('some', ':each(function(e) print(e.arg1, e.arg2, e.arg7) end)'), { '1\t2\t7', '1\t7\t0' },
+  'usdt: a site with fewer than another reads 0', arguments)
+for _, name in ipairs { 'arg7', 'arg12', 'string.arg7' } do
+  local result = tap.moonprobe('run -e ' .. tap.quote(many('seven', (':each(function(e) print(e.%s) end)'):format(name))))
+  tap.ok(result.status ~= 0 and select(2, result.err:gsub('\n', '')) == 1
+    and result.err:find(("has no '%s'; it has arg0 to arg6"):format((name:gsub('^string%.', ''))), 1, true),
+    'a mistake: ' .. name .. ' of seven', result)
+end
+-- Recorded: the name of a place has a colon in it.
+local recording = os.tmpname()
+tap.moonprobe(('record -o %s -c %s -e %s'):format(recording, arguments,
+  tap.quote(many('some', ':each(function(e) print(e.place, e.arg7) end)'))))
+local replayed = tap.moonprobe(('replay -q -e %s %s'):format(
+  tap.quote(many('some', ':each(function(e) print(e.place, e.arg7) end)')), recording))
+tap.is(replayed.rows, { 'many:some\t7', 'many:some\t0' }, 'usdt: a recording is replayed')
+os.remove(recording)
+local listed = tap.moonprobe(('list usdt:%s:twelve'):format(arguments))
+tap.ok(listed.status == 0 and listed.out:find('e.arg0 to e.arg11', 1, true), 'list: how many a static probe has', listed)
+
 -- Mistakes.
 for _, case in ipairs {
   { rows_of .. ':each(function(e) return e.args.config.numbers[4] end)',
@@ -94,6 +133,7 @@ for _, case in ipairs {
   { probe('uprobe', 'target_ad') .. ':count()', "did you mean target_add", 'a misspelt function' },
   { probe('usdt', 'target:ad') .. ':count()', 'add', 'a misspelt static probe' },
   { probe('uprobe', 'target_add') .. ':each(function(e) return e.args.c end)', "args has no 'c'", 'a misspelt argument' },
+  { probe('uprobe', 'target_add') .. ':each(function(e) return e.arg6 end)', "has no 'arg6'", 'a seventh register' },
   { probe('uprobe', 'target_add') .. ':each(function(e) return e.ret end)', 'uretprobe', 'a result at the call' },
 } do
   local result = tap.moonprobe('run -e ' .. tap.quote(case[1]))

@@ -105,6 +105,9 @@ do
     end)
   end)[1]
   made.slot = 4
+  for _, field in ipairs(made.schema.fields) do -- a place has any name
+    if field.name == 'args.fd' then field.values = { [3] = 'operator new:target' } end
+  end
   local written = recording.head(machine, { made })
   local again, why = recording.parse_head(written)
   tap.ok(again, 'a head with a generic probe is read', why)
@@ -118,7 +121,7 @@ do
   schema.recorded = nil
   local e = ffi.cast(replayed.pointer, bytes)
   tap.is({ e.ret, e.args.fd, e.args.name, e.args.sk.next, e.args.sk.__sk_common.skc_state, e['args.sk.next'] },
-    { -1, 3, 'x', 7, 'established', 7 }, 'its events read as they were')
+    { -1, 'operator new:target', 'x', 7, 'established', 7 }, 'its events read as they were')
   tap.is({ e.args.argv[1], e['args.argv[1]'], e['args.argv.1'], e.args.iov[0].iov_len, e.args[3], e.args['3'] },
     { '-v', '-v', '-v', 9, 4, 4 }, 'their elements, too')
   tap.is({ written:match '\nfield (args.argv%S+) ', written:match '\nfield (args.iov%S+) ' },
@@ -141,6 +144,8 @@ do
   refused('probe 4 signal:', 'probe 4 sig\\032nal:', 'probe: not a name')
   refused('probe 4 signal:', 'probe 4 sig\\000nal:', 'probe: not a name')
   refused('probe 4 signal:', 'probe 4 :', 'probe: not a name')
+  refused('value 3 operator', 'value 3 operator\\000', 'value: not a name')
+  refused('value 3 operator[^\n]*', 'value 3 ' .. ('a'):rep(256), 'value: not a name')
   refused('probe 4 signal:[^ ]*', 'probe 4 signal', 'field: not a name')
   generic_head, small = small, written
 end
