@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static int add_sites(struct target *target, const struct usdt_sites *sites, struct error *error)
 {
@@ -28,27 +27,13 @@ static int add_sites(struct target *target, const struct usdt_sites *sites, stru
 	return 0;
 }
 
-/* How many a site has, those that cannot be read included: they read as 0. */
-static int argument_count(const struct usdt_site *site)
-{
-	const char *at = site->text;
-	int count = 0;
-
-	if (site->argument_count >= 0)
-		return site->argument_count;
-	while (*(at += strspn(at, " \t")) && count < USDT_ARGUMENTS) {
-		at += strcspn(at, " \t");
-		count++;
-	}
-	return count;
-}
-
+/* A site's that are not understood are none. */
 static int most_arguments(const struct usdt_sites *sites)
 {
 	int most = 0;
 
 	for (size_t i = 0; i < sites->count; i++) {
-		int count = argument_count(&sites->list[i]);
+		int count = sites->list[i].argument_count;
 
 		most = count > most ? count : most;
 	}

@@ -261,6 +261,16 @@ static int read_size(const char **at, uint8_t word, struct usdt_argument *argume
 	return accept(at, '@') ? 0 : -EINVAL;
 }
 
+/* Where one that is not understood ends: those of arm64 have spaces between brackets. */
+static const char *after_operand(const char *at)
+{
+	size_t length = strcspn(at, " \t[");
+
+	if (at[length] == '[')
+		length += strcspn(at + length, "]");
+	return at + length + strcspn(at + length, " \t");
+}
+
 int usdt_parse(const char *text, uint16_t machine, uint8_t word,
 	       struct usdt_argument arguments[USDT_ARGUMENTS], struct error *error)
 {
@@ -286,14 +296,13 @@ int usdt_parse(const char *text, uint16_t machine, uint8_t word,
 		if (!err && *at && *at != ' ' && *at != '\t')
 			err = -EINVAL;
 		length = (int)strcspn(start, " \t");
-		if (err == -EOPNOTSUPP)
-			return error_set(error, err,
-					 "argument %d, %.*s, is floating point or relative to a "
-					 "symbol: it cannot be read",
-					 count, length, start);
-		if (err)
+		if (err == -EOPNOTSUPP) {
+			at = after_operand(start);
+			argument.kind = USDT_UNREADABLE;
+		} else if (err) {
 			return error_set(error, err, "argument %d, %.*s, is not understood", count,
 					 length, start);
+		}
 		arguments[count++] = argument;
 	}
 	return count;

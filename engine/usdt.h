@@ -19,9 +19,10 @@ struct binary;
 #define USDT_ARGUMENTS 12 /* as many as sys/sdt.h has macros for */
 
 enum usdt_kind {
-	USDT_CONSTANT, /* value */
-	USDT_REGISTER, /* base >> shift */
-	USDT_MEMORY,   /* *(base + index * scale + value) */
+	USDT_CONSTANT,	 /* value */
+	USDT_REGISTER,	 /* base >> shift */
+	USDT_MEMORY,	 /* *(base + index * scale + value) */
+	USDT_UNREADABLE, /* by no program in the kernel: floating point, relative to a symbol */
 };
 
 #define USDT_NO_REGISTER (-1)
@@ -59,8 +60,8 @@ int usdt_find(const struct binary *binary, const char *probe, struct usdt_sites 
 void usdt_sites_free(struct usdt_sites *sites);
 
 /* Reads a note's arguments for a processor (EM_X86_64, EM_AARCH64) with addresses of `word`
- * bytes. How many they are; -EINVAL; -EOPNOTSUPP for what no program in the kernel can read:
- * floating point, and addresses relative to a symbol. */
+ * bytes. How many they are, those that cannot be read included; -EINVAL; -EOPNOTSUPP for another
+ * processor. */
 int usdt_parse(const char *text, uint16_t machine, uint8_t word,
 	       struct usdt_argument arguments[USDT_ARGUMENTS], struct error *error);
 

@@ -70,6 +70,8 @@ static void put_address(struct work *work, const struct usdt_argument *argument)
 static void put_argument(struct work *work, const struct usdt_argument *argument, int slot)
 {
 	switch (argument->kind) {
+	case USDT_UNREADABLE:
+		return;
 	case USDT_CONSTANT:
 		put_constant(work, BPF_REG_3, argument->value);
 		break;

@@ -10,7 +10,7 @@
 
 GENERIC_PROBE(
 	entry, usdt, "One event per hit of a static probe, with its arguments arg0 to arg11.",
-	"Arguments that are floating-point numbers or lie relative to a symbol: they read as 0.");
+	"Arguments that are floating-point numbers or lie relative to a symbol: these read as 0.");
 PREEMPTIBLE_ROOM(entry_event);
 
 static __noinline int slots_of_site(struct pt_regs *ctx,

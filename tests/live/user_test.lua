@@ -100,6 +100,8 @@ same(many('registers', ":where(function(e) return e.arg6 > 0 and e.arg8 == 254 e
 }, 'usdt: a filter and a key in the kernel', arguments)
 same(many('some', ':each(function(e) print(e.arg1, e.arg2, e.arg7) end)'), { '1\t2\t7', '1\t7\t0' },
   'usdt: a site with fewer than another reads 0', arguments)
+same(many('floating', ':each(function(e) print(e.arg0, e.arg1, e.arg2) end)'), { row('5', '0', '18446744073709551613ULL') },
+  'usdt: what cannot be read is 0, what is beside it is read', arguments)
 for _, name in ipairs { 'arg7', 'arg12', 'string.arg7' } do
   local result = tap.moonprobe('run -e ' .. tap.quote(many('seven', (':each(function(e) print(e.%s) end)'):format(name))))
   tap.ok(result.status ~= 0 and select(2, result.err:gsub('\n', '')) == 1

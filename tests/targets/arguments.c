@@ -39,6 +39,12 @@ __attribute__((noipa)) static void seven(long a)
 	sink++;
 }
 
+__attribute__((noipa)) static void floating(long a, double b)
+{
+	DTRACE_PROBE3(many, floating, a, b, (short)-3);
+	sink++;
+}
+
 int main(void)
 {
 	for (int i = 0; i < 5; i++)
@@ -48,5 +54,6 @@ int main(void)
 		registers(i, -2);
 	some(7);
 	seven(-6);
+	floating(5, 1.5);
 	return 0;
 }
