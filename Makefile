@@ -172,7 +172,7 @@ $(BUILD)/workload/%.o: tests/workload/%.c Makefile
 # What the tests of binaries look into: position independent or not, with symbols or without.
 TARGETS_AT := $(BUILD)/tests/targets
 TARGETS := $(TARGETS_AT)/program $(TARGETS_AT)/program_fixed $(TARGETS_AT)/program_stripped \
-	$(TARGETS_AT)/library_stripped.so $(TARGETS_AT)/chain $(TARGETS_AT)/arguments \
+	$(TARGETS_AT)/library_stripped.so $(TARGETS_AT)/chain $(TARGETS_AT)/arguments $(TARGETS_AT)/throws \
 	$(addprefix $(TARGETS_AT)/types_,dwarf-5 dwarf-4 dwarf-2 z btf 0)
 TARGET_CFLAGS := -O2 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wl,-rpath,'$$ORIGIN'
 
@@ -193,6 +193,11 @@ $(TARGETS_AT)/arguments: tests/targets/arguments.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TARGET_CFLAGS) -o $@ $<
+
+$(TARGETS_AT)/throws: tests/targets/throws.cc
+	$(call say,CXX,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -O1 -Wall -Wextra -o $@ $<
 
 # With the debug information that -gNAME makes; of 0, none.
 $(TARGETS_AT)/types_%: tests/targets/types.c

@@ -5,7 +5,7 @@
 set -eu
 
 build='gcc make clang llvm pkg-config libbpf-dev libseccomp-dev libelf-dev libdw-dev zlib1g-dev libzstd-dev libluajit-5.1-dev'
-test='luajit libcmocka-dev perl procps systemtap-sdt-dev'
+test='g++ luajit libcmocka-dev perl procps systemtap-sdt-dev'
 check='clang-format cppcheck lua-check'
 kernels='qemu-system-x86 busybox-static dash cpio kmod xz-utils linux-image-cloud-amd64 linux-image-6.12-cloud-amd64'
 bench='bpftrace libbpf-tools'
@@ -29,7 +29,7 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
 		cat >&2 <<-END
 		deps: $program is missing, and this is not Debian. Install the packages by hand:
 		  Debian, Ubuntu:$wanted
-		  Fedora: gcc make clang llvm pkgconf libbpf-devel libbpf-static libseccomp-devel elfutils-libelf-devel
+		  Fedora: gcc gcc-c++ make clang llvm pkgconf libbpf-devel libbpf-static libseccomp-devel elfutils-libelf-devel
 		          elfutils-devel elfutils-devel-static
 		          zlib-devel luajit luajit-devel libcmocka-devel perl-Test-Harness
 		          systemtap-sdt-devel

@@ -10,7 +10,7 @@ local program = at .. 'program'
 
 --- The rows of a script while the program runs once.
 local function run(code, command)
-  local result = tap.undisturbed(('run -f json -c %s -e %s'):format(command or program, tap.quote(code)), 120)
+  local result = tap.undisturbed(('run -f json -c %s -e %s'):format(tap.quote(command or program), tap.quote(code)), 120)
   local rows = {}
   for _, row in ipairs(result.rows) do
     if not row:find '^{"summary"' then rows[#rows + 1] = row end
@@ -108,6 +108,17 @@ for _, name in ipairs { 'arg7', 'arg12', 'string.arg7' } do
     and result.err:find(("has no '%s'; it has arg0 to arg6"):format((name:gsub('^string%.', ''))), 1, true),
     'a mistake: ' .. name .. ' of seven', result)
 end
+-- Those of a package: Debian's libstdc++6.
+if tap.moonprobe "list 'usdt:libstdc++:libstdcxx:*'".status == 0 then
+  local thrown = "probe('usdt:libstdc++:libstdcxx:%s'):where(function(e) return e.arg0 ~= 0 end):count() "
+  same(thrown:format 'throw' .. thrown:format 'catch', {
+    '{"aggregate":"usdt:libstdc++:libstdcxx:throw count","value":7}',
+    '{"aggregate":"usdt:libstdc++:libstdcxx:catch count","value":7}',
+  }, 'usdt: 7 exceptions, thrown and caught', at .. 'throws 7')
+else
+  tap.skip('usdt: 7 exceptions, thrown and caught', 'this libstdc++ has no static probes')
+end
+
 -- Recorded: the name of a place has a colon in it.
 local recording = os.tmpname()
 tap.moonprobe(('record -o %s -c %s -e %s'):format(recording, arguments,
