@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Hooks: what a hit of each kind of generic probe costs, counted or with a field read, beside the
---- same of bpftrace on the same hook. What this machine has no hook for is left out: `make bench-kernels`
---- measures kernel functions in the machines of the matrix.
+--- same of bpftrace on the same hook. What this machine has no hook for is left out; kernel functions can be
+--- measured in a machine of the matrix: KERNEL=6.12 tests/bench/run.sh hooks
 
 local costs = require 'costs'
 local process = require 'process'
