@@ -18,6 +18,7 @@ exec 2>&1
 for file in "$@"; do
 	echo "== begin $file"
 	mkdir -p $group
+	began=$(date +%s)
 	timeout -s KILL "$seconds" sh -c "$test" $group "$file"
 	status=$?
 	echo
@@ -27,5 +28,5 @@ for file in "$@"; do
 		case $command in timeout*) ;; *) echo "# left running: $command" ;; esac
 	done <$group/cgroup.procs
 	echo 1 >$group/cgroup.kill
-	echo "== end $file $status"
+	echo "== end $file after $(($(date +%s) - began)) s: $status"
 done
