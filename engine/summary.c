@@ -109,19 +109,32 @@ static void summarise(void *context, const char *name, const struct probe_totals
 	json_probe(summary->out, name, totals);
 }
 
+static int ring_index(const struct script_history *history, const char *name)
+{
+	int i = 0;
+
+	while (i < history->ring_count && strcmp(history->rings[i].name, name))
+		i++;
+	return i;
+}
+
 void summary_add_ring(struct script_history *history, const char *name, uint64_t received,
 		      uint64_t failed)
 {
 	struct summary_ring *rings = history->rings;
-	int i = 0;
+	int i = ring_index(history, name);
 
-	while (i < history->ring_count && strcmp(rings[i].name, name))
-		i++;
+	if (i == history->ring_count && i >= SUMMARY_RINGS - 1) {
+		name = "(others)";
+		i = ring_index(history, name);
+	}
 	if (i == history->ring_count) {
-		if (i < SUMMARY_RINGS)
-			rings = reallocarray(rings, i + 1, sizeof(*rings));
-		if (i == SUMMARY_RINGS || !rings)
+		rings = reallocarray(rings, i + 1, sizeof(*rings));
+		if (!rings) {
+			error_print("ring %s: %llu records are not in the summary, no memory", name,
+				    (unsigned long long)received);
 			return;
+		}
 		history->rings = rings;
 		history->ring_count++;
 		rings[i] = (struct summary_ring){0};

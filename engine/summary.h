@@ -17,7 +17,7 @@ struct summary_ring {
 	uint64_t received, failed;
 };
 
-#define SUMMARY_RINGS 64 /* others are not told of */
+#define SUMMARY_RINGS 64 /* the last is all others together */
 
 struct script_history {
 	int status; /* exit status */
