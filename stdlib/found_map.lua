@@ -24,12 +24,7 @@ local function ask(name, answer, ...)
   asked = asked + 1
   if asked > 1000 then engine.wait(2, nil) end
   host.send(name, ...)
-  while true do
-    local reply = engine.receive()
-    if not reply then error('the host is gone', 0) end
-    if reply[1] == answer then return reply end
-    host.keep(reply)
-  end
+  return host.answer(answer)
 end
 
 --- What the host has answered. Its types are its own, else `types`. With `keep` its descriptor stays open for good,

@@ -26,18 +26,25 @@ function host.receive()
   return engine.receive()
 end
 
---- Sends a question, and waits for its answer: the message of the same name.
----@param name string
----@param ... string|number
+--- Waits for an answer; other messages that come meanwhile are kept.
+---@param name string of the message
 ---@return table
-function host.ask(name, ...)
-  host.send(name, ...)
+function host.answer(name)
   while true do
     local reply = engine.receive()
     if not reply then error('the host is gone', 0) end
     if reply[1] == name then return reply end
     host.keep(reply)
   end
+end
+
+--- Sends a question, and waits for its answer: the message of the same name.
+---@param name string
+---@param ... string|number
+---@return table
+function host.ask(name, ...)
+  host.send(name, ...)
+  return host.answer(name)
 end
 
 function host.keep(message)

@@ -4,19 +4,13 @@
 --- number of times.
 
 local tap = dofile 'tests/tap.lua'
+local _, _, under = dofile 'tests/generic_run.lua'(tap)
 
 local at = tap.workload:gsub('[^/]*$', '') .. 'targets/'
 local program = at .. 'program'
 
---- The rows of a script while the program runs once.
-local function run(code, command)
-  local result = tap.undisturbed(('run -f json -c %s -e %s'):format(tap.quote(command or program), tap.quote(code)), 120)
-  local rows = {}
-  for _, row in ipairs(result.rows) do
-    if not row:find '^{"summary"' then rows[#rows + 1] = row end
-  end
-  return rows, result
-end
+--- The rows of a script while the program, or another one, runs once.
+local function run(code, command) return under(code, command or program) end
 
 local function same(code, wanted, name, command)
   local rows, result = run(code, command)
