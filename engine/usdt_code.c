@@ -12,7 +12,7 @@
 #define CODE_INSNS 20000 /* jumps reach 32767 */
 /* A branch each, of which the verifier keeps 8192 in mind (kernel/bpf/verifier.c). */
 #define SITES_MOST 4000
-#define KINDS_MOST (CODE_INSNS / SITE_INSNS(6)) /* make() knows better */
+#define KINDS_MOST (CODE_INSNS / SITE_INSNS(6)) /* with more arguments fewer: make() looks */
 
 struct work {
 	int arguments;
