@@ -206,6 +206,12 @@ copy_libraries "$extra"
 archive "$extra" "$work/extra.cpio"
 cat "$cache/base.cpio" "$work/extra.cpio" >"$work/initramfs"
 
+# The file system may grow to half of the memory that the archive leaves: a full one would make
+# everything fail that writes.
+taken=$(($(stat -c %s "$work/initramfs") >> 20))
+[ $((taken * 5)) -lt "$memory" ] ||
+	fail "$taken MB are taken along, more than a fifth of the $memory MB of memory; take less, or give more with -M"
+
 # thread=single: with a host thread per CPU the emulator now and then runs an instruction that the
 # kernel is just patching (a tracepoint's jump in __schedule), and the kernel dies of it. With two
 # machines on two host CPUs it is no slower.

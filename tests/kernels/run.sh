@@ -41,7 +41,8 @@ boot() {
 	shift
 	rm -rf "$to/tap"
 	mkdir -p "$to/tap"
-	tests/kernels/boot.sh "$kernel" -t "$all" -f moonprobe -f build/tests -f tests -f stdlib "${more[@]}" -- \
+	tests/kernels/boot.sh "$kernel" -t "$all" -f moonprobe -f build/tests/workload \
+		-f build/tests/objects -f build/tests/targets -f tests -f stdlib "${more[@]}" -- \
 		"sh tests/kernels/live.sh $each $*" >"$to/log" 2>"$to/errors" &
 	# shellcheck disable=SC2064 # this machine, now
 	trap "kill $!" TERM
