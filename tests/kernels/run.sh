@@ -17,7 +17,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-kernels='6.1 6.12' each=240 all=1500 one='' more=(-p bash) # which tests/live/bashreadline_test.lua types into
+kernels="6.1 6.12" each=480 all=2700 one='' more=(-p bash) # which tests/live/bashreadline_test.lua types into
 while getopts k:s:t:1f:p:m:M: option; do
 	case $option in
 	k) kernels=$OPTARG ;;

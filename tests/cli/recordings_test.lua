@@ -5,15 +5,14 @@
 --- What is shown of 10 GB, with less: the memory that replay and show need does not grow with the file.
 --- They run with a limit that a reader which kept the file would break, and need no more for a file of
 --- hundreds of blocks than for an eighth of it. 8 MiB are allowed for, since the collector takes its time: who
---- keeps what was read needs 33 MB more, or 168 MB. (With 3 GB it was tried by hand: not a page more than with
---- 384 MB.)
+--- keeps what was read needs 168 MB more. (With 3 GB it was tried by hand: not a page more than with 384 MB.)
 
 local tap = dofile 'tests/tap.lua'
 local made = dofile 'tests/made_recording.lua'
 local ffi = require 'ffi'
 
 local BLOCK_EVENTS = 5000 -- 240 KB: as the recorder's blocks
-local BLOCKS = tap.slow and 160 or 800 -- 38 MB, 192 MB
+local BLOCKS = 800 -- 192 MB
 local LIMIT_KB = 24576 -- for each process, all that it may write to; they start with less than 16 MiB
 
 local folder = os.tmpname()
