@@ -79,12 +79,11 @@ test: ## build everything and pass every test of this machine's kernel
 test-units: $(UNIT) $(OBJECTS) ## the engine's modules, in C
 	@CMOCKA_MESSAGE_OUTPUT=TAP $(PROVE) $(UNIT)
 
-test-scripts: $(BINARY) $(BUILD)/tests/workload $(OBJECTS) build/tests/stages.so ## the stdlib, and what every probe and tool must keep to
+test-scripts: $(BINARY) $(BUILD)/tests/workload $(OBJECTS) build/tests/stages.so ## the stdlib, the command line, and what every probe and tool must keep to
 	@MOONPROBE_PATH=tests:build $(PROVE) --exec '$(BINARY:%=./%) check --allow stdlib,ffi,debug,object' tests/stdlib/*_test.lua \
 		tests/contracts/aggregates_test.lua
 	@MOONPROBE=$(BINARY:%=./%) $(PROVE) --exec luajit tests/contracts/probes_test.lua \
-		tests/contracts/tools_test.lua tests/contracts/testing_test.lua \
-		tests/contracts/new_test.lua tests/differential/quick_test.lua
+		tests/contracts/tools_test.lua tests/cli/*_test.lua tests/differential/quick_test.lua
 	@$(PROVE) --exec '$(BINARY:%=./%) test' scripts/*_test.lua examples/*_test.lua
 
 recordings: moonprobe $(BUILD)/tests/workload ## what the tools' tests replay, made anew, as root; then test --update
@@ -101,8 +100,10 @@ test-live: $(BINARY) $(BUILD)/tests/workload $(OBJECTS) ## real events with know
 
 test-kernels: ## the live tests on every kernel of the matrix, in qemu
 	@packaging/deps.sh build test kernels
-	@$(MAKE) moonprobe $(BUILD)/tests/workload $(OBJECTS) $(TARGETS)
+	@$(MAKE) live-files
 	@tests/kernels/run.sh
+
+live-files: moonprobe $(BUILD)/tests/workload $(OBJECTS) $(TARGETS) ## what live tests trace, for the machines of the matrix
 
 asan: ## the tests again, with AddressSanitizer and UBSan
 	@packaging/deps.sh build test
@@ -268,5 +269,5 @@ clean: ## remove what was built
 	rm -rf $(BUILD) moonprobe
 
 -include $(ENGINE_O:.o=.d) $(PROBES:.o=.d) $(WORKLOAD_O:.o=.d) $(OBJECTS:.o=.d) $(UNIT:=.d)
-.PHONY: all asan bench check clean demo deps differential fuzz help install recordings test test-kernels \
+.PHONY: all asan bench check clean demo deps differential fuzz help install live-files recordings test test-kernels \
 	test-live test-scripts test-units

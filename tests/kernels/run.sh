@@ -5,8 +5,8 @@
 #   run.sh [-k KERNELS] [-s SECONDS] [-t SECONDS] [-1] [-f|-p|-m|-M ..] [TEST..]
 #
 #   -k KERNELS  releases, default "6.1 6.12"
-#   -s SECONDS  for one test file, default 240
-#   -t SECONDS  for one machine, default 1500
+#   -s SECONDS  for one test file, default 480
+#   -t SECONDS  for one machine, default 2700
 #   -1          one machine after the other instead of all together
 #   -f -p -m -M more files, programs, modules or memory for the machine, as in boot.sh
 #   TEST        files, default tests/live/*_test.lua
@@ -17,7 +17,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-kernels="6.1 6.12" each=480 all=2700 one='' more=(-p bash) # which tests/live/bashreadline_test.lua types into
+kernels='6.1 6.12' each=480 all=2700 one='' more=(-p bash) # which tests/live/bashreadline_test.lua types into
 while getopts k:s:t:1f:p:m:M: option; do
 	case $option in
 	k) kernels=$OPTARG ;;
