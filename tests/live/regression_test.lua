@@ -40,10 +40,13 @@ local run, sum
 -- The active version ends while a candidate loads: the restart must not start a second one.
 file('loads.lua', API .. [[local t = os.clock() while os.clock() - t < 1.2 do end
 mp.probe('process_exec'):each(function(e) mp.row('second', e.comm) end)]])
-run = watched(API .. "mp.probe('process_exec'):count() mp.after('1s', function() os.exit(3) end)", [[
-sleep 0.6; save loads.lua; sleep 0.8
-wc -w < /proc/$PPID/task/$PPID/children > $dir/children
-sleep 3; /bin/true]])
+run = watched(API .. "mp.probe('process_exec'):each(function(e) if e.comm == 'true' then os.exit(3) end end)", [[
+children() { wc -w < /proc/$PPID/task/$PPID/children; }
+until_children() { i=0; while [ $(children) -ne $1 ] && [ $i -lt 500 ]; do sleep 0.02; i=$((i + 1)); done; }
+sleep 0.3; save loads.lua; until_children 3
+/bin/true; until_children 2
+sleep 0.3; children > $dir/children
+sleep 3]])
 tap.is(tap.slurp(folder .. '/children'):match('%d+'), '2', 'an end while the next version loads: one worker, and the command')
 tap.is((run.err:gsub('[^\n]', '')), '\n', 'and one line, for the end')
 

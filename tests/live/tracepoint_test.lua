@@ -24,8 +24,9 @@ local rows = run(probe('sched:sched_switch', "e.args.prev_state == 1 and e.args.
   { 'args.prev_pid == e.tid' }), 'sleep 5 20')
 tap.ok(tap.matching(rows, '^true$') >= 5, 'switches: filtered by text and a number in the kernel', rows)
 
--- Numbers that the kernel prints by name, addresses, arrays.
-each(probe('sock:inet_sock_set_state', "e.args.oldstate == 'syn_sent' and e.args.newstate == 'established'",
+-- Numbers that the kernel prints by name, addresses, arrays. (What connect(2) does itself: that it is answered
+-- another process may be told, whom the packet interrupts.)
+each(probe('sock:inet_sock_set_state', "e.args.oldstate == 'close' and e.args.newstate == 'syn_sent'",
   { 'args.family', 'args.protocol', 'args.saddr_v6', 'args.daddr[0]', 'args.daddr[3]' }), 'tcp 5', 5,
   'inet\ttcp\t127.0.0.1\t127\t1', 'sockets: states by name')
 each(probe('signal:signal_generate', "e.args.sig == 'SIGUSR1'", { 'args.sig', 'args.errno', 'args.comm' }), 'signal 5', 5,
