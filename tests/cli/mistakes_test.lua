@@ -37,6 +37,7 @@ mistake('run -f xml ' .. folder .. '/empty.lua', 'unknown format', 'format')
 mistake('run -f', 'needs a value', 'option without value')
 mistake('list tcp_conect', "did you mean 'tcp_connect'", 'misspelt probe in list')
 mistake('check', 'no script given', 'check without script')
+mistake('doctor tcp', 'doctor: takes no arguments', 'doctor with a word')
 
 -- Options: --help names those that are taken, and no others.
 local promised = {
