@@ -39,6 +39,14 @@ mistake('list tcp_conect', "did you mean 'tcp_connect'", 'misspelt probe in list
 mistake('check', 'no script given', 'check without script')
 mistake('doctor tcp', 'doctor: takes no arguments', 'doctor with a word')
 
+-- -o: what is read is not overwritten, and a mistake costs no file.
+local kept = file('kept', 'kept')
+for _, command in ipairs { 'run -c true -o', 'record -c true -o', 'replay -o %s' } do
+  mistake(command:format(kept) .. (' %s %s'):format(kept, kept), '%-o ' .. kept .. ': is what is read', command:match '^%l+' .. ' -o its own input')
+end
+mistake(('run -o %s execsnop'):format(kept), "no tool named 'execsnop'", 'misspelt tool, with -o')
+tap.is(io.open(kept):read '*a', 'kept', 'the file of -o is as it was')
+
 -- Options: --help names those that are taken, and no others.
 local promised = {
   run = '-p -c -e --for -f -o -w --ring --stacks -I --allow -q -v -h --help',
