@@ -246,7 +246,7 @@ int session_run(const struct session_options *wanted, const struct script_option
 		err = host_open(&session.host, &error);
 	if (asks_for_help(options)) {
 		shared.check = true; /* the script answers while it is loaded */
-		shared.explain = false;
+		shared.explain = shared.record = shared.replay = false;
 	} else if (!err) {
 		err = prepare(&session, wanted, &shared, &error);
 		if (!err && shared.recording)

@@ -139,6 +139,10 @@ local run = tap.moonprobe('run ' .. with .. ' --over 2s -l --name=x')
 tap.is(run.out, '2000000000  true  x  hello from a module\n', 'options and a module')
 run = tap.moonprobe('run ' .. with .. ' --help')
 tap.ok(run.status == 0 and run.out:find('A script with options') and run.out:find('%-%-over DURATION +how long %(default 5ms%)') ~= nil, '--help of a script', run)
+for _, command in ipairs { 'record -o ' .. folder .. '/none.rec ', 'replay ' .. folder .. '/none.rec ' } do
+  local help = tap.moonprobe(command .. with .. ' --help')
+  tap.is({ help.status, help.out, help.err }, { 0, run.out, '' }, command:match '^%l+' .. ': --help of a script')
+end
 mistake('run ' .. with .. ' --ovr 2s', 'unknown option %-%-ovr; did you mean %-%-over', 'misspelt script option')
 mistake('run ' .. with .. ' --over soon', "over 'soon': needs a time like 5ms", 'bad value')
 mistake('run ' .. with .. ' -f json', 'stand before the script', 'run option after the script')
