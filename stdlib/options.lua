@@ -284,6 +284,7 @@ local function help(declared)
       if one.kind ~= 'flag' then left = left .. ' ' .. one.kind:upper() end
       local preset = one.shown ~= nil and one.shown ~= '' and (' (default %s)'):format(tostring(one.shown)) or ''
       add(left, one.doc .. preset)
+      if one.kind == 'choice' or one.kind == 'choices' then add('', one.expects) end
     end
   end
   add('-h, --help', 'this help')

@@ -142,7 +142,8 @@ tap.like(exit.text, '\n  %-o, %-%-over DURATION +slower than this %(default 5ms%
 tap.like(exit.text, '\n  %-n, %-%-level NUMBER +a number %(default 3%)\n', 'a number as preset')
 tap.like(exit.text, '\n  %-x, %-%-failed +also failed ones\n', 'a flag has no preset')
 tap.like(exit.text, '\n      %-%-very%-long +a long one\n', 'one without a letter, with dashes')
-tap.like(exit.text, '\n      %-%-mode CHOICE +how %(default fast%)\n', 'a choice')
+tap.like(exit.text, '\n      %-%-mode CHOICE +how %(default fast%)\n +one of fast, slow\n', 'a choice, and among what')
+tap.like(exit.text, '\n      %-%-states CHOICES +which states\n +some of a,b,c\n', 'choices')
 tap.like(exit.text, '\n      %-%-ports NUMBERS +which\n', 'nothing preset')
 tap.like(exit.text, '\n  %-h, %-%-help +this help\n$', 'help itself comes last')
 for line in exit.text:gmatch('[^\n]+') do
