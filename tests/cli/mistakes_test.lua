@@ -153,6 +153,7 @@ run = tap.moonprobe('check --permissions --allow ffi ' .. idle)
 tap.ok(run.status == 0 and run.out:find('sees +oom_kill: pid\n') and run.out:find('granted +ffi\n')
   and run.out:find('off +debug, io.popen, object, os.execute, package.loadlib\n') ~= nil, 'check --permissions', run)
 mistake('check --allow everything ' .. idle, 'nothing that can be granted', 'unknown grant')
+mistake('check --allow ffi --allow debug ' .. idle, 'write %-%-allow ffi,debug\n', 'grants one by one')
 
 os.execute('rm -r ' .. folder)
 tap.done()
