@@ -37,6 +37,7 @@ mistake('run -f xml ' .. folder .. '/empty.lua', 'unknown format', 'format')
 mistake('run -f', 'needs a value', 'option without value')
 mistake('list tcp_conect', "did you mean 'tcp_connect'", 'misspelt probe in list')
 mistake('check', 'no script given', 'check without script')
+mistake("replay some.rec -e ''", 'replay: %-e: options come before the recording', 'replay with -e behind the file')
 mistake('doctor tcp', 'doctor: takes no arguments', 'doctor with a word')
 
 -- -o: what is read is not overwritten, and a mistake costs no file.
