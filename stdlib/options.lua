@@ -337,10 +337,12 @@ local function unbundled(declared, word)
   return words
 end
 
+local of_run = { ['--for'] = true, ['--ring'] = true, ['--stacks'] = true, ['--allow'] = true }
+
 local function unknown(declared, word)
   local names = {}
   for name, one in pairs(declared) do if not one.place then names[#names + 1] = '--' .. dashed(name) end end
-  if word:match('^%-[pcfwqvo]$') or word == '--for' then
+  if word:match('^%-[pcfwqvoI]$') or of_run[word] then
     refuse('unknown option %s; options of moonprobe run stand before the script', word)
   end
   local near = nearest(word, names)

@@ -110,6 +110,7 @@ refuses('^unknown option %-%-very%-lng; did you mean %-%-very%-long%?', 'a missp
 refuses('^unknown option %-z', 'an unknown letter', '-z')
 refuses('^unknown option %-p; options of moonprobe run stand before the script', 'an option of run', '-p', '5')
 refuses('^unknown option %-%-for; options of moonprobe run', 'another option of run', '--for', '5s')
+refuses('^unknown option %-%-ring; options of moonprobe run', 'one that looks like another', '--ring', '4M')
 refuses('^unknown option %-%-over_x', 'a name that goes on after a known one', '--over_x', '1s')
 refuses("^over 'fast': needs a time like 5ms", 'a bad duration', '--over', 'fast')
 refuses("^over '5': needs a time", 'a duration without a unit', '--over=5')
