@@ -387,6 +387,8 @@ static int doctor_main(struct command_line *line)
 {
 	int missing = 0;
 
+	if (line->argc)
+		return options_mistake(line, "takes no arguments");
 	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++) {
 		char detail[512] = "";
 		int err = checks[i].try(detail, sizeof(detail));

@@ -72,9 +72,10 @@ const struct subcommand record_subcommand = {
 	.instead = {{&option_ring, "room for events that wait, a power of two (default 4M)"},
 		    {&option_format, "format of the closing summary"}},
 	.about = "Writes what the probes of a script tell to a file: every event with all its "
-		 "fields, what was lost, and what devices and system calls are called here. The "
-		 "script declares its probes and knobs; its handlers, filters and timers do not "
-		 "run. moonprobe replay runs any script on the file, without privileges. A file "
+		 "fields (of e.args, e.ret and e.string what the script reads), what was lost, and "
+		 "what devices and system calls are called here. The script declares its probes "
+		 "and knobs; its handlers, filters and timers do not run. moonprobe replay runs "
+		 "any script on the file, without privileges. A file "
 		 "that was cut off is good up to the cut.",
 	.more = "The file has in it what was traced: names of files, arguments, addresses.\n"
 		"\n"

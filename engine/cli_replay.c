@@ -73,6 +73,8 @@ static int replay_main(struct command_line *line)
 		return options_mistake(line, "no recording given");
 	line->script.recording = *line->argv++;
 	line->argc--;
+	if (!line->script.text && line->argc && **line->argv == '-')
+		return options_mistake(line, "%s: options come before the recording", *line->argv);
 	deterministic_children();
 	return session_of(line);
 }

@@ -67,6 +67,13 @@ static void set_file(struct script_source *source, struct script_options *option
 	options->folder = source->folder;
 }
 
+static bool is_folder(const char *name)
+{
+	struct stat status;
+
+	return !stat(name, &status) && S_ISDIR(status.st_mode);
+}
+
 int script_source_find(struct script_source *source, struct script_options *options,
 		       struct error *error)
 {
@@ -79,7 +86,8 @@ int script_source_find(struct script_source *source, struct script_options *opti
 		options->folder = ".";
 		return 0;
 	}
-	if (!access(name, F_OK) || strchr(name, '/')) {
+	/* A folder here that is called profile or trace does not hide the tool. */
+	if (strchr(name, '/') || (!access(name, F_OK) && !is_folder(name))) {
 		if ((size_t)snprintf(source->file, sizeof(source->file), "%s", name) >=
 		    sizeof(source->file))
 			return error_set(error, -ENAMETOOLONG, "%.60s...: name too long", name);
@@ -99,6 +107,8 @@ int script_source_find(struct script_source *source, struct script_options *opti
 		options->text = (const char *)embedded->bytes;
 		return 0;
 	}
+	if (is_folder(name))
+		return check_source(name, error);
 	asset_nearest(&options->path, "scripts/", ".lua", name, near, sizeof(near));
 	return error_set(error, -ENOENT, "no script file and no tool named '%s'%s%s%s", name,
 			 *near ? "; did you mean '" : "", near, *near ? "'?" : "");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "file_request.h"
 
+#include "error.h"
 #include "golden.h"
 #include "message.h"
 #include "order.h"
@@ -82,10 +83,13 @@ bool file_request_golden(struct version *version, struct message *message)
 	int text = message_take_fd(message, 0), fd = -EACCES;
 	char found[4096];
 
-	if (options->test && options->file && text < 0)
+	if (options->test && options->file && text < 0) {
 		fd = golden_open(options->file, found, sizeof(found));
-	else if (options->update && options->file)
+	} else if (options->update && options->file) {
 		fd = golden_write(options->file, text, found, sizeof(found));
+		if (fd < 0)
+			error_print("%s: %s", found, strerror(-fd));
+	}
 	if (text >= 0)
 		close(text);
 	answer(version, "golden", fd, found);

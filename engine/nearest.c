@@ -79,7 +79,8 @@ void nearest_offer(struct nearest *nearest, const char *name)
 		return;
 	else
 		away = distance(nearest->misspelt, name);
-	if (away < nearest->distance) {
+	/* Of names that begin so, the shortest has the least to guess. */
+	if (away < nearest->distance || (!away && strlen(name) < strlen(nearest->name))) {
 		nearest->distance = away;
 		snprintf(nearest->name, sizeof(nearest->name), "%s", name);
 	}

@@ -73,6 +73,9 @@ static int take_allow(struct command_line *line, const char *value)
 					 (int)length, word);
 		word += length + (word[length] == ',');
 	}
+	if (line->script.allow)
+		return error_set(&line->error, -EINVAL, "is a second one; write --allow %s,%s",
+				 line->script.allow, value);
 	line->script.allow = value;
 	return 0;
 }

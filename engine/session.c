@@ -109,6 +109,18 @@ static int parse_pid(const char *text, pid_t *pid, struct error *error)
 	return 0;
 }
 
+/* What is read must not be what is written: opening it for that would empty it. */
+static int keep_input(const char *input, const char *output, struct error *error)
+{
+	struct stat in, out;
+
+	if (!input || !output || stat(input, &in) || stat(output, &out) ||
+	    in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+		return 0;
+	return error_set(error, -EINVAL, "-o %s: is what is read, and would be overwritten",
+			 output);
+}
+
 static int redirect(const char *file, struct error *error)
 {
 	int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -213,23 +225,28 @@ int session_run(const struct session_options *wanted, const struct script_option
 	struct script_options shared = *options;
 	bool made_recording = false;
 	struct error error;
-	/* Before signals are blocked: opening a FIFO may wait for its reader. */
-	int err = wanted->output ? redirect(wanted->output, &error) : 0, status = STATUS_USAGE;
+	const char *output = options->record ? options->recording : wanted->output;
+	int err = options->replay ? keep_input(options->recording, output, &error) : 0;
+	int status = STATUS_USAGE;
 
-	if (!err)
-		err = host_open(&session.host, &error);
-
-	/* Sources first: a misspelt name needs no privileges to be told. */
+	/* Sources first: a misspelt name needs no privileges to be told, and costs no file. */
 	for (int i = 0; i < count && !err; i++) {
 		struct script_options found = *options;
 		struct script_source source;
 
 		found.name = names[i];
 		err = script_source_find(&source, &found, &error);
+		if (!err)
+			err = keep_input(found.file, output, &error);
 	}
+	/* Before signals are blocked: opening a FIFO may wait for its reader. */
+	if (!err && wanted->output)
+		err = redirect(wanted->output, &error);
+	if (!err)
+		err = host_open(&session.host, &error);
 	if (asks_for_help(options)) {
 		shared.check = true; /* the script answers while it is loaded */
-		shared.explain = false;
+		shared.explain = shared.record = shared.replay = false;
 	} else if (!err) {
 		err = prepare(&session, wanted, &shared, &error);
 		if (!err && shared.recording)

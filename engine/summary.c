@@ -25,7 +25,7 @@ static void say(const struct script_options *options, const char *format, ...)
 struct summary {
 	const struct script_options *options;
 	FILE *out;
-	bool first;
+	bool json, first;
 	struct probe_totals sum;
 };
 
@@ -99,7 +99,7 @@ static void summarise(void *context, const char *name, const struct probe_totals
 	struct summary *summary = context;
 
 	add(&summary->sum, totals);
-	if (!summary->options->json) {
+	if (!summary->json) {
 		say_probe(summary->options, name, totals);
 		return;
 	}
@@ -173,10 +173,14 @@ static void say_rings(const struct script_options *options, const struct script_
 void summary_print(const struct script_options *options, const struct kernel_side *kernel,
 		   const struct script_history *history, uint64_t unfollowed, FILE *out)
 {
-	struct summary summary = {.options = options, .out = out, .first = true};
+	/* Who wants no summary is told what went wrong all the same. */
+	struct summary summary = {.options = options,
+				  .out = out,
+				  .json = options->json && !options->quiet,
+				  .first = true};
 	const struct probe_totals *sum = &summary.sum;
 
-	if (options->json) {
+	if (summary.json) {
 		fprintf(out, "{\"summary\":{\"script\":");
 		json_text(out, options->name);
 		fprintf(out,
@@ -192,7 +196,7 @@ void summary_print(const struct script_options *options, const struct kernel_sid
 			(unsigned long long)staging_median_ns(&history->swaps));
 	}
 	kernel_side_totals(kernel, summarise, &summary);
-	if (options->json) {
+	if (summary.json) {
 		fprintf(out, "],\"rings\":[");
 		json_rings(history, out);
 		fprintf(out, "]}}\n");

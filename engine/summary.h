@@ -33,7 +33,8 @@ void summary_add_ring(struct script_history *history, const char *name, uint64_t
 		      uint64_t failed);
 
 /* A line to stderr for the whole and for each thing that went wrong; or one JSON object to `out`.
- * `unfollowed` is the number of child processes that found the targets map full. */
+ * Quiet: of both formats only what went wrong, to stderr. `unfollowed` is the number of child
+ * processes that found the targets map full. */
 void summary_print(const struct script_options *options, const struct kernel_side *kernel,
 		   const struct script_history *history, uint64_t unfollowed, FILE *out);
 

@@ -61,9 +61,10 @@ int target_open_binary(struct target *target, const struct target_setting *setti
 	int err;
 
 	if (!colon || !colon[1] || colon == target->text)
-		return error_set(error, -EINVAL,
-				 "probe %s: a file, a colon and a function, as %.*s:/bin/bash:main",
-				 target->name, (int)strcspn(target->name, ":"), target->name);
+		return error_set(
+			error, -EINVAL,
+			"probe %s: a file, a colon and a name in it, as %.*s:/bin/bash:NAME",
+			target->name, (int)strcspn(target->name, ":"), target->name);
 	snprintf(name, sizeof(name), "%.*s", (int)(colon - target->text), target->text);
 	find_file(name, setting->pid, path, sizeof(path));
 	err = binary_open(&target->binary, path, setting->pid, &why);

@@ -53,7 +53,7 @@ local columns = {
 
 local row = mp.columns(columns)
 
-if opt.csv then
+if opt.csv and not mp.json then
   local names = {}
   for _, column in ipairs(columns) do
     local title = column[1] == 'oldstate' and 'OLDSTATE' or column.title or column[1]:upper()

@@ -32,6 +32,8 @@ test.is({ run:rows()[1].ms, run:rows()[4].ms, run:rows()[4].lport, run:rows()[5]
 test.golden('plain', run:text())
 test.golden('wide', feed(test.load('tcpstates', { '-Ttw' })):text())
 test.golden('csv', feed(test.load('tcpstates', { '-s', '-T' })):text())
+test.is(feed(test.load('tcpstates', { '-s' }, { json = true })):text(),
+  feed(test.load('tcpstates', {}, { json = true })):text(), 'JSON has no other form')
 
 local function count(...) return #feed(test.load('tcpstates', { ... })):rows() end
 test.is({ count('-L', '40000'), count('-D', '80'), count('-D', '80,443'), count '-4', count '-6', count '-46' },

@@ -30,7 +30,8 @@ local function nearest(misspelt, names)
     -- Part of a longer name is what people type when they guess, above all its start.
     local part = #misspelt >= 3 and name:find(misspelt, 1, true)
     if part then away = part == 1 and 0 or 1 end
-    if away < best_distance then
+    -- Of names that begin so, the shortest has the least to guess.
+    if away < best_distance or away == 0 and best and #name < #best then
       best, best_distance = name, away
     end
   end

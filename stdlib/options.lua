@@ -284,6 +284,7 @@ local function help(declared)
       if one.kind ~= 'flag' then left = left .. ' ' .. one.kind:upper() end
       local preset = one.shown ~= nil and one.shown ~= '' and (' (default %s)'):format(tostring(one.shown)) or ''
       add(left, one.doc .. preset)
+      if one.kind == 'choice' or one.kind == 'choices' then add('', one.expects) end
     end
   end
   add('-h, --help', 'this help')
@@ -336,10 +337,12 @@ local function unbundled(declared, word)
   return words
 end
 
+local of_run = { ['--for'] = true, ['--ring'] = true, ['--stacks'] = true, ['--allow'] = true }
+
 local function unknown(declared, word)
   local names = {}
   for name, one in pairs(declared) do if not one.place then names[#names + 1] = '--' .. dashed(name) end end
-  if word:match('^%-[pcfwqvo]$') or word == '--for' then
+  if word:match('^%-[pcfwqvoI]$') or of_run[word] then
     refuse('unknown option %s; options of moonprobe run stand before the script', word)
   end
   local near = nearest(word, names)

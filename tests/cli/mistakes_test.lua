@@ -21,6 +21,10 @@ mistake('rnu', "no command named 'rnu'.*did you mean 'run'", 'misspelt command')
 mistake('run', 'no script given', 'no script')
 mistake('run ' .. folder .. '/missing.lua', 'No such file', 'missing file')
 mistake('run ' .. folder, 'is a directory', 'a directory')
+local beside = tap.shell(('binary=$(realpath %s); mkdir -p %s/some/trace; cd %s/some; $binary check trace; cd ..; $binary check some')
+  :format(tap.binary, folder, folder))
+tap.is({ beside.out, beside.err }, { 'trace: ok\n', 'moonprobe: some: is a directory, not a Lua script\n' },
+  'a folder does not hide a tool of its name')
 mistake('run /bin/true', 'is a binary file', 'a binary')
 mistake('run execsnop', "no tool named 'execsnop'", 'misspelt tool')
 mistake('run --frobnicate execsnoop', 'unknown option %-%-frobnicate', 'unknown option')
@@ -37,6 +41,16 @@ mistake('run -f xml ' .. folder .. '/empty.lua', 'unknown format', 'format')
 mistake('run -f', 'needs a value', 'option without value')
 mistake('list tcp_conect', "did you mean 'tcp_connect'", 'misspelt probe in list')
 mistake('check', 'no script given', 'check without script')
+mistake("replay some.rec -e ''", 'replay: %-e: options come before the recording', 'replay with -e behind the file')
+mistake('doctor tcp', 'doctor: takes no arguments', 'doctor with a word')
+
+-- -o: what is read is not overwritten, and a mistake costs no file.
+local kept = file('kept', 'kept')
+for _, command in ipairs { 'run -c true -o', 'record -c true -o', 'replay -o %s' } do
+  mistake(command:format(kept) .. (' %s %s'):format(kept, kept), '%-o ' .. kept .. ': is what is read', command:match '^%l+' .. ' -o its own input')
+end
+mistake(('run -o %s execsnop'):format(kept), "no tool named 'execsnop'", 'misspelt tool, with -o')
+tap.is(io.open(kept):read '*a', 'kept', 'the file of -o is as it was')
 
 -- Options: --help names those that are taken, and no others.
 local promised = {
@@ -130,6 +144,10 @@ local run = tap.moonprobe('run ' .. with .. ' --over 2s -l --name=x')
 tap.is(run.out, '2000000000  true  x  hello from a module\n', 'options and a module')
 run = tap.moonprobe('run ' .. with .. ' --help')
 tap.ok(run.status == 0 and run.out:find('A script with options') and run.out:find('%-%-over DURATION +how long %(default 5ms%)') ~= nil, '--help of a script', run)
+for _, command in ipairs { 'record -o ' .. folder .. '/none.rec ', 'replay ' .. folder .. '/none.rec ' } do
+  local help = tap.moonprobe(command .. with .. ' --help')
+  tap.is({ help.status, help.out, help.err }, { 0, run.out, '' }, command:match '^%l+' .. ': --help of a script')
+end
 mistake('run ' .. with .. ' --ovr 2s', 'unknown option %-%-ovr; did you mean %-%-over', 'misspelt script option')
 mistake('run ' .. with .. ' --over soon', "over 'soon': needs a time like 5ms", 'bad value')
 mistake('run ' .. with .. ' -f json', 'stand before the script', 'run option after the script')
@@ -140,6 +158,7 @@ run = tap.moonprobe('check --permissions --allow ffi ' .. idle)
 tap.ok(run.status == 0 and run.out:find('sees +oom_kill: pid\n') and run.out:find('granted +ffi\n')
   and run.out:find('off +debug, io.popen, object, os.execute, package.loadlib\n') ~= nil, 'check --permissions', run)
 mistake('check --allow everything ' .. idle, 'nothing that can be granted', 'unknown grant')
+mistake('check --allow ffi --allow debug ' .. idle, 'write %-%-allow ffi,debug\n', 'grants one by one')
 
 os.execute('rm -r ' .. folder)
 tap.done()

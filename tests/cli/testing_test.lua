@@ -153,6 +153,10 @@ tap.ok(differs.status == 1 and differs.out:find('# given    1\n#          3\n', 
 tap.is(tap.slurp(folder .. '/one_test.golden'):sub(1, 13), '=== a b\n1\n2\n=', 'golden: kept without --update')
 run("test.golden('other', '')", '--update')
 tap.is(tap.slurp(folder .. '/one_test.golden'), '=== other\n', 'golden: --update forgets what nobody asks for')
+os.execute(('rm %s/one_test.golden && mkdir %s/one_test.golden'):format(folder, folder))
+local unwritten = run("test.golden('other', '')", '--update')
+tap.ok(unwritten.status == 1 and unwritten.err:find('one_test%.golden: Is a directory\n$'), 'golden: why it is not written', unwritten)
+os.execute(('rmdir %s/one_test.golden'):format(folder))
 
 -- What it costs, and what did not run.
 local body = [[

@@ -64,6 +64,18 @@ static void the_best_offer_wins_in_any_order(void **state)
 	assert_string_equal(nearest_name(&nearest), "tcp_connect");
 }
 
+static void the_shortest_of_those_that_begin_so_wins(void **state)
+{
+	struct nearest nearest;
+
+	(void)state;
+	nearest_start(&nearest, "mallo");
+	nearest_offer(&nearest, "malloc_stats");
+	nearest_offer(&nearest, "malloc");
+	nearest_offer(&nearest, "malloc_trim");
+	assert_string_equal(nearest_name(&nearest), "malloc");
+}
+
 static void long_names_are_cut(void **state)
 {
 	char longer[300], long_name[300];
@@ -90,6 +102,7 @@ int main(void)
 		cmocka_unit_test(another_word_has_none),
 		cmocka_unit_test(nothing_offered_is_nothing_near),
 		cmocka_unit_test(the_best_offer_wins_in_any_order),
+		cmocka_unit_test(the_shortest_of_those_that_begin_so_wins),
 		cmocka_unit_test(long_names_are_cut),
 	};
 

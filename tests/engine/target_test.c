@@ -318,6 +318,7 @@ static void static_probes(void **state)
 	opens("usdt", of_file("arguments", "many:*"));
 	assert_int_equal(target->types.raw_arguments, 12);
 	assert_true(target->more_slots_count > target->slots_count);
+	refuses("usdt", "usdt:/bin/true", -EINVAL, "a name in it, as usdt:/bin/bash:NAME");
 	refuses("usdt", of_file("program", "target:ad"), -ENOENT, "add");
 	refuses("usdt", of_file("types_0", "a:b"), -ENOENT, "");
 }

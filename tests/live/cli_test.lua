@@ -50,6 +50,9 @@ end)]])))
 local sum = tap.summary(run)
 tap.is({ run.status, #run.rows - 1, sum and sum.failed, sum and sum.received }, { 0, 9, 1, 10 }, 'one event fails, nine are handled')
 tap.like(run.err, 'raise%.lua:5: at five', 'the failure is told with its line')
+run = tap.moonprobe(("run -q -f json -c '%s exec 9' %s"):format(tap.workload, folder .. '/raise.lua'))
+tap.is({ run.status, #run.rows, tap.summary(run) }, { 0, 9, nil }, '-q: rows in JSON, and no summary')
+tap.like(run.err, 'process_exec: 1 events skipped, their handler raised an error\n$', '-q: what went wrong is told')
 
 -- Promptness: at once when quiet, later when the script says so; in ms from event to handler.
 local function latency(gather)

@@ -110,6 +110,7 @@ refuses('^unknown option %-%-very%-lng; did you mean %-%-very%-long%?', 'a missp
 refuses('^unknown option %-z', 'an unknown letter', '-z')
 refuses('^unknown option %-p; options of moonprobe run stand before the script', 'an option of run', '-p', '5')
 refuses('^unknown option %-%-for; options of moonprobe run', 'another option of run', '--for', '5s')
+refuses('^unknown option %-%-ring; options of moonprobe run', 'one that looks like another', '--ring', '4M')
 refuses('^unknown option %-%-over_x', 'a name that goes on after a known one', '--over_x', '1s')
 refuses("^over 'fast': needs a time like 5ms", 'a bad duration', '--over', 'fast')
 refuses("^over '5': needs a time", 'a duration without a unit', '--over=5')
@@ -142,7 +143,8 @@ tap.like(exit.text, '\n  %-o, %-%-over DURATION +slower than this %(default 5ms%
 tap.like(exit.text, '\n  %-n, %-%-level NUMBER +a number %(default 3%)\n', 'a number as preset')
 tap.like(exit.text, '\n  %-x, %-%-failed +also failed ones\n', 'a flag has no preset')
 tap.like(exit.text, '\n      %-%-very%-long +a long one\n', 'one without a letter, with dashes')
-tap.like(exit.text, '\n      %-%-mode CHOICE +how %(default fast%)\n', 'a choice')
+tap.like(exit.text, '\n      %-%-mode CHOICE +how %(default fast%)\n +one of fast, slow\n', 'a choice, and among what')
+tap.like(exit.text, '\n      %-%-states CHOICES +which states\n +some of a,b,c\n', 'choices')
 tap.like(exit.text, '\n      %-%-ports NUMBERS +which\n', 'nothing preset')
 tap.like(exit.text, '\n  %-h, %-%-help +this help\n$', 'help itself comes last')
 for line in exit.text:gmatch('[^\n]+') do
