@@ -10,7 +10,7 @@
 
 local mp = require 'moonprobe'
 
-local opt = mp.options { uid = mp.number(nil, 'only programs of this user') }
+local opt = mp.options { uid = mp.whole(nil, 'only programs of this user') }
 
 -- tests/objects/execs.bpf.c; a constant is set before it is loaded.
 local object = mp.object('execs.bpf.o', { rodata = { only_uid = opt.uid } })

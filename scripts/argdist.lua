@@ -22,7 +22,7 @@ local mp = require 'moonprobe'
 
 local opt = mp.options {
   interval = mp.argument(1, mp.interval(nil, 'print and clear every so many seconds', 'i')),
-  count = mp.argument(2, mp.number(nil, 'end after so many', 'n')),
+  count = mp.argument(2, mp.whole(nil, 'end after so many', 'n', 1)),
   duration = mp.interval(nil, 'end after so many seconds', 'd'),
   counted = mp.target(nil, 'count the values of calls of this function', 'C'),
   histogram = mp.target(nil, 'draw a histogram of the value of calls of this function', 'H'),
@@ -30,7 +30,7 @@ local opt = mp.options {
   where = mp.expression(nil, 'only calls e where this is true', 'w'),
   by = mp.expressions(nil, 'with -H: a histogram for each value of this', 'b'),
   cumulative = mp.flag('c', 'do not clear after printing'),
-  top = mp.number(nil, 'show at most so many', 'T'),
+  top = mp.whole(nil, 'show at most so many', 'T', 1),
 }
 
 if (opt.counted == nil) == (opt.histogram == nil) then mp.refuse('one of -C PROBE and -H PROBE is needed') end

@@ -21,7 +21,7 @@ local mp = require 'moonprobe'
 
 local opt = mp.options {
   interval = mp.argument(1, mp.interval('1', 'print and clear every so many seconds')),
-  count = mp.argument(2, mp.number(nil, 'end after so many')),
+  count = mp.argument(2, mp.whole(nil, 'end after so many', nil, 1)),
   timestamp = mp.flag('T', 'show the time of day'),
 }
 

@@ -33,7 +33,7 @@ local opt = mp.options {
   user_stack = mp.flag('U', 'show how the program came there'),
   unique = mp.flag('each capability once for each process'),
   name = mp.text(nil, 'only this capability, as CAP_SYS_ADMIN or its number', 'n'),
-  uid = mp.number(nil, 'only this user id', 'u'),
+  uid = mp.whole(nil, 'only this user id', 'u'),
 }
 
 local wanted = tonumber(opt.name)

@@ -19,11 +19,11 @@ local opt = mp.options {
   timestamp = mp.flag('t', 'show seconds since the start of the trace'),
   fails = mp.flag('x', 'also calls that failed'),
   print_uid = mp.flag('U', 'show the user id'),
-  uid = mp.number(nil, 'only this user id', 'u'),
+  uid = mp.whole(nil, 'only this user id', 'u'),
   name = mp.text(nil, 'only where the name of the program has this text', 'n'),
   line = mp.text(nil, 'only where the arguments have this text', 'l'),
   quote = mp.flag('q', 'put arguments in quotes'),
-  max_args = mp.number(20, 'show at most so many arguments'),
+  max_args = mp.whole(20, 'show at most so many arguments'),
 }
 
 local started = mp.now()

@@ -17,10 +17,10 @@ local mp = require 'moonprobe'
 
 local opt = mp.options {
   interval = mp.argument(1, mp.interval('1', 'print and clear every so many seconds')),
-  count = mp.argument(2, mp.number(nil, 'end after so many')),
+  count = mp.argument(2, mp.whole(nil, 'end after so many', nil, 1)),
   all = mp.flag('a', 'also what is no regular file: sockets, pipes, terminals'),
   noclear = mp.flag('C', 'do not clear the screen'),
-  maxrows = mp.number(20, 'show at most so many', 'r'),
+  maxrows = mp.whole(20, 'show at most so many', 'r', 1),
   sort = mp.choice({ 'all', 'reads', 'writes', 'rbytes', 'wbytes' }, 'what comes first; all: bytes of both', 's'),
 }
 

@@ -20,7 +20,7 @@ local opt = mp.options {
   interval = mp.interval(nil, 'print and clear every so many seconds', 'i'),
   duration = mp.interval(nil, 'end after so many seconds', 'd'),
   time = mp.flag('T', 'print the time of day, too'),
-  top = mp.number(nil, 'show at most so many', 't'),
+  top = mp.whole(nil, 'show at most so many', 't', 1),
   where = mp.expression(nil, 'count only calls e where this is true', 'w'),
 }
 

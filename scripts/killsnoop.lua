@@ -22,7 +22,7 @@ local opt = mp.options {
   signal = mp.signal(nil, 'only this signal', 's'),
   target = mp.number(nil, 'only to this process', 'T'),
   print_uid = mp.flag('U', 'show the user id'),
-  uid = mp.number(nil, 'only calls of this user id', 'u'),
+  uid = mp.whole(nil, 'only calls of this user id', 'u'),
   name = mp.text(nil, 'only where the name of the sending thread has this text', 'n'),
 }
 

@@ -22,7 +22,7 @@ local opt = mp.options {
   failed = mp.flag('x', 'only calls that failed'),
   latency = mp.flag('l', 'show how long it took'),
   print_uid = mp.flag('U', 'show the user id'),
-  uid = mp.number(nil, 'only this user id', 'u'),
+  uid = mp.whole(nil, 'only this user id', 'u'),
   name = mp.text(nil, 'only where the name of the thread has this text', 'n'),
 }
 

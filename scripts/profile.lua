@@ -17,14 +17,14 @@ local mp = require 'moonprobe'
 
 local opt = mp.options {
   interval = mp.argument(1, mp.interval(nil, 'print and clear every so many seconds', 'i')),
-  count = mp.argument(2, mp.number(nil, 'end after so many')),
+  count = mp.argument(2, mp.whole(nil, 'end after so many', nil, 1)),
   time = mp.flag('T', 'print the time of day, too'),
-  frequency = mp.number(49, 'look so many times a second', 'F'),
+  frequency = mp.whole(49, 'look so many times a second', 'F', 1),
   kernel = mp.flag('K', "only the kernel's stacks"),
   user = mp.flag('U', "only the processes' stacks"),
   process = mp.flag('P', 'each process for itself, not all of one name together'),
   folded = mp.flag('f', 'a line for each stack, outermost function first, for flame graphs'),
-  top = mp.number(nil, 'show at most so many'),
+  top = mp.whole(nil, 'show at most so many', nil, 1),
 }
 
 local by = { 'comm' }

@@ -18,7 +18,7 @@ local mp = require 'moonprobe'
 
 local opt = mp.options {
   interval = mp.argument(1, mp.interval(nil, 'print and clear every so many seconds')),
-  count = mp.argument(2, mp.number(nil, 'end after so many')),
+  count = mp.argument(2, mp.whole(nil, 'end after so many', nil, 1)),
   time = mp.flag('T', 'print the time of day, too'),
   milliseconds = mp.flag('m', 'in milliseconds instead of microseconds'),
   pids = mp.flag('P', 'a histogram for each process'),

@@ -22,13 +22,13 @@ local mp = require 'moonprobe'
 local opt = mp.options {
   what = mp.argument(1, mp.text('profile:99', 'what is counted: a probe, or a function of the kernel')),
   interval = mp.argument(2, mp.interval(nil, 'print and clear every so many seconds', 'i')),
-  count = mp.argument(3, mp.number(nil, 'end after so many')),
+  count = mp.argument(3, mp.whole(nil, 'end after so many', nil, 1)),
   time = mp.flag('T', 'print the time of day, too'),
   kernel = mp.flag('K', "the kernel's stack"),
   user = mp.flag('U', "the process's stack"),
   process = mp.flag('P', 'by the name of the thread, too'),
   folded = mp.flag('f', 'a line for each stack, outermost function first, for flame graphs'),
-  top = mp.number(nil, 'show at most so many'),
+  top = mp.whole(nil, 'show at most so many', nil, 1),
 }
 
 local name = opt.what:find(':', 1, true) and opt.what or 'kprobe:' .. opt.what

@@ -22,7 +22,7 @@ local opt = mp.options {
   all = mp.flag('a', 'also calls with an empty path, which ask about a descriptor'),
   extended = mp.flag('e', 'show the call and how long it took'),
   print_uid = mp.flag('U', 'show the user id'),
-  uid = mp.number(nil, 'only this user id', 'u'),
+  uid = mp.whole(nil, 'only this user id', 'u'),
   name = mp.text(nil, 'only where the name of the thread has this text', 'n'),
 }
 

@@ -19,7 +19,7 @@ local opt = mp.options {
   calls = mp.choices({ 'sync', 'fsync', 'fdatasync', 'syncfs', 'sync_file_range', 'msync' },
     'only these calls, with commas between', 's'),
   print_uid = mp.flag('U', 'show the user id'),
-  uid = mp.number(nil, 'only this user id', 'u'),
+  uid = mp.whole(nil, 'only this user id', 'u'),
   name = mp.text(nil, 'only where the name of the thread has this text', 'n'),
 }
 

@@ -18,9 +18,9 @@ local mp = require 'moonprobe'
 
 local opt = mp.options {
   interval = mp.argument(1, mp.interval(nil, 'print and clear every so many seconds', 'i')),
-  count = mp.argument(2, mp.number(nil, 'end after so many')),
+  count = mp.argument(2, mp.whole(nil, 'end after so many', nil, 1)),
   time = mp.flag(nil, 'print the time of day, too'),
-  top = mp.number(10, 'show at most so many', 'T'),
+  top = mp.whole(10, 'show at most so many', 'T', 1),
   failures = mp.flag('x', 'only calls that failed'),
   errno = mp.errno(nil, 'only calls that failed with this error', 'e'),
   latency = mp.flag('L', 'also the time spent in the calls, and sort by it'),

@@ -24,8 +24,8 @@ local opt = mp.options {
   timestamp = mp.flag('t', 'show seconds since the start of the trace'),
   wide = mp.flag('w', 'wide columns, IPv6 addresses fit'),
   csv = mp.flag('s', 'comma-separated values'),
-  localport = mp.numbers(nil, 'only these local ports', 'L'),
-  remoteport = mp.numbers(nil, 'only these remote ports', 'D'),
+  localport = mp.ports(nil, 'only these local ports', 'L'),
+  remoteport = mp.ports(nil, 'only these remote ports', 'D'),
   ipv4 = mp.flag('4', 'only IPv4'),
   ipv6 = mp.flag('6', 'only IPv6'),
 }

@@ -15,9 +15,9 @@ local mp = require 'moonprobe'
 
 local opt = mp.options {
   interval = mp.argument(1, mp.interval('1', 'print and clear every so many seconds')),
-  count = mp.argument(2, mp.number(nil, 'end after so many')),
+  count = mp.argument(2, mp.whole(nil, 'end after so many', nil, 1)),
   noclear = mp.flag('C', 'do not clear the screen'),
-  rows = mp.number(20, 'show at most so many', 'r'),
+  rows = mp.whole(20, 'show at most so many', 'r', 1),
   sort = mp.choice({ 'all', 'sent', 'received' }, 'what comes first', 's'),
   ipv4 = mp.flag('4', 'only IPv4'),
   ipv6 = mp.flag('6', 'only IPv6'),

@@ -29,9 +29,9 @@ local opt = mp.options {
   print_cpu = mp.flag('C', 'show the CPU'),
   kernel_stack = mp.flag('K', 'show how the kernel came there'),
   user_stack = mp.flag('U', 'show how the program came there'),
-  tid = mp.number(nil, 'only this thread', 'L'),
+  tid = mp.whole(nil, 'only this thread', 'L'),
   name = mp.text(nil, 'only where the name of the program has this text', 'n'),
-  max_events = mp.number(nil, 'end after so many', 'M'),
+  max_events = mp.whole(nil, 'end after so many', 'M', 1),
 }
 
 local values = opt.expressions

@@ -78,17 +78,30 @@ options.size = valued('size', 'a size like 64K', units.size)
 ---@param letter string|nil
 ---@return moonprobe.Option
 options.number = valued('number', 'a number', tonumber)
+--- --name 7: how many, or which; no fraction, and not below `least`.
+---@param preset number|nil
+---@param doc string for --help
+---@param letter string|nil
+---@param least integer|nil 0 when not given
+---@return moonprobe.Option
+function options.whole(preset, doc, letter, least)
+  least = least or 0
+  return valued('number', ('a whole number from %d'):format(least), function(text)
+    local number = tonumber(text)
+    return number and number >= least and number < 2 ^ 53 and number % 1 == 0 and number or nil
+  end)(preset, doc, letter)
+end
 --- --name 80,443. The value is a set: value[80] is true.
 ---@param preset string|nil
 ---@param doc string for --help
 ---@param letter string|nil
 ---@return moonprobe.Option
-options.numbers = valued('numbers', 'numbers like 80,443', function(text)
+options.ports = valued('ports', 'ports like 80,443', function(text)
   local set = {}
   for word in (text .. ','):gmatch('(.-),') do
-    local number = tonumber(word)
-    if not number then return nil end
-    set[number] = true
+    local port = word:find '^%d+$' and tonumber(word)
+    if not port or port > 65535 then return nil end
+    set[port] = true
   end
   return set
 end)

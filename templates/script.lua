@@ -7,7 +7,7 @@
 local mp = require 'moonprobe'
 
 local opt = mp.options {
-  uid = mp.number(nil, 'only programs of this user id', 'u'),
+  uid = mp.whole(nil, 'only programs of this user id', 'u'),
 }
 
 local row = mp.columns {

@@ -25,7 +25,8 @@ local function declared()
     failed = mp.flag('x', 'also failed ones'),
     very_long = mp.flag('a long one'),
     every = mp.interval(nil, 'how often', 'i'),
-    ports = mp.numbers(nil, 'which'),
+    ports = mp.ports(nil, 'which'),
+    most = mp.whole(nil, 'at most so many', nil, 1),
     error = mp.errno(nil, 'which error'),
     signal = mp.signal(nil, 'which signal'),
     states = mp.choices({ 'a', 'b', 'c' }, 'which states'),
@@ -68,8 +69,15 @@ gives('word', '-x', 'text that looks like a letter', '-w', '-x')
 gives('mode', 'slow', 'a choice', '--mode', 'slow')
 gives('every', 5e9, 'seconds', '--every', '5')
 gives('every', 5e8, 'an interval with a unit', '-i', '500ms')
-gives('ports', { [80] = true, [443] = true }, 'numbers', '--ports', '80,443')
+gives('ports', { [80] = true, [443] = true }, 'ports', '--ports', '80,443')
 gives('ports', { [80] = true }, 'one of them', '--ports=80')
+for _, wrong in ipairs { '80,', 'http', '65536', '-1', '8.5' } do
+  refuses('needs ports like 80,443', 'ports ' .. wrong, '--ports', wrong)
+end
+gives('most', 7, 'a whole number', '--most', '7')
+for _, wrong in ipairs { '0', '-3', '1.5', 'nan', 'inf', 'many' } do
+  refuses('needs a whole number from 1', 'whole ' .. wrong, '--most=' .. wrong)
+end
 gives('error', 2, 'an error by name', '--error', 'ENOENT')
 gives('error', 13, 'an error by number', '--error', '13')
 gives('signal', 9, 'a signal by name', '--signal', 'SIGKILL')
@@ -117,7 +125,7 @@ refuses("^over '5': needs a time", 'a duration without a unit', '--over=5')
 refuses("^room '4k': needs a size like 64K", 'a bad size', '--room', '4k')
 refuses("^level 'x': needs a number", 'a bad number', '-n', 'x')
 refuses("^mode 'medium': needs one of fast, slow", 'a bad choice', '--mode=medium')
-refuses("^ports '80,x': needs numbers like 80,443", 'bad numbers', '--ports=80,x')
+refuses("^ports '80,x': needs ports like 80,443", 'bad ports', '--ports=80,x')
 refuses("^error 'ENOSUCH': needs an error like ENOENT or 2", 'a bad error', '--error', 'ENOSUCH')
 refuses("^states 'a,d': needs some of a,b,c", 'bad choices', '--states', 'a,d')
 refuses("^every '0': needs seconds", 'no interval', '--every', '0')
@@ -145,7 +153,7 @@ tap.like(exit.text, '\n  %-x, %-%-failed +also failed ones\n', 'a flag has no pr
 tap.like(exit.text, '\n      %-%-very%-long +a long one\n', 'one without a letter, with dashes')
 tap.like(exit.text, '\n      %-%-mode CHOICE +how %(default fast%)\n +one of fast, slow\n', 'a choice, and among what')
 tap.like(exit.text, '\n      %-%-states CHOICES +which states\n +some of a,b,c\n', 'choices')
-tap.like(exit.text, '\n      %-%-ports NUMBERS +which\n', 'nothing preset')
+tap.like(exit.text, '\n      %-%-ports PORTS +which\n', 'nothing preset')
 tap.like(exit.text, '\n  %-h, %-%-help +this help\n$', 'help itself comes last')
 for line in exit.text:gmatch('[^\n]+') do
   if #line > 80 then tap.ok(false, 'help is at most 80 columns wide', line) end
