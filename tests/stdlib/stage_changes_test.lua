@@ -111,6 +111,11 @@ tap.like(where({ few }, function() pcall(function() count = 1 end) end), "'count
 tap.like(where({ few }, function(e) string.gsub(e.comm, '.', function() count = 1 end) end), "'count', which",
   'or string.gsub')
 tap.like(where({ few }, function() coroutine.wrap(function() count = 1 end)() end), "'count', which", 'or a coroutine')
+local stepped = coroutine.wrap(function() while true do count = coroutine.yield() end end)
+local thread = coroutine.create(function() while true do count = coroutine.yield() end end)
+tap.like(where({ few }, function() stepped(1) end), "'count', which .*%d", 'or one that was there before')
+tap.like(where({ few }, function() coroutine.resume(thread, 1) end), "'count', which .*%d", 'and is resumed')
+tap.like(where({ few }, stepped), "'count', which .*a coroutine", 'or is the handler')
 tap.like(where({ few }, function() mp.row(setmetatable({}, { __tostring = function() count = 1 end })) end),
   "'count', which", 'by a metamethod')
 local later = setmetatable({}, { __newindex = function(_, key) seen[key] = true end })
