@@ -209,6 +209,12 @@ mp.probe('file_open'):where(function(e) return started[e.pid] end):each(function
 mp.finally(function() mp.row(opened) end)
 ]], 'open 7 /dev/null')
 tap.is(result.rows[1], '[7]', 'nor by the handler of another probe')
+result = tap.moonprobe(('run -c %s %s'):format(tap.quote(tap.workload .. ' syscall 50'), file('script.lua', API .. [[
+local n = 0
+local row = mp.columns { { 'n', format = function() n = n + 1 return '' .. n end } }
+mp.probe('syscall', { only_number = 110 }):where(function() return n < 10 end):each(function(e) row(e.pid) end)
+]])))
+tap.is({ #result.rows, result.rows[11] }, { 11, '10' }, 'nor by the format of a column') -- text, and a heading
 result = run([[
 local lists, keep, n = { seen = {} }, {}, 0
 local p = mp.probe('syscall', { only_number = 110 })

@@ -216,6 +216,17 @@ tap.is(timed(function() queue[1] = true end), 'kernel', 'beside a handler that c
 tap.like(timed(function(e) current[e.pid] = true end), 'a table that', 'which a timer has put into a variable')
 tap.like(timed(function(e) also_current.list[e.pid] = true end), 'a table that', 'or into a table')
 
+-- Columns have functions since they were declared: a row calls them.
+do
+  local row = mp.columns { { 'n' }, { 'pid', format = function(pid)
+    count = count + 1
+    return pid
+  end } }
+  local _, of = plan.make { schema = invented.schema, formats = require('moonprobe.output').formats,
+    sinks = { { filters = { few }, take = function(e) row(1, e.pid) end } } }
+  tap.like(of[1].refusals[few].reason, "'count', which", 'by the format of a column')
+end
+
 -- Those of the script's other probes, too.
 local only, theirs = { filters = { new }, take = none }, { filters = {}, take = notes }
 local made, jobs = plan.make { schema = invented.schema, sinks = { only }, handlers = { theirs, only } }
