@@ -113,14 +113,14 @@ function aggregate.new(kind, about)
   return self
 end
 
---- What a value is as a key: equal values must be one key, which 64-bit cdata is not.
+--- What a value is as a key: equal values must be one key, which 64-bit cdata is not, and 0 / 0 is none.
 ---@param value any
 ---@return any
 function aggregate.as_key(value)
   if value == nil then return '-' end
   local kind = type(value)
   if kind == 'string' then return stack.text_key(value) end
-  if kind == 'cdata' then return output.text(value) end
+  if kind == 'cdata' or value ~= value then return output.text(value) end
   return stack.is(value) and value:key() or value
 end
 local as_key = aggregate.as_key
@@ -221,7 +221,10 @@ local function rows_of(self, from, limit, read)
     rows[#rows + 1] = { key = key, parts = parts, note = from.notes[key], cell = cell }
   end
   rows = read_stacks(self, rows, read or text_of)
-  for _, row in ipairs(rows) do row.value, row.rank = value(row.cell, options), rank(row.cell, options) end
+  for _, row in ipairs(rows) do
+    row.value, row.rank = value(row.cell, options), rank(row.cell, options)
+    if row.rank ~= row.rank then row.rank = -math.huge end -- 0 / 0 has no place among the others
+  end
   table.sort(rows, function(a, b)
     if a.rank ~= b.rank then return a.rank > b.rank end
     return tostring(a.key) < tostring(b.key)

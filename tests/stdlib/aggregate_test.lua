@@ -303,6 +303,17 @@ for _, interval in ipairs { '5', 'soon', '0s', '' } do
 end
 tap.raises(function() ticking:every() end, "every: 'nil' is not a time", 'every without a time')
 
+-- 0 / 0: a key like another, and a value without a place among the others.
+local odd = new(count, { 'n' })
+odd:taker { field 'n' } { n = 0 / 0 }
+odd:add(1, 0 / 0)
+tap.is(rows(odd), { { output.text(0 / 0), 2 } }, 'no number as a key')
+odd = new(sum, { 'n' })
+for i = 1, 60 do odd:add(i % 2 == 0 and 0 / 0 or i * 37 % 101, i) end
+local ordered = odd:rows(30)
+table.sort(ordered, function(a, b) return a.value > b.value end)
+tap.is({ odd:rows(30), ordered[30].value == ordered[30].value }, { ordered, true }, 'no number as a value: comes last')
+
 -- What nobody showed is printed at the end.
 text = ''
 engine.write = function(_, line) text = text .. line return true end
