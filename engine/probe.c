@@ -426,6 +426,7 @@ int probe_body(struct probe *probe, const struct probe_wish *wish, struct body *
 		.parts = parts,
 		.plan = wish->plan,
 		.others = probe->bodies,
+		.before = {wish->before, probe->installed},
 		.like = wish->like,
 		.verbose = probe->setting.verbose,
 	};

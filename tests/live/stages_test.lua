@@ -193,6 +193,30 @@ mp.finally(function() mp.row(all:rows()[1].value) all:clear() end)
 ]]):format(os.time() + 2), tap.slow and 'pace 6000 2000' or 'pace 60000 20000')
 tap.is(result.rows[1], tap.slow and '[6000]' or '[60000]', 'a worker that dies costs nothing of what the kernel counts')
 
+-- What the worker counts for a version in between, and the kernel again after it, is counted once: the
+-- version before still waits for the new one to fail, and has maps of the same name.
+local where = { kernel = "e.comm == 'workload'", worker = "e.comm:upper() == 'WORKLOAD'" }
+for name, filter in pairs(where) do
+  file(name .. '.lua', API .. ([[
+local all = mp.probe('syscall', { only_number = 110 }):where(function(e) return %s end):count 'comm'
+mp.finally(function() mp.row(all:rows()[1].value) all:clear() end)
+]]):format(filter))
+end
+file('err', '')
+file('steps', ([[
+dir=%s workload=%s
+save() {
+  cp $dir/$1.lua $dir/next; mv $dir/next $dir/reload.lua
+  while [ "$(grep -c reloaded $dir/err)" -lt $2 ]; do sleep 0.02; done
+}
+$workload syscall 100; save worker 1
+$workload syscall 100; save kernel 2
+$workload syscall 100
+]]):format(folder, tap.workload))
+file('reload.lua', tap.shell('cat ' .. folder .. '/kernel.lua').out)
+result = tap.shell(('%s run -w -f json -c "sh %s/steps" %s 2>%s/err'):format(tap.binary, folder, script, folder), 60)
+tap.is(result.rows[1], '[300]', 'from the kernel to the worker and back: each event is counted once')
+
 -- A filter that means what its handler has done is judged where the handler runs.
 result = run([[
 local seen, n = {}, 0
