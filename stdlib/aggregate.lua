@@ -94,7 +94,7 @@ function aggregate.new(kind, about)
     full = options.full or 'refuse',
     shown = false, -- the script shows it itself
   }, Aggregate)
-  self.own = keyed.new(self.max_keys, self.full)
+  self.own, self.unsure = keyed.new(self.max_keys, self.full), {} -- by generation
   self.name = options.name
   if not self.name then
     local signature = kind.name .. (about.field and '_' .. about.field or '')
@@ -135,31 +135,44 @@ function aggregate.joined_key(parts, count)
   return table.concat(texts, SEPARATOR)
 end
 
---- The sink for a stream.
+--- The cells of events that stages of another version have judged: only that version knows whether its
+--- kernel has folded them.
+local function unsure_of(self, generation)
+  local cells = self.unsure[generation]
+  if not cells then
+    cells = keyed.new(self.max_keys, self.full)
+    self.unsure[generation] = cells
+  end
+  return cells
+end
+
+--- The sink for a stream. Of events that another version's stages have judged it is told the generation.
 ---@param getters (fun(event): any)[]|nil the key's parts
 ---@param value (fun(event): any)|nil
 ---@param note (fun(event): any)|nil
+---@return fun(event, generation: integer|nil)
 ---@package
 function Aggregate:taker(getters, value, note)
   local add, options, own = self.kind.add, self.options, self.own
-  local function put(key, event)
+  local function put(key, event, generation)
     local amount = 1
     if value then
       amount = tonumber((value(event)))
       if not amount then error(('%s: a value is not a number'):format(self.name), 0) end
     end
-    own:fold(key, add, amount, options, note, event)
+    local into = generation and unsure_of(self, generation) or own
+    into:fold(key, add, amount, options, note, event)
   end
   if not getters then
-    return function(event) put(true, event) end
+    return function(event, generation) put(true, event, generation) end
   elseif #getters == 1 then
     local get = getters[1]
-    return function(event) put(as_key(get(event)), event) end
+    return function(event, generation) put(as_key(get(event)), event, generation) end
   end
   local parts = {}
-  return function(event)
+  return function(event, generation)
     for i, get in ipairs(getters) do parts[i] = get(event) end
-    put(aggregate.joined_key(parts, #getters), event)
+    put(aggregate.joined_key(parts, #getters), event, generation)
   end
 end
 
@@ -336,7 +349,8 @@ end
 function Aggregate:save()
   local kernel = rawget(self, 'kernel')
   local saved = self.own:save()
-  saved.kernel = kernel and kernel:save()
+  saved.kernel, saved.unsure = kernel and kernel:save(), {}
+  for generation, cells in pairs(self.unsure) do saved.unsure[generation] = cells:save() end
   return saved
 end
 
@@ -345,6 +359,8 @@ end
 function Aggregate:restore(old)
   self.own:restore(old)
   if old.kernel then self:take_over(old.kernel) end
+  local unsure = self.generation and old.unsure[self.generation]
+  if unsure and not rawget(self, 'kernel') then self:take_over(unsure) end
 end
 
 --- All of the script, in the order they were made.

@@ -216,6 +216,17 @@ $workload syscall 100
 file('reload.lua', tap.shell('cat ' .. folder .. '/kernel.lua').out)
 result = tap.shell(('%s run -w -f json -c "sh %s/steps" %s 2>%s/err'):format(tap.binary, folder, script, folder), 60)
 tap.is(result.rows[1], '[300]', 'from the kernel to the worker and back: each event is counted once')
+file('err', '')
+file('steps', ([[
+dir=%s
+%s pace 3000 1500 & pid=$!
+sleep 0.5; cp $dir/worker.lua $dir/next; mv $dir/next $dir/reload.lua
+wait $pid
+]]):format(folder, tap.workload))
+file('reload.lua', tap.shell('cat ' .. folder .. '/kernel.lua').out)
+result = tap.shell(('%s run -w -f json -c "sh %s/steps" %s 2>%s/err'):format(tap.binary, folder, script, folder), 60)
+tap.is({ result.rows[1], result.out:match('"reloads":{"count":(%d+)') }, { '[3000]', '1' },
+  'also those that come while the old version still reads what stages of the new one let through')
 
 -- A filter that means what its handler has done is judged where the handler runs.
 result = run([[

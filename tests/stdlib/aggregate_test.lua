@@ -258,6 +258,20 @@ tap.is(twin.cells.a, 2, 'and go on')
 tap.is(old.cells.a, 1, 'the old one is another')
 tap.is(other.size, 0, 'another kind has none of it')
 
+-- Events that stages of another version have judged: it counts those that its kernel has not.
+take = old:taker({ field 'comm' })
+for _, generation in ipairs { 3, 4, 4 } do take({ comm = 'd' }, generation) end
+tap.is(old.cells.d, nil, 'judged by another version: not counted here')
+twin:clear()
+twin.generation = 4
+parts[2].restore(bytes_of.decode(bytes_of.encode(parts[1].save())))
+tap.is(rows(twin), { { 'b', 2 }, { 'd', 2 }, { 'a', 1 } }, 'but by that version')
+twin:clear()
+twin.kernel = { restore = function() end }
+parts[2].restore(bytes_of.decode(bytes_of.encode(parts[1].save())))
+twin.kernel = nil
+tap.is(rows(twin), { { 'b', 2 }, { 'a', 1 } }, 'unless its kernel does')
+
 for _, n in ipairs { 1, 2, 3, 1 } do used:add(1, n) end
 parts[5].restore(bytes_of.decode(bytes_of.encode(parts[4].save())))
 user:add(1, 4)
