@@ -357,7 +357,7 @@ local kinds = { values = 1, set = 2, percpu_hash = 3, lru = 4, percpu_array = 5 
 ---@return string
 function Plan:encode()
   local early, late = self.early or {}, self.late or {}
-  local texts, places, text_bytes = {}, {}, 0
+  local texts, places, text_bytes = { '\0' }, {}, 1 -- a plan that decides nothing names no place, but has a text
   local where = ffi.new('uint32_t[?]', #early + #late + 1)
   local at = 0
   for _, list in ipairs { early, late } do
