@@ -331,6 +331,21 @@ function Aggregate:detach_kernel(keep)
   self:take_over(saved)
 end
 
+--- Counts what stages of this generation have let through before that was known to be its own.
+local function take_unsure(self, unsure)
+  local cells = unsure[self.generation]
+  if cells and not rawget(self, 'kernel') then self:take_over(cells) end
+end
+
+--- Its stages have this number from now on; attach_kernel() or detach_kernel() has told what they do.
+---@param generation integer
+---@package
+function Aggregate:begin(generation)
+  self.generation = generation
+  take_unsure(self, self.unsure)
+  self.unsure[generation] = nil
+end
+
 --- What a kernel has counted: goes on in the same maps, or becomes the worker's.
 ---@package
 function Aggregate:take_over(saved)
@@ -359,8 +374,7 @@ end
 function Aggregate:restore(old)
   self.own:restore(old)
   if old.kernel then self:take_over(old.kernel) end
-  local unsure = self.generation and old.unsure[self.generation]
-  if unsure and not rawget(self, 'kernel') then self:take_over(unsure) end
+  take_unsure(self, old.unsure)
 end
 
 --- All of the script, in the order they were made.

@@ -101,7 +101,7 @@ function stages.begin(source, generation)
   map_numbers(source)
   attach_folds(source)
   for _, sink in ipairs(source.sinks) do
-    if sink.fold then sink.fold.made.generation = generation end
+    if sink.fold then sink.fold.made:begin(generation) end
   end
   drain.handle(source.slot, generation, source.schema.pointer,
     stream.pipeline(source, source.plan and source.jobs or nil))

@@ -263,7 +263,7 @@ take = old:taker({ field 'comm' })
 for _, generation in ipairs { 3, 4, 4 } do take({ comm = 'd' }, generation) end
 tap.is(old.cells.d, nil, 'judged by another version: not counted here')
 twin:clear()
-twin.generation = 4
+twin:begin(4)
 parts[2].restore(bytes_of.decode(bytes_of.encode(parts[1].save())))
 tap.is(rows(twin), { { 'b', 2 }, { 'd', 2 }, { 'a', 1 } }, 'but by that version')
 twin:clear()
@@ -271,6 +271,9 @@ twin.kernel = { restore = function() end }
 parts[2].restore(bytes_of.decode(bytes_of.encode(parts[1].save())))
 twin.kernel = nil
 tap.is(rows(twin), { { 'b', 2 }, { 'a', 1 } }, 'unless its kernel does')
+old:begin(3)
+old:begin(3)
+tap.is(old.cells.d, 1, 'and counted when it was the own one, of which it was not told yet')
 
 for _, n in ipairs { 1, 2, 3, 1 } do used:add(1, n) end
 parts[5].restore(bytes_of.decode(bytes_of.encode(parts[4].save())))
