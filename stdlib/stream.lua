@@ -231,6 +231,15 @@ function methods:each(handler)
   return self
 end
 
+local function is_list(of, name)
+  local leaf = of.typed and of.typed.leaves[name]
+  if leaf then return leaf.elements > 0 end
+  for _, field in ipairs(of.fields) do
+    if field.name == name then return field.elements > 0 end
+  end
+  return false
+end
+
 --- A function of the event from a field's name, several names, or a function.
 local function key_of(source, by, late)
   if by == nil then return nil, {}, {} end
@@ -243,6 +252,10 @@ local function key_of(source, by, late)
       getters[i], names[i] = part, 'key' .. i
     elseif type(part) == 'string' then
       part = want(source, part, late)
+      if is_list(source.schema, part) then -- each is a table of its own, equal to no other
+        local element = source.schema.typed and "'%s[0]'" or 'function(e) return e.%s[1] end'
+        blame(("by: '%s' is a list; fold by an element, as by " .. element):format(part, part))
+      end
       getters[i], names[i], parts[i] = function(event) return event[part] end, part, part
     else
       blame('by: needs field names or functions')

@@ -107,6 +107,7 @@ at(here(), function() one:sum(5) end, 'sum: needs a field name or a function', '
 at(here(), function() one:count(5) end, 'by: needs field names or functions', 'a number as key')
 at(here(), function() one:sum('latency_ns', { by = { {} } }) end, 'by: needs field names or functions',
   'a table as key')
+at(here(), function() one:count('args') end, "by: 'args' is a list; .*e%.args%[1%]", 'a list as key')
 at(here(), function() one:sum('latency_ns', { bye = 'pid' }) end, "sum: no option 'bye'; did you mean 'by'%?",
   'a misspelt option')
 at(here(), function() one:count { max_key = 5 } end, "count: no option 'max_key'; did you mean 'max_keys'%?",
