@@ -85,8 +85,8 @@ struct probe_wish {
 	const struct probe_request *request; /* the fields to capture; knobs are the probe's */
 	const struct plan *plan;	     /* NULL: everything passes, the worker judges */
 	const struct body *before; /* NULL, or what it takes the place of: as with what is in the
-				    * slots, its maps with names go on. Those of a body that only
-				    * waits do not: what they hold was handed over. */
+				    * slots and attached, its maps with names go on. Those of a body
+				    * that only waits do not: what they hold was handed over. */
 	const struct body *like;   /* not NULL: of its generation, with its maps, other fields */
 };
 

@@ -195,12 +195,14 @@ tap.is(result.rows[1], tap.slow and '[6000]' or '[60000]', 'a worker that dies c
 
 -- What the worker counts for a version in between, and the kernel again after it, is counted once: the
 -- version before still waits for the new one to fail, and has maps of the same name.
+-- One with other knobs has a probe of its own, with maps of that name, too.
 local where = { kernel = "e.comm == 'workload'", worker = "e.comm:upper() == 'WORKLOAD'" }
+where.knob = where.kernel
 for name, filter in pairs(where) do
   file(name .. '.lua', API .. ([[
-local all = mp.probe('syscall', { only_number = 110 }):where(function(e) return %s end):count 'comm'
+local all = mp.probe('syscall', { only_number = 110, min_ns = %d }):where(function(e) return %s end):count 'comm'
 mp.finally(function() mp.row(all:rows()[1].value) all:clear() end)
-]]):format(filter))
+]]):format(name == 'knob' and 1 or 0, filter))
 end
 file('err', '')
 file('steps', ([[
@@ -211,11 +213,13 @@ save() {
 }
 $workload syscall 100; save worker 1
 $workload syscall 100; save kernel 2
+$workload syscall 100; save knob 3
+$workload syscall 100; save kernel 4
 $workload syscall 100
 ]]):format(folder, tap.workload))
 file('reload.lua', tap.shell('cat ' .. folder .. '/kernel.lua').out)
 result = tap.shell(('%s run -w -f json -c "sh %s/steps" %s 2>%s/err'):format(tap.binary, folder, script, folder), 60)
-tap.is(result.rows[1], '[300]', 'from the kernel to the worker and back: each event is counted once')
+tap.is(result.rows[1], '[500]', 'to the worker, to another probe, and back: each event is counted once')
 file('err', '')
 file('steps', ([[
 dir=%s
