@@ -72,8 +72,10 @@ static int make_maps(struct making *making, struct error *error)
 	}
 	for (uint32_t i = 0; i < wish->plan->map_count && !err; i++) {
 		err = -ENOENT;
-		for (const struct body *one = wish->others; one && err == -ENOENT; one = one->next)
-			err = plan_maps_take(maps, &wish->plan->maps[i], &one->maps);
+		for (int from = 0; from < 2 && err == -ENOENT; from++)
+			if (wish->before[from])
+				err = plan_maps_take(maps, &wish->plan->maps[i],
+						     &wish->before[from]->maps);
 		if (err == -ENOENT)
 			err = plan_maps_make(maps, wish->plan, i, error);
 		else if (err)

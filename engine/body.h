@@ -44,10 +44,11 @@ struct body_wish {
 	uint32_t event_bytes;
 	const struct splice_part *parts; /* of SPLICE_STUBS: what the engine has made; or NULL */
 	const struct plan *plan;	 /* NULL: everything passes, nothing is decided */
-	const struct body *others; /* of the same probe: maps with names, and programs that would
-				    * be the same, are taken from there */
-	const struct body *like;   /* all of whose maps are kept; of the same plan, or NULL */
-	bool verbose;		   /* show the kernel's log when it refuses */
+	const struct body *others; /* of the same probe: programs that would be the same are taken
+				    * from there */
+	const struct body *before[2]; /* maps with names from these: NULL, or what it follows */
+	const struct body *like;      /* all of whose maps are kept; of the same plan, or NULL */
+	bool verbose;		      /* show the kernel's log when it refuses */
 };
 
 /* 0 or -errno with the reason, which names the place in the script when it is a stage that the

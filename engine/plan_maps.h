@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Plan maps: the maps of a plan, made in the kernel.
  *
- * One with a name outlives its body: the next body of the same probe that asks for the same name,
- * kind and sizes takes it over with what it holds. */
+ * One with a name outlives its body: the body that follows it and asks for the same name, kind and
+ * sizes takes it over with what it holds. */
 #ifndef MOONPROBE_PLAN_MAPS_H
 #define MOONPROBE_PLAN_MAPS_H
 

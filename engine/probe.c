@@ -412,6 +412,15 @@ static struct splice_part slots_of(const struct probe *probe)
 	return (struct splice_part){target->slots, target->slots_count};
 }
 
+/* The body that counts; NULL: of a probe that is let go, what it has counted was handed over. */
+static const struct body *counting_body(const struct probe *probe)
+{
+	for (int i = 0; i < probe->schema->program_count; i++)
+		if (probe->programs[i].attached)
+			return probe->installed;
+	return NULL;
+}
+
 int probe_body(struct probe *probe, const struct probe_wish *wish, struct body **out,
 	       struct error *error)
 {
@@ -426,6 +435,7 @@ int probe_body(struct probe *probe, const struct probe_wish *wish, struct body *
 		.parts = parts,
 		.plan = wish->plan,
 		.others = probe->bodies,
+		.before = {wish->before, counting_body(probe)},
 		.like = wish->like,
 		.verbose = probe->setting.verbose,
 	};

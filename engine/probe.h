@@ -84,7 +84,10 @@ bool probe_serves(const struct probe *probe, const struct probe_request *request
 struct probe_wish {
 	const struct probe_request *request; /* the fields to capture; knobs are the probe's */
 	const struct plan *plan;	     /* NULL: everything passes, the worker judges */
-	const struct body *like; /* not NULL: of its generation, with its maps, other fields */
+	const struct body *before; /* NULL, or what it takes the place of: as with what is in the
+				    * slots and attached, its maps with names go on. Those of a body
+				    * that only waits do not: what they hold was handed over. */
+	const struct body *like;   /* not NULL: of its generation, with its maps, other fields */
 };
 
 /* Loads a body, of a new generation. It is the caller's to give back. */

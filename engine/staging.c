@@ -56,7 +56,7 @@ int staging_make(const struct staging *staging, struct version *version, int ind
 {
 	struct declaration *one = &version->declarations[index];
 	struct probe_request *sum = wanted_of(staging, one);
-	struct probe_wish wish = {.request = sum, .plan = one->plan};
+	struct probe_wish wish = {.request = sum, .plan = one->plan, .before = one->body};
 	struct body *body = NULL;
 	int err = -ENOENT;
 

@@ -94,7 +94,7 @@ function aggregate.new(kind, about)
     full = options.full or 'refuse',
     shown = false, -- the script shows it itself
   }, Aggregate)
-  self.own = keyed.new(self.max_keys, self.full)
+  self.own, self.unsure = keyed.new(self.max_keys, self.full), {} -- by generation
   self.name = options.name
   if not self.name then
     local signature = kind.name .. (about.field and '_' .. about.field or '')
@@ -113,14 +113,14 @@ function aggregate.new(kind, about)
   return self
 end
 
---- What a value is as a key: equal values must be one key, which 64-bit cdata is not.
+--- What a value is as a key: equal values must be one key, which 64-bit cdata is not, and 0 / 0 is none.
 ---@param value any
 ---@return any
 function aggregate.as_key(value)
   if value == nil then return '-' end
   local kind = type(value)
   if kind == 'string' then return stack.text_key(value) end
-  if kind == 'cdata' then return output.text(value) end
+  if kind == 'cdata' or value ~= value then return output.text(value) end
   return stack.is(value) and value:key() or value
 end
 local as_key = aggregate.as_key
@@ -135,31 +135,44 @@ function aggregate.joined_key(parts, count)
   return table.concat(texts, SEPARATOR)
 end
 
---- The sink for a stream.
+--- The cells of events that stages of another version have judged: only that version knows whether its
+--- kernel has folded them.
+local function unsure_of(self, generation)
+  local cells = self.unsure[generation]
+  if not cells then
+    cells = keyed.new(self.max_keys, self.full)
+    self.unsure[generation] = cells
+  end
+  return cells
+end
+
+--- The sink for a stream. Of events that another version's stages have judged it is told the generation.
 ---@param getters (fun(event): any)[]|nil the key's parts
 ---@param value (fun(event): any)|nil
 ---@param note (fun(event): any)|nil
+---@return fun(event, generation: integer|nil)
 ---@package
 function Aggregate:taker(getters, value, note)
   local add, options, own = self.kind.add, self.options, self.own
-  local function put(key, event)
+  local function put(key, event, generation)
     local amount = 1
     if value then
       amount = tonumber((value(event)))
       if not amount then error(('%s: a value is not a number'):format(self.name), 0) end
     end
-    own:fold(key, add, amount, options, note, event)
+    local into = generation and unsure_of(self, generation) or own
+    into:fold(key, add, amount, options, note, event)
   end
   if not getters then
-    return function(event) put(true, event) end
+    return function(event, generation) put(true, event, generation) end
   elseif #getters == 1 then
     local get = getters[1]
-    return function(event) put(as_key(get(event)), event) end
+    return function(event, generation) put(as_key(get(event)), event, generation) end
   end
   local parts = {}
-  return function(event)
+  return function(event, generation)
     for i, get in ipairs(getters) do parts[i] = get(event) end
-    put(aggregate.joined_key(parts, #getters), event)
+    put(aggregate.joined_key(parts, #getters), event, generation)
   end
 end
 
@@ -221,7 +234,10 @@ local function rows_of(self, from, limit, read)
     rows[#rows + 1] = { key = key, parts = parts, note = from.notes[key], cell = cell }
   end
   rows = read_stacks(self, rows, read or text_of)
-  for _, row in ipairs(rows) do row.value, row.rank = value(row.cell, options), rank(row.cell, options) end
+  for _, row in ipairs(rows) do
+    row.value, row.rank = value(row.cell, options), rank(row.cell, options)
+    if row.rank ~= row.rank then row.rank = -math.huge end -- 0 / 0 has no place among the others
+  end
   table.sort(rows, function(a, b)
     if a.rank ~= b.rank then return a.rank > b.rank end
     return tostring(a.key) < tostring(b.key)
@@ -315,6 +331,21 @@ function Aggregate:detach_kernel(keep)
   self:take_over(saved)
 end
 
+--- Counts what stages of this generation have let through before that was known to be its own.
+local function take_unsure(self, unsure)
+  local cells = unsure[self.generation]
+  if cells and not rawget(self, 'kernel') then self:take_over(cells) end
+end
+
+--- Its stages have this number from now on; attach_kernel() or detach_kernel() has told what they do.
+---@param generation integer
+---@package
+function Aggregate:begin(generation)
+  self.generation = generation
+  take_unsure(self, self.unsure)
+  self.unsure[generation] = nil
+end
+
 --- What a kernel has counted: goes on in the same maps, or becomes the worker's.
 ---@package
 function Aggregate:take_over(saved)
@@ -333,7 +364,8 @@ end
 function Aggregate:save()
   local kernel = rawget(self, 'kernel')
   local saved = self.own:save()
-  saved.kernel = kernel and kernel:save()
+  saved.kernel, saved.unsure = kernel and kernel:save(), {}
+  for generation, cells in pairs(self.unsure) do saved.unsure[generation] = cells:save() end
   return saved
 end
 
@@ -342,6 +374,7 @@ end
 function Aggregate:restore(old)
   self.own:restore(old)
   if old.kernel then self:take_over(old.kernel) end
+  take_unsure(self, old.unsure)
 end
 
 --- All of the script, in the order they were made.

@@ -84,8 +84,8 @@ function drain.count(slot, counters_fd)
 end
 
 --- Gives the events of a slot to a handler, with the verdict of the stages that judged them;
---- those of other versions' stages with drain.FOREIGN, those of earlier stages of this version
---- to the handler they had.
+--- those of other versions' stages with drain.FOREIGN and their generation, those of earlier stages
+--- of this version to the handler they had.
 ---@param slot integer
 ---@param generation integer|nil of the body with these stages; nil: of one that decides nothing
 ---@param pointer ffi.ctype* of a pointer to the event
@@ -98,7 +98,7 @@ function drain.handle(slot, generation, pointer, handler)
     end
     local earlier = by_generation[header.generation]
     if earlier then return earlier(ffi.cast(pointer, header), rshift(header.stamp, 24)) end
-    return handler(ffi.cast(pointer, header), drain.FOREIGN)
+    return handler(ffi.cast(pointer, header), drain.FOREIGN + header.generation)
   end
   if generation then by_generation[generation] = handler end
 end

@@ -19,6 +19,10 @@ local lines, gathered = {}, 0
 --- True: what is printed is thrown away.
 output.muted = false
 
+--- The script's functions that adding a row calls: `format` of columns.
+---@type function[]
+output.formats = {}
+
 --- Is told of every row: the columns' names (nil: a row without) and the values; nil: nobody.
 ---@type fun(names: string[]|nil, ...)|nil
 output.on_row = nil
@@ -145,6 +149,7 @@ function output.columns(columns)
     names[i] = column[1]
     if type(column[1]) ~= 'string' then blame('columns: column ' .. i .. ' has no name') end
     if column.shown ~= false then places[#places + 1] = i end
+    output.formats[#output.formats + 1] = column.format
   end
   local function layout(values, text_of)
     local parts = {}

@@ -12,6 +12,7 @@ local engine = require 'moonprobe.engine'
 local folding = require 'moonprobe.stage.folding'
 local host = require 'moonprobe.host'
 local job = require 'moonprobe.job'
+local output = require 'moonprobe.output'
 local plan = require 'moonprobe.stage.plan'
 local stream = require 'moonprobe.stream'
 local timers = require 'moonprobe.timers'
@@ -42,7 +43,7 @@ function stages.plan(source)
       for _, sink in ipairs(one.sinks) do table.insert(source.handlers, sink) end
     end
   end
-  source.timers = timers.functions()
+  source.timers, source.formats = timers.functions(), output.formats
   source.plan, source.jobs = plan.make(source)
   return missed(source, source.jobs)
 end
@@ -99,6 +100,9 @@ end
 function stages.begin(source, generation)
   map_numbers(source)
   attach_folds(source)
+  for _, sink in ipairs(source.sinks) do
+    if sink.fold then sink.fold.made:begin(generation) end
+  end
   drain.handle(source.slot, generation, source.schema.pointer,
     stream.pipeline(source, source.plan and source.jobs or nil))
 end

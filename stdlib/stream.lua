@@ -231,6 +231,15 @@ function methods:each(handler)
   return self
 end
 
+local function is_list(of, name)
+  local leaf = of.typed and of.typed.leaves[name]
+  if leaf then return leaf.elements > 0 end
+  for _, field in ipairs(of.fields) do
+    if field.name == name then return field.elements > 0 end
+  end
+  return false
+end
+
 --- A function of the event from a field's name, several names, or a function.
 local function key_of(source, by, late)
   if by == nil then return nil, {}, {} end
@@ -243,6 +252,10 @@ local function key_of(source, by, late)
       getters[i], names[i] = part, 'key' .. i
     elseif type(part) == 'string' then
       part = want(source, part, late)
+      if is_list(source.schema, part) then -- each is a table of its own, equal to no other
+        local element = source.schema.typed and "'%s[0]'" or 'function(e) return e.%s[1] end'
+        blame(("by: '%s' is a list; fold by an element, as by " .. element):format(part, part))
+      end
       getters[i], names[i], parts[i] = function(event) return event[part] end, part, part
     else
       blame('by: needs field names or functions')
@@ -376,26 +389,26 @@ end
 local MOST_BOUND = 50 -- a Lua function has at most 60 upvalues
 
 --- The code of one sink: `if test and test then take end`, its functions bound to names.
-local function call_of(bind, filters, take)
+local function call_of(bind, filters, take, more)
   local tests = {}
   for i, filter in ipairs(filters) do tests[i] = bind(filter) .. '(e)' end
-  local call = bind(take) .. '(e)'
+  local call = ('%s(e%s)'):format(bind(take), more or '')
   return #tests > 0 and ('if %s then %s end'):format(table.concat(tests, ' and '), call) or call
 end
 
 --- The code of one sink that the kernel's stages have judged (stage/plan.lua, the verdict):
---- below 128 the kernel's filters have passed; up to 255 all filters are asked again; 256: judged
---- by stages of another version, which has folded by itself.
+--- below 128 the kernel's filters have passed; up to 255 all filters are asked again; from 256 on: judged
+--- by stages of another version, which may have folded it by itself.
 local function judged_call(bind, sink, alone)
   local job = sink.job
-  if not job.bit then return '' end -- the kernel always decides, and folds
+  local theirs = job.fold and call_of(bind, sink.filters, sink.take, ', v - 256')
+  if not job.bit then return ('if v > 255 then %s end'):format(theirs) end -- the kernel always decides, and folds
   local passed = call_of(bind, job.left, sink.take)
   local again = call_of(bind, sink.filters, sink.take)
   local mine = alone and '' or ('if band(v, %d) ~= 0 then '):format(job.bit)
   local code = ('if v < 128 then %s%s%s elseif v < 256 then %s%s%s'):format(
     mine, passed, alone and '' or ' end', mine, again, alone and '' or ' end')
-  if not job.fold then code = code .. ' else ' .. again end
-  return code .. ' end'
+  return ('%s else %s end'):format(code, theirs or again)
 end
 
 --- One function for some sinks.

@@ -25,9 +25,9 @@ local QUIET_NS = 1e8 -- after that no program is in the bank that was left
 local BANK, REFUSED = 0, 1 -- words of control that programs know
 -- Ours are at the end of control's page, which is mapped whole and zero at first
 -- (kernel/bpf/arraymap.c): they outlive the worker. How often each bank was emptied tells
--- whether somebody else did it meanwhile.
-local EMPTIED, LEFT_NS, REFUSED_BASE = 508, 510, 511
-local MOST_BYTES = EMPTIED * 8 - 16 -- of a value, of which control has a copy
+-- whether somebody else did it meanwhile; when they were first opened, which maps they are.
+local OPENED_NS, EMPTIED, LEFT_NS, REFUSED_BASE = 507, 508, 510, 511
+local MOST_BYTES = OPENED_NS * 8 - 16 -- of a value, of which control has a copy
 
 local Cells = {}
 Cells.__index = Cells
@@ -58,6 +58,7 @@ function cells.open(options)
     refused_seen = 0,
     shape = ('%d %d: %s'):format(key_bytes, note_bytes, row.shape),
   }, Cells)
+  if self.control[OPENED_NS] == 0 then self.control[OPENED_NS] = engine.monotonic() end
   for bank = 0, 1 do
     self.bases[bank], self.seen[bank] = rows.new(key_bytes, row.count), rows.new(key_bytes, row.count)
     self.emptied[bank] = tonumber(self.control[EMPTIED + bank])
@@ -262,15 +263,16 @@ function Cells:save()
   for key, one in pairs(self.carried) do
     carried[key] = { delta = ffi.string(one.delta, self.row.bytes), note = one.note }
   end
-  return { shape = self.shape, bases = { self.bases[0]:save(), self.bases[1]:save() },
+  return { shape = self.shape, opened_ns = tonumber(self.control[OPENED_NS]),
+    bases = { self.bases[0]:save(), self.bases[1]:save() },
     emptied = { self.emptied[0], self.emptied[1] }, carried = carried }
 end
 
 --- Takes over what another version has read of the same maps.
 ---@param saved table
----@return boolean false: they cannot be the same
+---@return boolean false: they are not the same: a probe with other knobs has maps of its own
 function Cells:restore(saved)
-  if saved.shape ~= self.shape then return false end
+  if saved.shape ~= self.shape or saved.opened_ns ~= tonumber(self.control[OPENED_NS]) then return false end
   for bank = 0, 1 do
     self.bases[bank]:restore(saved.bases[bank + 1])
     self.emptied[bank] = saved.emptied[bank + 1]

@@ -48,10 +48,12 @@ end
 --- What the functions of sinks change: handlers, keys and values, and filters themselves.
 ---@param sinks { filters: function[], take: function, fold: table|nil }[]
 ---@param timers function[]|nil what they change does not count, but they may give handlers other tables
+---@param formats function[]|nil that handlers have called by the stdlib, which has had them since the script was loaded
 ---@return table
-function changes.of(sinks, timers)
+function changes.of(sinks, timers, formats)
   local roots = {}
   local function add(fn) if type(fn) == 'function' then roots[#roots + 1] = fn end end
+  for _, fn in ipairs(formats or {}) do add(fn) end
   local function add_parts(parts)
     for _, part in ipairs(type(parts) == 'table' and parts or { parts }) do add(part) end
   end

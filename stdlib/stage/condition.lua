@@ -252,7 +252,9 @@ end
 
 --- a == b.
 function condition.equal(a, b)
-  if a == b and a.is ~= 'element' and a.is ~= 'array' and not value.is_const(a) then return true end
+  if a == b and a.is ~= 'element' and a.is ~= 'array' and not value.is_const(a) then
+    return known(true, a) -- 5 % 0 is not itself
+  end
   if value.is_const(a) and value.is_const(b) then
     if rawequal(a.value, b.value) then return true end
     if has_methods(a.value) or has_methods(b.value) then

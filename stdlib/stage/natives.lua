@@ -8,6 +8,7 @@
 
 local bit = require 'bit'
 local heap = require 'moonprobe.stage.heap'
+local util = require 'jit.util'
 
 jit.off(true, true) -- of this file: see reach.lua
 
@@ -74,10 +75,10 @@ natives[pcall] = function(self, given, all)
   for i, one in pairs(given) do if i > 1 then shifted[i - 1] = one end end
   return join(join(self:call(given[1], shifted, all), self.thrown), all)
 end
--- A coroutine stands for its function: whoever resumes it calls that. (What yields is opaque, below.)
+-- A coroutine that handlers make stands for its function: whoever has it calls that. (What yields is opaque,
+-- and what is resumed, below.)
 natives[coroutine.create] = function(_, given) return given[1] end
 natives[coroutine.wrap] = natives[coroutine.create]
-natives[coroutine.resume] = natives[pcall]
 natives[xpcall] = function(self, given, all)
   return join(natives[pcall](self, given, all), self:call(given[2], { self.thrown }))
 end
@@ -88,17 +89,18 @@ for _, name in ipairs { 'clear', 'new' } do
 end
 
 -- What they do is not to be seen in any bytecode that is there.
-local opaque = { [coroutine.yield] = true, [setfenv] = true, [getfenv] = true }
+local opaque = { [coroutine.yield] = true, [coroutine.resume] = true, [setfenv] = true, [getfenv] = true }
 for _, name in ipairs { 'load', 'loadstring', 'loadfile', 'dofile', 'require', 'module' } do
   if _G[name] then opaque[_G[name]] = true end
 end
 for _, fn in pairs(debug) do opaque[fn] = not natives[fn] or nil end
+local COROUTINE = util.funcinfo(coroutine.wrap(function() end)).ffid -- that was made before: its function is hidden
 local loaders = { 'load', 'loadstring', 'loadfile', 'dofile', 'require' } -- scripts have their own
 
 --- Does it what no bytecode tells?
 ---@param env table|nil the globals of who calls it
 function natives.is_opaque(fn, env)
-  if opaque[fn] then return true end
+  if opaque[fn] or util.funcinfo(fn).ffid == COROUTINE then return true end
   for _, name in ipairs(loaders) do
     if env and rawget(env, name) == fn then return true end
   end

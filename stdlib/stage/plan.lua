@@ -330,13 +330,14 @@ end
 
 --- The plan of a source; nil when everything runs in the worker. The jobs tell which function
 --- runs where.
----@param source { schema: table, sinks: table[], handlers: table[]|nil, timers: function[]|nil } of
----  stream.sources; handlers: the sinks of all the script's probes, whose functions may change what a filter
----  uses; timers: functions that may give them other tables
+---@param source { schema: table, sinks: table[], handlers: table[]|nil, timers: function[]|nil,
+---  formats: function[]|nil } of stream.sources; handlers: the sinks of all the script's probes, whose functions
+---  may change what a filter uses; timers: functions that may give them other tables; formats: functions that
+---  handlers call by adding a row
 ---@return table|nil plan
 ---@return table jobs one for each sink
 function plan.make(source)
-  local changed = changes.of(source.handlers or source.sinks, source.timers)
+  local changed = changes.of(source.handlers or source.sinks, source.timers, source.formats)
   local alone, refused = {}, {}
   local self = attempt(source, changed, alone, refused)
   while not self do self = attempt(source, changed, alone, refused) end
@@ -356,7 +357,7 @@ local kinds = { values = 1, set = 2, percpu_hash = 3, lru = 4, percpu_array = 5 
 ---@return string
 function Plan:encode()
   local early, late = self.early or {}, self.late or {}
-  local texts, places, text_bytes = {}, {}, 0
+  local texts, places, text_bytes = { '\0' }, {}, 1 -- a plan that decides nothing names no place, but has a text
   local where = ffi.new('uint32_t[?]', #early + #late + 1)
   local at = 0
   for _, list in ipairs { early, late } do

@@ -468,7 +468,7 @@ function reach.from(roots, others)
   local ok, problem = pcall(function()
     for _, fn in ipairs(roots) do
       local unit = self:unit_of(fn)
-      if unit then unit.counts = true end
+      if unit then unit.counts = true elseif natives.is_opaque(fn) then self.found.everything = 'a coroutine' end
     end
     for _, fn in ipairs(others) do self:unit_of(fn) end
     repeat

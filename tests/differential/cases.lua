@@ -28,6 +28,8 @@ return function(e) return e.s64 < 0 end]] },
   { events = { { s16 = 5 }, { s16 = -5 } }, [[
 local zero = 0
 return function(e) return e.s16 / 4096 > 10 % zero or e.s16 / 4096 < 10 % zero end]] },
+  { events = { { u8 = 5 }, { u8 = 5, u16 = 3 } }, open = 1, [[
+return function(e) local rest = e.u8 % e.u16 return rest == rest end]] },
   { events = { { s64 = -11 }, { s64 = 3 } }, open = 2, refused = '64%-bit constants', [[
 return function(e) return e.s64 > 0ULL end]] },
   -- Above 2^53 a field is 64-bit cdata: it compares and divides in another way, and not at all in math.

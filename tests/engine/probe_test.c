@@ -216,7 +216,7 @@ static uint64_t counted(const struct body *body, int map)
 static void maps_with_names_are_kept(void **state)
 {
 	struct draft larger = counting;
-	struct body *first, *second, *third, *same;
+	struct body *first, *second, *third, *fourth, *same;
 	struct probe_wish wish = {.request = &request};
 	struct plan *plan;
 	struct event_header last;
@@ -255,6 +255,17 @@ static void maps_with_names_are_kept(void **state)
 	third = body_of(&larger);
 	assert_int_not_equal(third->generation, same->generation);
 	install(third);
+	/* That of a body which only waits has been handed over. */
+	fourth = body_of(&counting);
+	assert_int_equal(counted(fourth, 0), 10);
+	probe_give_back(probe, fourth);
+	/* But a body's own goes on, wherever it is. */
+	plan = plan_of(&counting);
+	wish = (struct probe_wish){.request = &request, .plan = plan, .before = same};
+	assert_int_equal(probe_body(probe, &wish, &fourth, &error), 0);
+	plan_close(plan);
+	assert_int_equal(counted(fourth, 0), 16);
+	probe_give_back(probe, fourth);
 	probe_give_back(probe, first);
 	probe_give_back(probe, second);
 	probe_give_back(probe, same);

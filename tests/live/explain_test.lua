@@ -127,7 +127,7 @@ must("mp.probe('syscall'):where{ function(e) return (e.comm .. 'x') == 'ax' end,
   '2: cannot run in the kernel: joining text', 'where{ f, kernel = true }')
 must("\nmp.probe('syscall'):count{ by = function(e) return e.comm:upper() end, kernel = true }",
   '3: cannot run in the kernel: ', 'count{ kernel = true }')
-must("\nmp.probe('syscall'):count{ by = 'args', kernel = true }",
+must("\nmp.probe('syscall'):count{ by = function(e) return e.args end, kernel = true }",
   '3: cannot run in the kernel: ', 'a field that is no key')
 
 -- Mistakes of the command line.

@@ -193,6 +193,45 @@ mp.finally(function() mp.row(all:rows()[1].value) all:clear() end)
 ]]):format(os.time() + 2), tap.slow and 'pace 6000 2000' or 'pace 60000 20000')
 tap.is(result.rows[1], tap.slow and '[6000]' or '[60000]', 'a worker that dies costs nothing of what the kernel counts')
 
+-- What the worker counts for a version in between, and the kernel again after it, is counted once: the
+-- version before still waits for the new one to fail, and has maps of the same name.
+-- One with other knobs has a probe of its own, with maps of that name, too.
+local where = { kernel = "e.comm == 'workload'", worker = "e.comm:upper() == 'WORKLOAD'" }
+where.knob = where.kernel
+for name, filter in pairs(where) do
+  file(name .. '.lua', API .. ([[
+local all = mp.probe('syscall', { only_number = 110, min_ns = %d }):where(function(e) return %s end):count 'comm'
+mp.finally(function() mp.row(all:rows()[1].value) all:clear() end)
+]]):format(name == 'knob' and 1 or 0, filter))
+end
+file('err', '')
+file('steps', ([[
+dir=%s workload=%s
+save() {
+  cp $dir/$1.lua $dir/next; mv $dir/next $dir/reload.lua
+  while [ "$(grep -c reloaded $dir/err)" -lt $2 ]; do sleep 0.02; done
+}
+$workload syscall 100; save worker 1
+$workload syscall 100; save kernel 2
+$workload syscall 100; save knob 3
+$workload syscall 100; save kernel 4
+$workload syscall 100
+]]):format(folder, tap.workload))
+file('reload.lua', tap.shell('cat ' .. folder .. '/kernel.lua').out)
+result = tap.shell(('%s run -w -f json -c "sh %s/steps" %s 2>%s/err'):format(tap.binary, folder, script, folder), 60)
+tap.is(result.rows[1], '[500]', 'to the worker, to another probe, and back: each event is counted once')
+file('err', '')
+file('steps', ([[
+dir=%s
+%s pace 3000 1500 & pid=$!
+sleep 0.5; cp $dir/worker.lua $dir/next; mv $dir/next $dir/reload.lua
+wait $pid
+]]):format(folder, tap.workload))
+file('reload.lua', tap.shell('cat ' .. folder .. '/kernel.lua').out)
+result = tap.shell(('%s run -w -f json -c "sh %s/steps" %s 2>%s/err'):format(tap.binary, folder, script, folder), 60)
+tap.is({ result.rows[1], result.out:match('"reloads":{"count":(%d+)') }, { '[3000]', '1' },
+  'also those that come while the old version still reads what stages of the new one let through')
+
 -- A filter that means what its handler has done is judged where the handler runs.
 result = run([[
 local seen, n = {}, 0
@@ -209,6 +248,12 @@ mp.probe('file_open'):where(function(e) return started[e.pid] end):each(function
 mp.finally(function() mp.row(opened) end)
 ]], 'open 7 /dev/null')
 tap.is(result.rows[1], '[7]', 'nor by the handler of another probe')
+result = tap.moonprobe(('run -c %s %s'):format(tap.quote(tap.workload .. ' syscall 50'), file('script.lua', API .. [[
+local n = 0
+local row = mp.columns { { 'n', format = function() n = n + 1 return '' .. n end } }
+mp.probe('syscall', { only_number = 110 }):where(function() return n < 10 end):each(function(e) row(e.pid) end)
+]])))
+tap.is({ #result.rows, result.rows[11] }, { 11, '10' }, 'nor by the format of a column') -- text, and a heading
 result = run([[
 local lists, keep, n = { seen = {} }, {}, 0
 local p = mp.probe('syscall', { only_number = 110 })

@@ -258,6 +258,23 @@ tap.is(twin.cells.a, 2, 'and go on')
 tap.is(old.cells.a, 1, 'the old one is another')
 tap.is(other.size, 0, 'another kind has none of it')
 
+-- Events that stages of another version have judged: it counts those that its kernel has not.
+take = old:taker({ field 'comm' })
+for _, generation in ipairs { 3, 4, 4 } do take({ comm = 'd' }, generation) end
+tap.is(old.cells.d, nil, 'judged by another version: not counted here')
+twin:clear()
+twin:begin(4)
+parts[2].restore(bytes_of.decode(bytes_of.encode(parts[1].save())))
+tap.is(rows(twin), { { 'b', 2 }, { 'd', 2 }, { 'a', 1 } }, 'but by that version')
+twin:clear()
+twin.kernel = { restore = function() end }
+parts[2].restore(bytes_of.decode(bytes_of.encode(parts[1].save())))
+twin.kernel = nil
+tap.is(rows(twin), { { 'b', 2 }, { 'a', 1 } }, 'unless its kernel does')
+old:begin(3)
+old:begin(3)
+tap.is(old.cells.d, 1, 'and counted when it was the own one, of which it was not told yet')
+
 for _, n in ipairs { 1, 2, 3, 1 } do used:add(1, n) end
 parts[5].restore(bytes_of.decode(bytes_of.encode(parts[4].save())))
 user:add(1, 4)
@@ -302,6 +319,17 @@ for _, interval in ipairs { '5', 'soon', '0s', '' } do
     ("every '%s'"):format(interval))
 end
 tap.raises(function() ticking:every() end, "every: 'nil' is not a time", 'every without a time')
+
+-- 0 / 0: a key like another, and a value without a place among the others.
+local odd = new(count, { 'n' })
+odd:taker { field 'n' } { n = 0 / 0 }
+odd:add(1, 0 / 0)
+tap.is(rows(odd), { { output.text(0 / 0), 2 } }, 'no number as a key')
+odd = new(sum, { 'n' })
+for i = 1, 60 do odd:add(i % 2 == 0 and 0 / 0 or i * 37 % 101, i) end
+local ordered = odd:rows(30)
+table.sort(ordered, function(a, b) return a.value > b.value end)
+tap.is({ odd:rows(30), ordered[30].value == ordered[30].value }, { ordered, true }, 'no number as a value: comes last')
 
 -- What nobody showed is printed at the end.
 text = ''

@@ -207,8 +207,10 @@ tap.is(maps:size(0), 1, 'the heir has emptied a bank')
 tap.is(all(counts).k1, { 1, 5, note = 'y' }, 'when the old version goes on it knows what was emptied')
 local _, strange = new(COUNT)
 tap.is(strange:restore(saved), false, 'other maps are not taken over')
+_, strange = new(SUM, { note_bytes = 8 })
+tap.is(strange:restore(saved), false, 'nor others that look the same')
 maps = kernel_maps.new { keyed = true, key_bytes = 8, ops = { { op = 'slots', count = 507 } }, cpus = 2 }
-tap.like(select(2, cells.open(maps.options)), 'more than 4048 bytes', 'what does not fit is refused')
+tap.like(select(2, cells.open(maps.options)), 'more than 4040 bytes', 'what does not fit is refused')
 
 -- After a crash nothing is handed over.
 maps, counts = new(SUM)

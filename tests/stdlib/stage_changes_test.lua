@@ -111,6 +111,11 @@ tap.like(where({ few }, function() pcall(function() count = 1 end) end), "'count
 tap.like(where({ few }, function(e) string.gsub(e.comm, '.', function() count = 1 end) end), "'count', which",
   'or string.gsub')
 tap.like(where({ few }, function() coroutine.wrap(function() count = 1 end)() end), "'count', which", 'or a coroutine')
+local stepped = coroutine.wrap(function() while true do count = coroutine.yield() end end)
+local thread = coroutine.create(function() while true do count = coroutine.yield() end end)
+tap.like(where({ few }, function() stepped(1) end), "'count', which .*%d", 'or one that was there before')
+tap.like(where({ few }, function() coroutine.resume(thread, 1) end), "'count', which .*%d", 'and is resumed')
+tap.like(where({ few }, stepped), "'count', which .*a coroutine", 'or is the handler')
 tap.like(where({ few }, function() mp.row(setmetatable({}, { __tostring = function() count = 1 end })) end),
   "'count', which", 'by a metamethod')
 local later = setmetatable({}, { __newindex = function(_, key) seen[key] = true end })
@@ -210,6 +215,17 @@ tap.is(timed(none), 'kernel', 'a table that a timer changes')
 tap.is(timed(function() queue[1] = true end), 'kernel', 'beside a handler that changes another')
 tap.like(timed(function(e) current[e.pid] = true end), 'a table that', 'which a timer has put into a variable')
 tap.like(timed(function(e) also_current.list[e.pid] = true end), 'a table that', 'or into a table')
+
+-- Columns have functions since they were declared: a row calls them.
+do
+  local row = mp.columns { { 'n' }, { 'pid', format = function(pid)
+    count = count + 1
+    return pid
+  end } }
+  local _, of = plan.make { schema = invented.schema, formats = require('moonprobe.output').formats,
+    sinks = { { filters = { few }, take = function(e) row(1, e.pid) end } } }
+  tap.like(of[1].refusals[few].reason, "'count', which", 'by the format of a column')
+end
 
 -- Those of the script's other probes, too.
 local only, theirs = { filters = { new }, take = none }, { filters = {}, take = notes }

@@ -107,6 +107,7 @@ at(here(), function() one:sum(5) end, 'sum: needs a field name or a function', '
 at(here(), function() one:count(5) end, 'by: needs field names or functions', 'a number as key')
 at(here(), function() one:sum('latency_ns', { by = { {} } }) end, 'by: needs field names or functions',
   'a table as key')
+at(here(), function() one:count('args') end, "by: 'args' is a list; .*e%.args%[1%]", 'a list as key')
 at(here(), function() one:sum('latency_ns', { bye = 'pid' }) end, "sum: no option 'bye'; did you mean 'by'%?",
   'a misspelt option')
 at(here(), function() one:count { max_key = 5 } end, "count: no option 'max_key'; did you mean 'max_keys'%?",
@@ -182,7 +183,7 @@ for _, count in ipairs { 50, 51, 60, 61, 199, 201, 700 } do
 end
 
 -- Pipelines behind stages in the kernel: below 128 its filters have passed, up to 255 nothing is
--- decided, 256 is judged by another version's.
+-- decided, from 256 on it is judged by another version's.
 local function judged(sinks, jobs, ...)
   log = {}
   local pipeline = stream.pipeline({ sinks = sinks }, jobs)
@@ -210,12 +211,14 @@ tap.is(judged(two, two_jobs, { 2, 0x81 }, { 4, 0x82 }, { 6, 0x83 }), '?yes2 a2 ?
   'undecided: those that are concerned')
 tap.is(judged(two, two_jobs, { 1, 256 }, { 2, 256 }), '?yes1 a1 ?yes1 ?yes2 a2 ?yes2 b2', 'of another version: all')
 local folding = { { filters = { yes }, take = log_to 'fold' }, { filters = {}, take = log_to 'each' } }
+folding[1].take = function(e, generation) log[#log + 1] = 'fold' .. e.n .. (generation and ':' .. generation or '') end
 local fold_jobs = { { left = {}, bit = 1, fold = {} }, { left = {}, bit = 2 } }
-tap.is(judged(folding, fold_jobs, { 1, 2 }, { 2, 0x83 }, { 3, 256 }, { 4, 255 }),
-  'each1 ?yes2 fold2 each2 each3 ?yes4 fold4 each4',
-  'what the kernel folds is the worker\'s only when the kernel could not')
+tap.is(judged(folding, fold_jobs, { 1, 2 }, { 2, 0x83 }, { 3, 259 }, { 4, 255 }),
+  'each1 ?yes2 fold2 each2 ?yes3 fold3:3 each3 ?yes4 fold4 each4',
+  'what the kernel folds is the worker\'s when the kernel could not; of another version it is told which')
 fold_jobs[1].bit = nil
-tap.is(judged(folding, fold_jobs, { 1, 2 }, { 2, 256 }), 'each1 each2', 'and never when it always can')
+tap.is(judged(folding, fold_jobs, { 1, 2 }, { 2, 256 }), 'each1 ?yes2 fold2:0 each2',
+  'and only then when it always can')
 log = {}
 stream.pipeline({ sinks = two }, nil)({ n = 1 }, 256)
 tap.is(table.concat(log, ' '), '?yes1 a1 ?yes1', 'without stages the verdict means nothing')
