@@ -234,7 +234,7 @@ end
 local function is_list(of, name)
   local leaf = of.typed and of.typed.leaves[name]
   if leaf then return leaf.elements > 0 end
-  for _, field in ipairs(of.fields) do
+  for _, field in ipairs(of.fields or {}) do -- rings of own objects have types instead
     if field.name == name then return field.elements > 0 end
   end
   return false

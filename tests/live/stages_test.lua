@@ -204,31 +204,35 @@ local all = mp.probe('syscall', { only_number = 110, min_ns = %d }):where(functi
 mp.finally(function() mp.row(all:rows()[1].value) all:clear() end)
 ]]):format(name == 'knob' and 1 or 0, filter))
 end
-file('err', '')
-file('steps', ([[
+--- Runs kernel.lua under steps that save others over it; again where the kernel skipped programs, as
+--- tap.undisturbed does.
+local function saved_over(steps)
+  local last
+  for _ = 1, 5 do
+    file('err', '')
+    file('reload.lua', tap.slurp(folder .. '/kernel.lua'))
+    file('steps', ([[
 dir=%s workload=%s
-save() {
-  cp $dir/$1.lua $dir/next; mv $dir/next $dir/reload.lua
-  while [ "$(grep -c reloaded $dir/err)" -lt $2 ]; do sleep 0.02; done
-}
-$workload syscall 100; save worker 1
-$workload syscall 100; save kernel 2
-$workload syscall 100; save knob 3
-$workload syscall 100; save kernel 4
+save() { cp $dir/$1.lua $dir/next; mv $dir/next $dir/reload.lua; }
+told() { while [ "$(grep -c reloaded $dir/err)" -lt $1 ]; do sleep 0.02; done; }
+]]):format(folder, tap.workload) .. steps)
+    last = tap.shell(('%s run -w -f json -c "sh %s/steps" %s 2>%s/err'):format(tap.binary, folder, script, folder), 60)
+    if not last.out:find '"recursion":[1-9]' then break end
+  end
+  return last
+end
+result = saved_over [[
+$workload syscall 100; save worker; told 1
+$workload syscall 100; save kernel; told 2
+$workload syscall 100; save knob; told 3
+$workload syscall 100; save kernel; told 4
 $workload syscall 100
-]]):format(folder, tap.workload))
-file('reload.lua', tap.shell('cat ' .. folder .. '/kernel.lua').out)
-result = tap.shell(('%s run -w -f json -c "sh %s/steps" %s 2>%s/err'):format(tap.binary, folder, script, folder), 60)
+]]
 tap.is(result.rows[1], '[500]', 'to the worker, to another probe, and back: each event is counted once')
-file('err', '')
-file('steps', ([[
-dir=%s
-%s pace 3000 1500 & pid=$!
-sleep 0.5; cp $dir/worker.lua $dir/next; mv $dir/next $dir/reload.lua
-wait $pid
-]]):format(folder, tap.workload))
-file('reload.lua', tap.shell('cat ' .. folder .. '/kernel.lua').out)
-result = tap.shell(('%s run -w -f json -c "sh %s/steps" %s 2>%s/err'):format(tap.binary, folder, script, folder), 60)
+result = saved_over [[
+$workload pace 3000 1500 & pid=$!
+sleep 0.5; save worker; wait $pid
+]]
 tap.is({ result.rows[1], result.out:match('"reloads":{"count":(%d+)') }, { '[3000]', '1' },
   'also those that come while the old version still reads what stages of the new one let through')
 
