@@ -33,7 +33,7 @@ local opt = mp.options {
   top = mp.whole(nil, 'show at most so many', 'T', 1),
 }
 
-if (opt.counted == nil) == (opt.histogram == nil) then mp.refuse('one of -C PROBE and -H PROBE is needed') end
+if (opt.counted == nil) == (opt.histogram == nil) then mp.refuse('one of -C TARGET and -H TARGET is needed') end
 local values = opt.expressions
 if opt.histogram and (not values or #values ~= 1) then mp.refuse('-H needs -e with one value') end
 if opt.counted and opt.by then mp.refuse('-b is for -H: -e may have several values') end

@@ -356,7 +356,7 @@ local function unknown(declared, word)
   local names = {}
   for name, one in pairs(declared) do if not one.place then names[#names + 1] = '--' .. dashed(name) end end
   if word:match('^%-[pcfwqvoI]$') or of_run[word] then
-    refuse('unknown option %s; options of moonprobe run stand before the script', word)
+    refuse('unknown option %s; options of moonprobe stand before the script', word)
   end
   local near = nearest(word, names)
   if near then refuse("unknown option %s; did you mean %s?", word, near) end
