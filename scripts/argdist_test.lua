@@ -54,8 +54,8 @@ local function refused(pattern, ...)
   local arguments = { ... }
   test.raises(function() test.load('argdist', arguments) end, pattern)
 end
-refused 'one of %-C PROBE and %-H PROBE'
-refused('one of %-C PROBE', '-C', 'vfs_read', '-H', 'vfs_read')
+refused 'one of %-C TARGET and %-H TARGET'
+refused('one of %-C TARGET', '-C', 'vfs_read', '-H', 'vfs_read')
 refused('%-H needs %-e with one value', '-H', 'vfs_read')
 refused('%-H needs %-e with one value', '-H', 'vfs_read', '-e', 'e.arg0, e.arg1')
 refused('%-b is for %-H', '-C', 'vfs_read', '-b', 'e.comm')

@@ -10,7 +10,7 @@ local rows = tool.json('syscall 23', ('-H %s -e "e.arg0 / 10"'):format(FUNCTION)
 tap.is({ rows[1] and rows[1].value.count, rows[1] and rows[1].value.sum }, { 23, 253 }, '-H: a user function')
 local run = tool.run('sleep 100 50', ('-C %s 100ms 3'):format(FUNCTION), '--for 20s')
 tap.is(tap.matching(run.rows, '^%d%d:%d%d:%d%d$'), 3, 'intervals, and an end')
-for options, problem in pairs { [''] = 'one of %-C PROBE and %-H PROBE is needed',
+for options, problem in pairs { [''] = 'one of %-C TARGET and %-H TARGET is needed',
   ['-C vfs_read -e "e.retval +"'] = "expressions 'e.retval %+': unexpected symbol near '<eof>'" } do
   run = tool.run('exit 0', options)
   tap.is({ run.status, run.out }, { 2, '' }, options .. ': status')

@@ -116,7 +116,7 @@ tap.is(parse({ file = mp.argument(1, mp.text(nil, 'x')) }, '-'), { file = '-' },
 refuses('^unknown option %-%-ovr; did you mean %-%-over%?; %-%-help shows the options$', 'a misspelt option', '--ovr')
 refuses('^unknown option %-%-very%-lng; did you mean %-%-very%-long%?', 'a misspelt one with a dash', '--very-lng')
 refuses('^unknown option %-z', 'an unknown letter', '-z')
-refuses('^unknown option %-p; options of moonprobe run stand before the script', 'an option of run', '-p', '5')
+refuses('^unknown option %-p; options of moonprobe stand before the script', 'an option of run', '-p', '5')
 refuses('^unknown option %-%-for; options of moonprobe run', 'another option of run', '--for', '5s')
 refuses('^unknown option %-%-ring; options of moonprobe run', 'one that looks like another', '--ring', '4M')
 refuses('^unknown option %-%-over_x', 'a name that goes on after a known one', '--over_x', '1s')
