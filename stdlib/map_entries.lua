@@ -140,6 +140,9 @@ function map_entries.set(self, key, value, flags)
   if not value_bytes then return nil, message end
   local ok, errno = engine.any_set(fd, bytes, value_bytes, flags)
   if ok then return true end
+  if errno == EINVAL and of_maps[self.kind] then
+    return self:refused('value: expected a map of the kind and size that it was made for, given another one')
+  end
   return self:failed(errno, key)
 end
 

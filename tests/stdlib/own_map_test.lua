@@ -47,6 +47,7 @@ function engine.any_set(fd, key, value, flags)
 end
 function engine.any_delete(fd, key)
   local map = kernel[fd]
+  if failing then return nil, failing end
   if not map.values[key] then return nil, 2 end
   map.values[key] = nil
   for i, one in ipairs(map.order) do if one == key then table.remove(map.order, i) break end end
@@ -208,6 +209,12 @@ local cells, attach_cells = open 'cpu_cells'
 attach_cells()
 cells[0] = { { hits = 1 }, { hits = 2, least = -4 }, { small = 9 } }
 tap.is(cells[0]:sum(), { hits = 3, least = -4, small = 9 }, 'structs are summed field by field')
+local shelves, attach_shelves = open 'shelves'
+attach_shelves()
+failing = 22
+tap.like(select(2, shelves:set(0, totals)), 'map shelves: value: expected a map of the kind and size', 'another map')
+tap.like(select(2, totals:delete(0)), 'cannot be deleted', 'an entry of an array')
+failing = nil
 local line, attach_line = open 'line'
 attach_line()
 tap.is({ line:push(4), line:push(5), line:peek(), line:pop(), line:pop(), line:pop() },
