@@ -51,6 +51,11 @@ PROVE     := prove $(PROVE_FLAGS)
 UNIT      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/engine/*_test.c))
 # BPF objects as users bring them: tests and a lesson load them.
 OBJECTS   := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard tests/objects/*.bpf.c))
+# Programs and libraries that tests look into and trace.
+TARGETS_AT := $(BUILD)/tests/targets
+TARGETS := $(TARGETS_AT)/program $(TARGETS_AT)/program_fixed $(TARGETS_AT)/program_stripped \
+	$(TARGETS_AT)/library_stripped.so $(TARGETS_AT)/chain $(TARGETS_AT)/arguments $(TARGETS_AT)/throws \
+	$(addprefix $(TARGETS_AT)/types_,dwarf-5 dwarf-4 dwarf-2 z btf 0)
 SANITIZE   = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 all: moonprobe ## build ./moonprobe
@@ -95,7 +100,7 @@ differential: moonprobe build/tests/stages.so ## random functions on random even
 	@packaging/deps.sh build test
 	@SEED=$(SEED) PAIRS=$(PAIRS) luajit tests/differential/run.lua
 
-test-live: $(BINARY) $(BUILD)/tests/workload $(OBJECTS) ## real events with known counts, as root
+test-live: $(BINARY) $(BUILD)/tests/workload $(OBJECTS) $(TARGETS) ## real events with known counts, as root
 	@MOONPROBE=$(BINARY:%=./%) $(PROVE) --timer --exec luajit tests/live/*_test.lua
 
 test-kernels: ## the live tests on every kernel of the matrix, in qemu
@@ -171,10 +176,6 @@ $(BUILD)/workload/%.o: tests/workload/%.c Makefile
 	$(Q)$(CC) -O2 -g -std=gnu11 -D_GNU_SOURCE $(WARN) -MMD -MP -c -o $@ $<
 
 # What the tests of binaries look into: position independent or not, with symbols or without.
-TARGETS_AT := $(BUILD)/tests/targets
-TARGETS := $(TARGETS_AT)/program $(TARGETS_AT)/program_fixed $(TARGETS_AT)/program_stripped \
-	$(TARGETS_AT)/library_stripped.so $(TARGETS_AT)/chain $(TARGETS_AT)/arguments $(TARGETS_AT)/throws \
-	$(addprefix $(TARGETS_AT)/types_,dwarf-5 dwarf-4 dwarf-2 z btf 0)
 TARGET_CFLAGS := -O2 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wl,-rpath,'$$ORIGIN'
 
 $(TARGETS_AT)/library.so: tests/targets/library.c tests/targets/library.map

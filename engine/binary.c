@@ -14,6 +14,7 @@
 /* More than the largest browser has. A file that says more is not believed. */
 #define SEGMENTS_MOST 256
 #define TABLE_BYTES (512u << 20)
+#define NAME_MOST 4096	      /* of a symbol's; what goes on is cut off */
 #define VERSION_HIDDEN 0x8000 /* of .gnu.version; VERSYM_HIDDEN in the linker's sources */
 
 static int open_path(const char *path, int pid)
@@ -236,10 +237,22 @@ static struct names names_of(const struct binary *binary, size_t section)
  * the one with less underscores before it (open, not __open64). */
 static int rank(const struct binary_symbol *symbol)
 {
-	int rank = (int)strspn(symbol->name, "_");
+	int rank = 0;
 
+	while (rank < 64 && symbol->name[rank] == '_')
+		rank++;
 	rank += symbol->binding == STB_GLOBAL ? 0 : symbol->binding == STB_WEAK ? 100 : 200;
 	return rank + (symbol->old ? 1000 : 0);
+}
+
+/* Of a name, before the version. Only its start is looked at: in a file made for it each of
+ * millions of names goes on to the end of the table. */
+static size_t plain_of(const char *name)
+{
+	size_t bytes = strnlen(name, NAME_MOST);
+	const char *version = memchr(name, '@', bytes);
+
+	return version ? (size_t)(version - name) : bytes;
 }
 
 /* Bytes from an address up to the end of its section. Assembler code may have no sizes. */
@@ -279,14 +292,15 @@ static int each_of(const struct binary *binary, Elf_Scn *section, Elf_Data *vers
 		    !binary_code_at(binary, raw.st_value))
 			continue;
 		symbol.name = names.text + raw.st_name;
-		symbol.plain = strcspn(symbol.name, "@");
+		symbol.plain = plain_of(symbol.name);
 		symbol.address = raw.st_value;
 		symbol.sized = raw.st_size;
 		symbol.bytes = raw.st_size ? raw.st_size
 					   : rest_of_section(binary, raw.st_shndx, raw.st_value);
 		symbol.binding = GELF_ST_BIND(raw.st_info);
 		symbol.indirect = type == STT_GNU_IFUNC;
-		symbol.old = symbol.name[symbol.plain] && symbol.name[symbol.plain + 1] != '@';
+		symbol.old =
+			symbol.name[symbol.plain] == '@' && symbol.name[symbol.plain + 1] != '@';
 		if (versions && gelf_getversym(versions, (int)i, &version))
 			symbol.old = version & VERSION_HIDDEN;
 		symbol.rank = rank(&symbol);

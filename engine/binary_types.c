@@ -19,6 +19,7 @@
 #define SEARCH_NS 5000000000
 #define DEPTH_MOST 16 /* of namespaces */
 #define CHAIN_MOST 64
+#define NAME_MOST 4096
 
 static bool is_alias(const struct btf_type *type)
 {
@@ -55,13 +56,20 @@ static bool refers(const struct btf_type *type)
 	       btf_is_decl_tag(type) || btf_is_func_proto(type);
 }
 
+/* One that is longer is nobody's, and each of many would be read to its end again and again. */
+static bool has_name(const struct btf *btf, uint32_t offset)
+{
+	const char *name = btf__name_by_offset(btf, offset);
+
+	return name && strnlen(name, NAME_MOST) < NAME_MOST;
+}
+
 static bool values_have_names(const struct btf *btf, const struct btf_type *type)
 {
 	for (unsigned int i = 0; i < btf_vlen(type); i++)
-		if (btf_is_enum(type) && !btf__name_by_offset(btf, btf_enum(type)[i].name_off))
+		if (btf_is_enum(type) && !has_name(btf, btf_enum(type)[i].name_off))
 			return false;
-		else if (btf_is_enum64(type) &&
-			 !btf__name_by_offset(btf, btf_enum64(type)[i].name_off))
+		else if (btf_is_enum64(type) && !has_name(btf, btf_enum64(type)[i].name_off))
 			return false;
 	return true;
 }
@@ -70,10 +78,10 @@ static bool is_whole(const struct btf *btf, const struct btf_type *type)
 {
 	uint32_t count = btf__type_cnt(btf), name;
 
-	if (!btf__name_by_offset(btf, type->name_off) || (refers(type) && type->type >= count))
+	if (!has_name(btf, type->name_off) || (refers(type) && type->type >= count))
 		return false;
 	for (unsigned int i = 0; i < part_count(type); i++)
-		if (part(type, i, &name) >= count || !btf__name_by_offset(btf, name))
+		if (part(type, i, &name) >= count || !has_name(btf, name))
 			return false;
 	if (btf_is_any_enum(type) && !values_have_names(btf, type))
 		return false;

@@ -17,6 +17,8 @@ enum { FUNCTION = 1, PROTOTYPE, INDEX, OPAQUE, FIRST };
 #define CHILDREN_MOST 1000000 /* of all types: links may run in circles */
 #define VALUES_MOST 20000     /* members or values of one; BTF has 16 bits for it */
 #define CHAIN_MOST 32
+#define NAME_MOST 4096
+#define NAMES_MOST (64u << 20) /* bytes of all of them */
 
 struct waiting {
 	Dwarf_Die die;
@@ -29,6 +31,7 @@ struct builder {
 	int count;    /* of the queue; the id of the last is FIRST + count - 1 */
 	int *buckets; /* of numbers in the queue + 1 */
 	unsigned int children;
+	size_t name_bytes;
 };
 
 static int type_id(struct builder *builder, const Dwarf_Die *die, int dimension)
@@ -89,11 +92,21 @@ static bool next_child(struct builder *builder, Dwarf_Die *parent, Dwarf_Die *ch
 	return !end && ++builder->children < CHILDREN_MOST;
 }
 
-static const char *name_of(Dwarf_Die *die)
+/* NULL: it has none, or one that is too long, or there were enough. In a file made for it each of
+ * many names goes on to the end of the section. */
+static const char *counted(struct builder *builder, const char *name)
 {
-	const char *name = dwarf_diename(die);
+	size_t bytes = name ? strnlen(name, NAME_MOST) : 0;
 
-	return name && *name ? name : NULL;
+	if (!bytes || bytes == NAME_MOST || builder->name_bytes + bytes > NAMES_MOST)
+		return NULL;
+	builder->name_bytes += bytes;
+	return name;
+}
+
+static const char *name_of(struct builder *builder, Dwarf_Die *die)
+{
+	return counted(builder, dwarf_diename(die));
 }
 
 static bool number_of(Dwarf_Die *die, unsigned int name, Dwarf_Word *number)
@@ -120,12 +133,12 @@ static uint32_t size_of(Dwarf_Die *die)
 
 static int add_opaque(struct builder *builder, Dwarf_Die *die)
 {
-	return btf__add_struct(builder->btf, name_of(die), size_of(die));
+	return btf__add_struct(builder->btf, name_of(builder, die), size_of(die));
 }
 
 static int add_base(struct builder *builder, Dwarf_Die *die)
 {
-	const char *name = name_of(die) ? name_of(die) : "unnamed";
+	const char *given = name_of(builder, die), *name = given ? given : "unnamed";
 	Dwarf_Word encoding = 0;
 
 	number_of(die, DW_AT_encoding, &encoding);
@@ -192,7 +205,7 @@ static bool member_place(Dwarf_Die *member, uint64_t *offset, uint32_t *bits)
 static int add_struct(struct builder *builder, Dwarf_Die *die)
 {
 	bool is_union = dwarf_tag(die) == DW_TAG_union_type, started = false;
-	const char *name = name_of(die);
+	const char *name = name_of(builder, die);
 	Dwarf_Die member;
 	int id, members = 0;
 
@@ -212,8 +225,8 @@ static int add_struct(struct builder *builder, Dwarf_Die *die)
 			continue;
 		type = reference(builder, &member);
 		members += !btf__add_field(builder->btf,
-					   tag == DW_TAG_member ? name_of(&member) : NULL, type,
-					   offset, bits);
+					   tag == DW_TAG_member ? name_of(builder, &member) : NULL,
+					   type, offset, bits);
 	}
 	return id;
 }
@@ -244,7 +257,7 @@ static bool value_of(Dwarf_Die *enumerator, int64_t *value, bool *is_signed)
 
 static int add_enum(struct builder *builder, Dwarf_Die *die)
 {
-	const char *name = name_of(die);
+	const char *name = name_of(builder, die);
 	bool is_signed = false, started = false;
 	uint32_t size = size_of(die);
 	Dwarf_Die child;
@@ -258,7 +271,7 @@ static int add_enum(struct builder *builder, Dwarf_Die *die)
 		      : btf__add_enum(builder->btf, name, size);
 	started = false;
 	while (id > 0 && values < VALUES_MOST && next_child(builder, die, &child, &started)) {
-		const char *value_name = name_of(&child);
+		const char *value_name = name_of(builder, &child);
 
 		if (dwarf_tag(&child) != DW_TAG_enumerator || !value_name ||
 		    !value_of(&child, &value, &is_signed))
@@ -308,7 +321,7 @@ static int add_prototype(struct builder *builder, Dwarf_Die *die)
 					   : NULL;
 
 		if (dwarf_tag(&child) == DW_TAG_formal_parameter)
-			parameters += !btf__add_func_param(builder->btf, name,
+			parameters += !btf__add_func_param(builder->btf, counted(builder, name),
 							   reference(builder, &child));
 		else if (dwarf_tag(&child) == DW_TAG_unspecified_parameters)
 			parameters += !btf__add_func_param(builder->btf, NULL, 0);
@@ -320,7 +333,7 @@ static int add_prototype(struct builder *builder, Dwarf_Die *die)
 static int add_type(struct builder *builder, struct waiting *waiting)
 {
 	Dwarf_Die *die = &waiting->die;
-	const char *name = name_of(die);
+	const char *name = name_of(builder, die);
 
 	switch (dwarf_tag(die)) {
 	case DW_TAG_base_type:

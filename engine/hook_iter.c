@@ -60,6 +60,12 @@ static int attach(const struct hook *hook, const char *name, int program_fd,
 	err = hook_add_link(links, link < 0 ? -errno : link);
 	if (!err)
 		err = walk(link);
+	/* Those of the entries of one map (EBADF), of cgroups (EINVAL). */
+	if (link == -EBADF || (link == -EINVAL && !options.iter_info))
+		return error_set(error, err,
+				 "%s: it walks through one map or cgroup, and which one cannot be "
+				 "said here",
+				 hook->target->text);
 	return err ? error_set(error, err, "%s: %s", hook->target->text, strerror(-err)) : 0;
 }
 

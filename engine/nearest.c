@@ -69,7 +69,9 @@ void nearest_start(struct nearest *nearest, const char *misspelt)
 
 void nearest_offer(struct nearest *nearest, const char *name)
 {
-	const char *part = strstr(name, nearest->misspelt);
+	/* No farther: names are of any file, and there may be many that go on and on. */
+	size_t length = strnlen(name, NEAREST_NAME);
+	const char *part = memmem(name, length, nearest->misspelt, nearest->length);
 	int away;
 
 	/* Part of a longer name is what people type when they guess, above all its start. */
@@ -80,9 +82,9 @@ void nearest_offer(struct nearest *nearest, const char *name)
 	else
 		away = distance(nearest->misspelt, name);
 	/* Of names that begin so, the shortest has the least to guess. */
-	if (away < nearest->distance || (!away && strlen(name) < strlen(nearest->name))) {
+	if (away < nearest->distance || (!away && length < strlen(nearest->name))) {
 		nearest->distance = away;
-		snprintf(nearest->name, sizeof(nearest->name), "%s", name);
+		snprintf(nearest->name, sizeof(nearest->name), "%.*s", (int)length, name);
 	}
 }
 

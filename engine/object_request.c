@@ -17,7 +17,6 @@
 
 #define MOST_FILE_BYTES (64 << 20)
 #define MOST_ENTRY_BYTES (16 << 20)
-#define MOST_OPTIONS 256
 
 static int read_file(int fd, struct object_wish *file)
 {
@@ -98,13 +97,12 @@ bool object_request_object(struct version *version, struct message *message)
 	return true;
 }
 
+/* A message has no room for more than some thousands. */
 static struct object_option *add_option(struct object_wish *wish)
 {
-	struct object_option *options;
+	struct object_option *options =
+		reallocarray(wish->options, wish->option_count + 1, sizeof(*options));
 
-	if (wish->option_count == MOST_OPTIONS)
-		return NULL;
-	options = reallocarray(wish->options, wish->option_count + 1, sizeof(*options));
 	if (!options)
 		return NULL;
 	wish->options = options;

@@ -73,10 +73,9 @@ static int take_symbol(void *data, const struct binary_symbol *symbol)
 {
 	struct symbol_file *file = data;
 
-	/* What does not fit has no name. */
-	symbol_table_add(&file->table, symbol->address, symbol->bytes, symbol->sized, symbol->rank,
-			 symbol->name, symbol->plain, "");
-	return 0;
+	/* What does not fit has no name, nor what comes after it. */
+	return symbol_table_add(&file->table, symbol->address, symbol->bytes, symbol->sized,
+				symbol->rank, symbol->name, symbol->plain, "");
 }
 
 static int fill(struct symbol_file *file, struct binary *binary)

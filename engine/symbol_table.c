@@ -128,12 +128,20 @@ int symbol_table_finish(struct symbol_table *table)
 	return 0;
 }
 
-/* The first of those at the same address. */
+/* The first of those at the same address, of which a file may have millions. */
 static size_t first_of(const struct symbol_table *table, size_t at)
 {
-	while (at && table->list[at - 1].address == table->list[at].address)
-		at--;
-	return at;
+	size_t low = 0, high = at;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (table->list[middle].address < table->list[at].address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 const struct symbol_entry *symbol_table_at(const struct symbol_table *table, uint64_t address)

@@ -65,19 +65,26 @@ static const struct counter *find(const struct target *target, const struct coun
 	return NULL;
 }
 
+/* Digits only: strtoull() takes signs and spaces, too. 0: it is no number that the kernel takes. */
+static uint64_t read_period(const char *text)
+{
+	uint64_t period = text[strspn(text, "0123456789")] ? 0 : strtoull(text, NULL, 10);
+
+	return period > INT64_MAX ? 0 : period;
+}
+
 static int open(struct target *target, uint32_t type, const struct counter *counters,
 		struct error *error)
 {
 	const struct counter *counter = find(target, counters, error);
 	const char *count = strchr(target->text, ':');
 	struct target_place like = {.perf_type = type};
-	char *end = "";
 
 	if (!counter)
 		return -ENOENT;
 	like.perf_config = counter->config;
-	like.period = count ? strtoull(count + 1, &end, 10) : counter->period;
-	if (*end || !like.period)
+	like.period = count ? read_period(count + 1) : counter->period;
+	if (!like.period)
 		return error_set(error, -EINVAL,
 				 "probe %s: behind the counter: how many are an event",
 				 target->name);

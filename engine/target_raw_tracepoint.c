@@ -2,6 +2,7 @@
 /* Raw tracepoints: NAME, with the arguments the kernel hands over, typed by its BTF. */
 #include "target.h"
 
+#include <bpf/btf.h>
 #include <errno.h>
 
 static int open(struct target *target, const struct target_setting *setting, struct error *error)
@@ -14,6 +15,9 @@ static int open(struct target *target, const struct target_setting *setting, str
 	if (!kernel)
 		return error_set(error, -ENOENT, "probe %s: the kernel has no BTF", target->name);
 	err = typed_raw_tracepoint(&target->types, kernel, target->text, &why);
+	if (err == -ENOENT)
+		return target_not_found(target, kernel, "tracepoint", "btf_trace_",
+					BTF_KIND_TYPEDEF, error);
 	if (err)
 		return error_set(error, err, "probe %s: %s", target->name, why.text);
 	target->arguments = target->types.root_count;

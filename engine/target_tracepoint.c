@@ -59,6 +59,16 @@ static int add_place(const struct search *search, const char *category, const ch
 		       : error_set(search->error, -ENOMEM, "no memory");
 }
 
+/* The folder "ftrace" has records of tracers instead, which cannot be switched on or attached to.
+ */
+static bool is_event(const struct search *search, const char *category, const char *name)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/%s/enable", category, name);
+	return !faccessat(search->events, path, F_OK, 0);
+}
+
 static int add_events(const struct search *search, const char *category, struct nearest *nearest)
 {
 	struct dirent **list;
@@ -67,6 +77,8 @@ static int add_events(const struct search *search, const char *category, struct 
 	if (err)
 		return error_set(search->error, err, "events of %s: %s", category, strerror(-err));
 	for (int i = 0; i < count && !err; i++) {
+		if (!is_event(search, category, list[i]->d_name))
+			continue;
 		nearest_offer(nearest, list[i]->d_name);
 		if (!fnmatch(search->name, list[i]->d_name, 0))
 			err = add_place(search, category, list[i]->d_name);
@@ -83,10 +95,7 @@ static int no_category(const struct search *search, const char *name)
 	char category[64] = "CATEGORY";
 
 	for (int i = 0; i < count; i++) {
-		char path[512];
-
-		snprintf(path, sizeof(path), "%s/%s/id", list[i]->d_name, name);
-		if (!faccessat(search->events, path, F_OK, 0)) {
+		if (is_event(search, list[i]->d_name, name)) {
 			snprintf(category, sizeof(category), "%.63s", list[i]->d_name);
 			break;
 		}

@@ -152,6 +152,11 @@ static int no_root(const struct typed_source *source, const char *path, struct e
 	if (source->raw_arguments)
 		return error_set(error, -ENOENT, "%s has no '%.*s'; it has arg0 to arg%d",
 				 source->name, (int)length, path, source->raw_arguments - 1);
+	if (source->is_raw && !source->root_count)
+		return error_set(error, -ENOENT,
+				 "%s has no '%.*s': the types of its arguments are not known; "
+				 "arg0 to arg5 are what they are in",
+				 source->name, (int)length, path);
 	/* As far as there are roots below it. */
 	for (int i = 0; path[length] && i < source->root_count; i++)
 		if (!strncmp(source->roots[i].name, path, length + 1))

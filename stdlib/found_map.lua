@@ -14,6 +14,8 @@ local stream = require 'moonprobe.stream'
 
 local found_map = {}
 
+local MOST_MAPS = 64 -- engine/own_objects.h
+local MOST_PATH = 4095 -- PATH_MAX without its end
 local MISSING = 'No such file or directory' -- as the host says it
 
 local asked, asked_since = 0, 0
@@ -90,13 +92,17 @@ function found_map.open(which)
   for name in pairs(which) do
     if name ~= 'pin' and name ~= 'id' then blame("map: '%s' is neither pin nor id", tostring(name)) end
   end
-  if which.pin ~= nil and type(which.pin) ~= 'string' then blame('map: pin: needs a path') end
-  if which.id ~= nil and not (type(which.id) == 'number' and which.id >= 0 and which.id == math.floor(which.id)) then
-    blame('map: id: needs a number')
+  if which.pin ~= nil and (type(which.pin) ~= 'string' or #which.pin > MOST_PATH or which.pin:find '%z') then
+    blame('map: pin: needs a path, of at most %d bytes', MOST_PATH)
+  end
+  if which.id ~= nil and not (type(which.id) == 'number' and which.id >= 0 and which.id < 2 ^ 32
+    and which.id == math.floor(which.id)) then
+    blame('map: id: needs a number from 0 to 2^32 - 1')
   end
   local name = which.pin or ('id %d'):format(which.id)
   if job.check or job.replay or job.test then return absent(name) end
   if stream.frozen then blame('map %s: maps are opened while the script is loaded', name) end
+  if found == MOST_MAPS then blame('map %s: more than %d maps in one script', name, MOST_MAPS) end
   local reply = ask('map', 'found', which.pin and 'pin' or 'id', which.pin or which.id)
   if #reply.fds == 0 and reply[2] == 'offline' then return absent(name) end
   if #reply.fds == 0 then

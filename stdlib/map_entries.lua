@@ -103,13 +103,35 @@ function map_entries.get(self, key)
   return self:failed(errno, key)
 end
 
+-- What is written before the script runs goes to the host, which takes so much of an entry (a message,
+-- engine/message.h) and so much of all (engine/object_request.c), counting these for each (object_entry).
+local ENTRY_BYTES, QUEUED_BYTES, QUEUED_FOR_EACH = 60000, 2 ^ 24, 160
+local queued_bytes = 0
+
+local function take_room(self, bytes)
+  if bytes > ENTRY_BYTES then
+    return self:refused('key and value have %d bytes; before the script runs at most %d can be written', bytes,
+      ENTRY_BYTES)
+  end
+  if queued_bytes + bytes + QUEUED_FOR_EACH > QUEUED_BYTES then
+    return self:refused('there is no room for so many entries before the script runs; a timer can write them')
+  end
+  queued_bytes = queued_bytes + bytes + QUEUED_FOR_EACH
+  return true
+end
+
 --- Before the script runs it is kept in the map's queue.
 function map_entries.set(self, key, value, flags)
   local bytes = key_of(self, key)
-  if arrays[self.kind] and key >= self.max_entries then return self:failed(E2BIG, key) end
+  -- By its bytes: an array's key may be an enum or a struct, too.
+  if arrays[self.kind] and ffi.cast('const uint32_t *', bytes)[0] >= self.max_entries then
+    return self:failed(E2BIG, key)
+  end
   if not job.running and self.queue then
     local value_bytes, message = value_of(self, value)
     if not value_bytes then return nil, message end
+    local ok, problem = take_room(self, #bytes + #value_bytes)
+    if not ok then return nil, problem end
     self.queue[#self.queue + 1] = { map = self, key = bytes, value = value_bytes, flags = flags, shown = key }
     return true
   end
@@ -118,6 +140,9 @@ function map_entries.set(self, key, value, flags)
   if not value_bytes then return nil, message end
   local ok, errno = engine.any_set(fd, bytes, value_bytes, flags)
   if ok then return true end
+  if errno == EINVAL and of_maps[self.kind] then
+    return self:refused('value: expected a map of the kind and size that it was made for, given another one')
+  end
   return self:failed(errno, key)
 end
 
@@ -170,6 +195,7 @@ function map_entries.peek(self) return first(self, 'any_get') end
 --- All of them.
 
 local BATCH_BYTES = 262144
+local MOST_ROUNDS = 16 -- through a map that keeps starting anew
 
 local function next_batch(self, from)
   local value_bytes = room_for(self)
@@ -190,19 +216,21 @@ local function next_batch(self, from)
   end
 end
 
---- One after the other, for kinds without batches. A key that is deleted meanwhile would start it anew:
---- keys are gathered first.
+--- One after the other, for kinds without batches. A key that is deleted meanwhile starts it anew: keys are
+--- gathered first, and those that are known already are passed over.
 local function one_by_one(self)
   local keys, seen, key = {}, {}, nil
-  while #keys <= self.max_entries do
+  for _ = 0, MOST_ROUNDS * self.max_entries do
     local following, errno = engine.any_next(self.fd, key, self.key_bytes)
     if not following then
       if errno ~= ENOENT then return nil, errno end
       break
     end
-    if seen[following] then break end
-    seen[following], key = true, following
-    keys[#keys + 1] = following
+    key = following
+    if not seen[key] then
+      seen[key] = true
+      keys[#keys + 1] = key
+    end
   end
   local list = {}
   for _, bytes in ipairs(keys) do
@@ -224,7 +252,8 @@ end
 function map_entries.batches(self)
   self:descriptor()
   local from, ended
-  local no_batches = self.kind == map_kind.STACK_TRACE or of_maps[self.kind]
+  -- A trie's batch begins behind a key, and at the first one again when that was deleted since.
+  local no_batches = self.kind == map_kind.STACK_TRACE or self.kind == map_kind.LPM_TRIE or of_maps[self.kind]
   return function()
     if ended then return nil end
     local list, following

@@ -30,7 +30,9 @@ local stream = require 'moonprobe.stream'
 local object = {}
 
 local MOST_OBJECTS = 16 -- engine/own_objects.h
-local ENTRIES_BYTES = 30000 -- in a message
+local MOST_NAME = 255 -- engine/object.h
+local ENTRIES_BYTES = 30000 -- in a message, unless one alone has more
+local OPTIONS_BYTES = 60000 -- of an object, in one message
 
 local all = {} -- in the order of first use, as the host knows them
 local selves = setmetatable({}, { __mode = 'k' }) -- [Object] = what is known of it
@@ -146,6 +148,9 @@ local function words_of(self, options)
   add_attach(self, words, options.attach)
   add_constants(self, words, options.rodata)
   add_maps(self, words, options.maps)
+  local bytes = 0
+  for _, word in ipairs(words) do bytes = bytes + #tostring(word) + 10 end
+  if bytes > OPTIONS_BYTES then wrong(self.name, 'its options have more than %d bytes', OPTIONS_BYTES) end
   return words
 end
 
@@ -208,7 +213,9 @@ end
 ---@param options moonprobe.ObjectOptions|nil
 ---@return moonprobe.Object
 function object.open(name, options)
-  if type(name) ~= 'string' or name == '' then blame("object: needs a file's name") end
+  if type(name) ~= 'string' or name == '' or #name > MOST_NAME or name:find '%z' then
+    blame("object: needs a file's name, of at most %d bytes", MOST_NAME)
+  end
   if not job.allowed.object then
     blame("object: 'object' is not granted to this script: its programs could do anything in the kernel; "
       .. 'run it with --allow object')
@@ -327,17 +334,18 @@ function object.declare()
   for _, self in ipairs(all) do
     host.send('load', self.name, unpack(self.words))
     local words, bytes = {}, 0
-    for i, entry in ipairs(self.queue) do
-      local name = entry.map.name
-      for _, word in ipairs { self.by_name[name].libbpf_name, entry.key, entry.value, entry.flags } do
-        words[#words + 1] = word
-      end
-      bytes = bytes + #entry.key + #entry.value + 200
-      if bytes > ENTRIES_BYTES or i == #self.queue then
+    for _, entry in ipairs(self.queue) do
+      local name, its_bytes = entry.map.name, #entry.key + #entry.value + 200
+      if #words > 0 and bytes + its_bytes > ENTRIES_BYTES then
         host.send('entry', unpack(words))
         words, bytes = {}, 0
       end
+      for _, word in ipairs { self.by_name[name].libbpf_name, entry.key, entry.value, entry.flags } do
+        words[#words + 1] = word
+      end
+      bytes = bytes + its_bytes
     end
+    if #words > 0 then host.send('entry', unpack(words)) end
   end
   return own_rings.problem()
 end

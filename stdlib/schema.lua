@@ -247,7 +247,9 @@ end
 local function family_schema(name, family)
   local object = asset('probes/' .. family .. '.bpf.o')
   if not object then
-    return nil, ("no probe named '%s': there is no family '%s'; moonprobe list shows all"):format(name, family)
+    local near = nearest(family, engine.assets('probes/', '.bpf.o'))
+    return nil, ("no probe named '%s': there is no family '%s'%s; moonprobe list shows all"):format(name, family,
+      near and ("; did you mean '%s'?"):format(near) or '')
   end
   local self, message = engine.schema(family, object)
   if not self then return nil, message end

@@ -22,6 +22,7 @@ local END, LOST = 0x1000000, 0xfff001
 
 local BATCH = 200 -- stacks in a question
 local MOST_NAMED = 20000 -- stacks whose names are kept
+local MOST_PID = 2 ^ 30 -- engine/stack_request.c
 local FIRST_INVENTED = 0xe00000 -- where no recording has any
 local MOST_FRAMES = 127
 local EFAULT = 14
@@ -296,6 +297,9 @@ local function name_of(address, pid)
   local bits = ffi.cast('uint64_t', address)
   local in_kernel = bits >= 0x8000000000000000ULL
   if not in_kernel and not pid then return { problem = 'an address of a process: whose?' } end
+  if not in_kernel and not (type(pid) == 'number' and pid >= 0 and pid <= MOST_PID and pid == math.floor(pid)) then
+    return { problem = 'no process has such a number' }
+  end
   local owner, text = in_kernel and 0 or pid, tohex(bits, 16)
   return remembered(owner .. ' ' .. text, function()
     local reply = host.ask('resolve', owner, text)

@@ -37,6 +37,7 @@ local function field_of_reply(reply)
 end
 
 -- A test loads scripts again and again, and the host counts messages.
+local MOST_PATH = 255 -- engine/typed.h
 local answers = {} -- [name of a probe] = { [path] = what the resolver gives }
 
 --- Who knows the types; a test may put its own in this place.
@@ -63,6 +64,10 @@ typed.resolver = {
   end,
   member = function(name, path)
     local known = answers[name] or {}
+    if #path > MOST_PATH or path:find '%c' then
+      return { kind = 'error', message = ('%q is no path: names with dots between, of at most %d bytes'):format(
+        path:sub(1, 40):gsub('%c', '?'), MOST_PATH) }
+    end
     if not known[path] then
       local reply = ask('typed', name, path)
       known[path] = reply[2] == 'error' and { kind = 'error', message = reply[3] } or field_of_reply(reply)

@@ -152,13 +152,72 @@ static void broken_files(void **state)
 	scratch_remove(folder);
 }
 
+static int look_at_name(void *data, const struct binary_symbol *symbol)
+{
+	size_t *plain = data;
+
+	*plain = symbol->plain;
+	assert_false(symbol->old);
+	return 0;
+}
+
+/* Of a file whose symbols all go on to the end of the table, only the start is looked at. */
+static void names_without_end(void **state)
+{
+	static struct {
+		Elf64_Ehdr head;
+		Elf64_Phdr code;
+		Elf64_Shdr sections[3];
+		Elf64_Sym symbols[2];
+		char names[20000];
+	} file = {
+		.head = {.e_ident = "\177ELF\2\1\1",
+			 .e_type = ET_DYN,
+			 .e_machine = EM_X86_64,
+			 .e_version = EV_CURRENT,
+			 .e_phoff = offsetof(typeof(file), code),
+			 .e_shoff = offsetof(typeof(file), sections),
+			 .e_ehsize = sizeof(Elf64_Ehdr),
+			 .e_phentsize = sizeof(Elf64_Phdr),
+			 .e_phnum = 1,
+			 .e_shentsize = sizeof(Elf64_Shdr),
+			 .e_shnum = 3,
+			 .e_shstrndx = 2},
+		.code = {.p_type = PT_LOAD, .p_flags = PF_X, .p_filesz = sizeof(file)},
+		.sections[1] = {.sh_type = SHT_SYMTAB,
+				.sh_link = 2,
+				.sh_offset = offsetof(typeof(file), symbols),
+				.sh_size = sizeof(file.symbols),
+				.sh_entsize = sizeof(Elf64_Sym)},
+		.sections[2] = {.sh_type = SHT_STRTAB,
+				.sh_offset = offsetof(typeof(file), names),
+				.sh_size = sizeof(file.names)},
+		.symbols[1] = {.st_name = 1, .st_info = STT_FUNC, .st_shndx = 1, .st_value = 64},
+	};
+	struct binary *other;
+	char folder[64];
+	size_t plain = 0;
+	int fd;
+
+	(void)state;
+	memset(file.names + 1, 'a', sizeof(file.names) - 2);
+	scratch_make(folder);
+	fd = open(scratch_path(folder, "long"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(write(fd, &file, sizeof(file)), sizeof(file));
+	close(fd);
+	assert_int_equal(binary_open(&other, scratch_path(folder, "long"), 0, &error), 0);
+	assert_int_equal(binary_each_symbol(other, look_at_name, &plain), 0);
+	assert_int_equal(plain, 4096);
+	binary_close(other);
+	scratch_remove(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(as_a_process_sees_it),
-		cmocka_unit_test(in_a_container),
-		cmocka_unit_test(only_elf_files),
-		cmocka_unit_test(broken_files),
+		cmocka_unit_test(as_a_process_sees_it), cmocka_unit_test(in_a_container),
+		cmocka_unit_test(only_elf_files),	cmocka_unit_test(broken_files),
+		cmocka_unit_test(names_without_end),
 	};
 
 	return cmocka_run_group_tests_name("binary", tests, NULL, NULL);

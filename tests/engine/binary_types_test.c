@@ -244,6 +244,7 @@ static void a_local_function_and_an_alias(void **state)
 /* BTF that goes in circles or points nowhere. */
 static void broken_btf(void **state)
 {
+	static char long_name[5000];
 	struct btf *btf;
 	int id;
 
@@ -276,6 +277,9 @@ static void broken_btf(void **state)
 	btf__add_field(btf, "next", 2, 0, 0);
 	btf__add_ptr(btf, id);
 	assert_int_equal(binary_types_check(btf), 0);
+	memset(long_name, 'a', sizeof(long_name) - 1);
+	btf__add_typedef(btf, long_name, id);
+	assert_int_equal(binary_types_check(btf), -EINVAL);
 	btf__free(btf);
 }
 
@@ -330,10 +334,46 @@ static void broken_files(void **state)
 	scratch_remove(folder);
 }
 
+/* Types whose names all go on to the end of the section have none. */
+static void names_without_end(void **state)
+{
+	static unsigned char file[1 << 20];
+	unsigned char *names;
+	const void *section;
+	uint64_t address;
+	char folder[64];
+	ssize_t size;
+	size_t bytes;
+	int fd;
+
+	(void)state;
+	fd = open(target_path("types_dwarf-4"), O_RDONLY | O_CLOEXEC);
+	size = read(fd, file, sizeof(file));
+	close(fd);
+	assert_int_equal(binary_open(&binary, target_path("types_dwarf-4"), 0, &error), 0);
+	section = binary_section(binary, ".debug_str", sizeof(file), &bytes, &address);
+	assert_non_null(section);
+	names = memmem(file, size, section, bytes);
+	assert_non_null(names);
+	for (size_t i = 0; i < bytes - 1; i++)
+		names[i] = names[i] ? names[i] : 'a';
+	binary_close(binary);
+	binary = NULL;
+	scratch_make(folder);
+	fd = open(scratch_path(folder, "long"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(write(fd, file, size), size);
+	close(fd);
+	assert_int_equal(binary_open(&binary, scratch_path(folder, "long"), 0, &error), 0);
+	if (binary_types_find(binary, "types_all", &types, &error))
+		fail_msg("%s", error.text);
+	scratch_remove(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(every_kind_of_type, teardown),
+		cmocka_unit_test_teardown(names_without_end, teardown),
 		cmocka_unit_test_teardown(values_of_wide_enums, teardown),
 		cmocka_unit_test_teardown(what_is_in_no_integer_register, teardown),
 		cmocka_unit_test_teardown(parameters_without_end, teardown),

@@ -3,6 +3,9 @@
 
 #include "test.h"
 
+#include <stdio.h>
+#include <time.h>
+
 static void add(struct symbol_table *table, uint64_t address, uint64_t bytes, int rank,
 		const char *name)
 {
@@ -52,10 +55,31 @@ static void a_table(void **state)
 	symbol_table_clear(&table);
 }
 
+/* A file may give one address as many names as it likes, and be asked about often. */
+static void many_names_of_one_address(void **state)
+{
+	struct symbol_table table = {0};
+	char name[16];
+	clock_t start;
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		add(&table, 100, 50, i ? 200 : 0, name);
+	}
+	assert_int_equal(symbol_table_finish(&table), 0);
+	start = clock();
+	for (int i = 0; i < 50000; i++)
+		assert_string_equal(name_at(&table, 120), "f0");
+	assert_true(clock() - start < 2 * CLOCKS_PER_SEC);
+	symbol_table_clear(&table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_table),
+		cmocka_unit_test(many_names_of_one_address),
 	};
 
 	return cmocka_run_group_tests_name("symbol_table", tests, NULL, NULL);

@@ -140,7 +140,8 @@ static void raw_tracepoints(void **state)
 	opens("raw_tracepoint", "rawtracepoint:sched_switch");
 	assert_int_equal(target->place_count, 1);
 	assert_true(target->arguments >= 3);
-	refuses("raw_tracepoint", "rawtracepoint:sched_swich", -ENOENT, "sched_swich");
+	refuses("raw_tracepoint", "rawtracepoint:sched_swich", -ENOENT,
+		"did you mean sched_switch?");
 	refuses("raw_tracepoint", "rawtracepoint:sched_*", -ENOENT, "sched_*");
 	refuses("raw_tracepoint", "rawtracepoint:sched:sched_switch", -ENOENT, "");
 }
@@ -335,6 +336,7 @@ static void clocks(void **state)
 					     "x",
 					     "-18446744073709551517",
 					     "99999999999999999999"};
+	static const char *const bad_count[] = {"", "0", "-5", " 5", "1e3", "9223372036854775808"};
 	static const char *const bad_time[] = {"0s", "1", "-1s", "1us", "s", "nan", "1e9"};
 	char name[64];
 
@@ -345,6 +347,12 @@ static void clocks(void **state)
 	assert_int_equal(target->places[0].period, 99);
 	assert_true(target->places[0].by_frequency);
 	assert_string_equal(target->places[0].name, "CPU 0");
+	opens("software_event", "software:page-faults:7");
+	assert_int_equal(target->places[0].period, 7);
+	for (size_t i = 0; i < COUNT_OF(bad_count); i++) {
+		snprintf(name, sizeof(name), "software:page-faults:%s", bad_count[i]);
+		refuses("software_event", name, -EINVAL, "how many are an event");
+	}
 	opens("interval", "interval:10ms");
 	assert_int_equal(target->place_count, 1);
 	assert_int_equal(target->places[0].period, 10000000);

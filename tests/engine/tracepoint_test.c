@@ -314,6 +314,9 @@ static void names_are_looked_up(void **state)
 	assert_string_equal(
 		opened("tracepoint:sched:zz*"),
 		"probe tracepoint:sched:zz*: this kernel has no tracepoint zz* in sched");
+	/* They are records, without anything to attach to. */
+	assert_string_equal(opened("tracepoint:ftrace:*"),
+			    "probe tracepoint:ftrace:*: this kernel has no tracepoint * in ftrace");
 	assert_int_equal(open_fds(), fds);
 }
 

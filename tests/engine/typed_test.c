@@ -565,11 +565,18 @@ static void raw_ones_have_as_many_as_are_said(void **state)
 		{"string.arg6", "string has no 'arg6'; it has arg0 to arg5, retval"},
 		{"string.retval", "c128 string slot 6 +0u"},
 	};
+	static const struct golden none[] = {
+		{"args.x", "main has no 'args': the types of its arguments are not known; arg0 to "
+			   "arg5 are what they are in"},
+		{"string.arg0", "c128 string slot 0 +0u"},
+	};
 
 	(void)state;
 	all_are(&probe, many, COUNT_OF(many));
 	probe.raw_arguments = 0;
 	all_are(&probe, few, COUNT_OF(few));
+	probe.root_count = 0;
+	all_are(&probe, none, COUNT_OF(none));
 }
 
 /* A module's types are put on top of the kernel's. */

@@ -93,6 +93,8 @@ tap.is({ snapshot.status, snapshot.rows[1], #snapshot.rows }, { 0, 'sleep\t0', 2
   'iter: with -p one task of all, and the script ends by itself')
 local mine = of_sleep "probe('iter:task_file'):count('args.task.tgid'):every('10s')"
 tap.is(tap.matching(mine.rows, '"args.task.tgid":%d+'), 1, 'iter: with -p the files of one process only')
+tap.like(of_sleep "probe('iter:bpf_map_elem'):count()".err, 'walks through one map or cgroup, and which one cannot be said',
+  'iter: of the entries of one map')
 
 -- Counters.
 rows = run("probe('software:page-faults:1'):count()", 'exec 5')

@@ -337,6 +337,11 @@ tap.spit(folder .. '/untyped.o', (tap.slurp 'build/tests/objects/execs.bpf.o':gs
 tap.spit(folder .. '/half.o', bytes:sub(1, math.floor(#bytes / 2)))
 refused("mp.object '" .. object .. "'", "'object' is not granted to this script.*%-%-allow object", 'no grant', '')
 refused("mp.object 'missing.o'", 'object missing.o: not beside the script', 'no file')
+refused("mp.object(('x'):rep(256))", "object: needs a file's name", 'a name that is too long')
+refused("mp.object 'a\\0b'", "object: needs a file's name", 'a name with a zero byte')
+refused("mp.map { id = 2 ^ 32 }", 'map: id: needs a number from 0 to', 'an id that no map has')
+refused("mp.map { pin = 'a\\0b' }", 'map: pin: needs a path', 'a path with a zero byte')
+refused("mp.map { pin = ('x'):rep(70000) }", 'map: pin: needs a path', 'a path that is too long')
 refused("mp.object '/etc/passwd'", 'object /etc/passwd: a path from the script', 'a path that leads elsewhere')
 refused("mp.object 'text.o'", 'object text.o: is no BPF object', 'no ELF')
 refused("mp.object 'empty.o'", 'object empty.o: is no BPF object', 'an empty file')
@@ -362,6 +367,11 @@ refused(("mp.object('%s'):ring('events'):where{ function(e) return e.yes end, ke
   'run in the worker', 'what cannot run in the kernel')
 refused(("mp.object('%s', { rodata = { label = ('x'):rep(17) } })"):format(object), 'rodata.label: expected a string of',
   'a constant that is too long')
+
+refused(([[
+  local names = {}
+  for i = 1, 5000 do names[i] = 'on_exit' end
+  mp.object('%s', { attach = names })]]):format(object), 'its options have more than', 'options that no message has room for')
 
 -- What check and explain tell.
 tap.spit(script, ("require 'moonprobe'.object('%s'):ring('events'):count()"):format(object))

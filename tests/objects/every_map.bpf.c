@@ -101,6 +101,14 @@ struct {
 	__type(value, __u32);
 } cpu_recent SEC(".maps");
 
+/* Its keys have names. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, enum call_kind);
+	__type(value, __u64);
+} by_kind SEC(".maps");
+
 struct network {
 	__u32 bits;
 	__u8 address[4];

@@ -136,6 +136,9 @@ local packed = kernel(1):packed()
 local names = recording.parse_names(recording.names { { 'kernelstack', 1, packed } })
 tap.is(names, { { 'kernelstack', 1, packed } }, 'as a line of a recording')
 tap.is(kernel(PID - 17):packed(), nil, 'one that was lost has none')
+for _, pid in ipairs { -1, 1.5, 2 ^ 40, 0 / 0, '1', {} } do
+  tap.is({ stack.resolve(5, pid) }, { nil, 'no process has such a number' }, 'of no process')
+end
 stack.forget()
 asked = {}
 tap.is(kernel(1):lines(), { '[stack without names]' }, 'nobody is asked of a recording')

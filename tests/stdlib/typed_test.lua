@@ -34,7 +34,7 @@ tap.is({ typed.split 'kprobe:tcp_connect' }, { 'kprobe', 'tcp_connect' }, 'famil
 tap.is({ typed.split 'uprobe:/bin/bash:readline' }, { 'uprobe', '/bin/bash:readline' }, 'the first colon parts them')
 for _, name in ipairs { 'tcp_connect', ':x', 'kprobe:', 'a b:c', 'k:\n' } do tap.is(typed.split(name), nil, name) end
 tap.is({ schema.of 'kprobs:x' }, { nil,
-  "no probe named 'kprobs:x': there is no family 'kprobs'; moonprobe list shows all" },
+  "no probe named 'kprobs:x': there is no family 'kprobs'; did you mean 'kprobe'?; moonprobe list shows all" },
   'no such family')
 tap.is({ schema.of 'signal:nowhere' }, { nil, "'signal:nowhere': there is no such function" }, 'no such target')
 tap.is({ schema.of 'process_exit:x' }, { nil, "'process_exit' is no family of probes: nothing can follow its name" },
@@ -343,6 +343,9 @@ do
   tap.is(resolver.member('kprobe:x', 'args').kind, 'struct', 'a struct')
   tap.is(resolver.member('kprobe:x', 'args.c'), { kind = 'error', message = 'no such member' }, 'an error')
   tap.is({ resolver.target 'kprobe:x', resolver.member('kprobe:x', 'args.b').kind }, { true, 'pointer' }, 'again')
+  for _, path in ipairs { 'args.a\0b', 'args.' .. ('x'):rep(70000) } do
+    tap.like(resolver.member('kprobe:x', path).message, 'is no path', 'no path for a message')
+  end
   local gone, why = pcall(resolver.member, 'kprobe:x', 'args.d')
   tap.is({ gone, why }, { false, 'the host is gone' }, 'no answer')
   host.send, engine.receive = send, receive
