@@ -120,6 +120,6 @@ local switch = { cat = false, sh = true } -- no cat or no entry: false or nil
 refused('only whether there is', function(e) return switch[e.comm] and e.pid end)
 refused('argv, which is made of parts', 'argv')
 refused('sequence: records are numbered', 'sequence')
-refused('as a key', 'args')
+refused('as a key', function(e) return e.args end)
 refused('joining text', function(e) return e.comm .. e.tag end)
 tap.done()
