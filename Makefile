@@ -108,12 +108,17 @@ test-kernels: ## the live tests on every kernel of the matrix, in qemu
 	@$(MAKE) live-files
 	@tests/kernels/run.sh
 
-live-files: moonprobe $(BUILD)/tests/workload $(OBJECTS) $(TARGETS) ## what live tests trace, for the machines of the matrix
+live-files: $(BINARY) $(BUILD)/tests/workload $(OBJECTS) $(TARGETS) ## what live tests trace, for the machines of the matrix
 
+test-files: live-files $(UNIT) build/tests/stages.so ## all that tests need, built; no test is run
+
+ASAN = $(MAKE) BUILD=$(BUILD)/asan BINARY=$(BUILD)/asan/moonprobe CFLAGS='-O1 -g $(SANITIZE)'
 asan: ## the tests again, with AddressSanitizer and UBSan
 	@packaging/deps.sh build test
-	@$(MAKE) BUILD=$(BUILD)/asan BINARY=$(BUILD)/asan/moonprobe CFLAGS='-O1 -g $(SANITIZE)' \
-		test-units test-scripts test-live
+	@$(ASAN) test-units test-scripts test-live
+
+asan-files: ## what that needs, built; no test is run
+	@$(ASAN) test-files
 
 FUZZ_SECONDS ?= 60
 fuzz: ## libFuzzer on the reader of recordings; FUZZ_SECONDS=
@@ -270,5 +275,5 @@ clean: ## remove what was built
 	rm -rf $(BUILD) moonprobe
 
 -include $(ENGINE_O:.o=.d) $(PROBES:.o=.d) $(WORKLOAD_O:.o=.d) $(OBJECTS:.o=.d) $(UNIT:=.d)
-.PHONY: all asan bench check clean demo deps differential fuzz help install live-files recordings test test-kernels \
+.PHONY: all asan asan-files bench check clean demo deps differential fuzz help install live-files recordings test test-files test-kernels \
 	test-live test-scripts test-units

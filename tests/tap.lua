@@ -101,10 +101,11 @@ function tap.spit(path, text)
 end
 
 --- A shell command: { out, err, status, lines, rows }. rows are the lines of stdout; what a
---- killed command leaves is cut off after `seconds` (60).
+--- killed command leaves is cut off after `seconds` (60; three times as many on an emulated machine).
 function tap.shell(command, seconds)
   local out, err = os.tmpname(), os.tmpname()
-  local full = ('timeout -k 2 %d sh -c %s >%s 2>%s'):format(seconds or 60, tap.quote(command), out, err)
+  local full = ('timeout -k 2 %d sh -c %s >%s 2>%s'):format((seconds or 60) * (tap.slow and 3 or 1), tap.quote(command),
+    out, err)
   local status = os.execute(full)
   if type(status) == 'number' and status >= 256 then status = math.floor(status / 256) end
   local result = { out = slurp(out), err = slurp(err), status = status, rows = {} }
@@ -116,6 +117,13 @@ end
 
 function tap.quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+--- Shell text: waits until a condition holds, in vain for at most a minute; then says so and goes on. What a
+--- test waits for is asked for: how long it takes is another thing on every machine.
+function tap.wait(condition)
+  return ('for try in $(seq 1200); do { %s; } 2>/dev/null && break; [ $try = 1200 ] && echo waited in vain >&2; sleep 0.05; done; ')
+    :format(condition)
 end
 
 --- True where the machine is emulated: rates and repetitions are lower there.

@@ -83,8 +83,8 @@ end
 
 -- Snapshots: once, and the script ends by itself.
 local function of_sleep(code)
-  return tap.shell(('sleep 30 & %s run -f json -p $! -e %s; status=$?; kill $!; exit $status'):format(tap.binary,
-    tap.quote(code)), 20)
+  return tap.shell(('sleep 1000 & %s run -f json -p $! -e %s; status=$?; kill $!; exit $status'):format(tap.binary,
+    tap.quote(code)))
 end
 local snapshot = of_sleep [[
   probe('iter:task'):where(function(e) return e.args.task.tgid == e.args.task.pid end)
@@ -108,7 +108,7 @@ end
 
 -- Clocks.
 -- An emulated kernel finds 997 a second too expensive and lowers it (perf_event_max_sample_rate).
-rows = run("probe('profile:99'):count('comm')", 'spin 1000')
+rows = run("probe('profile:99'):count('comm')", tap.slow and 'spin 5000' or 'spin 1000')
 local count = tonumber((table.concat(rows):match '"value":(%d+)'))
 tap.ok(count and count > 30, 'profile: samples of what works', rows)
 rows = run("probe('interval:1ms'):each(function(e) print(e.cpu) end)", 'spin 300')

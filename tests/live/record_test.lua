@@ -225,12 +225,13 @@ tap.is(tap.slurp(path 'none.rec'), '', 'and is kept')
 -- A full disk, and a recorder that is killed.
 local full = tap.moonprobe(('record -o /dev/full -c %s execsnoop'):format(tap.quote(tap.workload .. ' exec 2')))
 tap.ok(full.status == 1 and full.err:find 'cannot be written: No space left', 'a full disk', full)
-local killed = tap.shell(('timeout -s KILL 3 %s record -o %s -c %s %s'):format(tap.binary, path 'killed.rec',
-  tap.quote(tap.workload .. ' pace 1000000 1000'), script))
-tap.ok(killed.status ~= 0, 'killed')
+local killed = tap.shell(('%s record -o %s -c %s %s & pid=$!; %s sleep 1.5; kill -KILL $pid; wait $pid'):format(
+  tap.binary, path 'killed.rec', tap.quote(tap.workload .. ' pace 1000000 1000'), script,
+  tap.wait(('[ $(wc -c <%s) -gt 3000 ]'):format(path 'killed.rec'))))
+tap.is(killed.status, 137, 'killed')
 local rest = replay('killed.rec', script)
 tap.is(rest.status, 0, 'what a killed recorder has written is replayed')
-tap.ok((tonumber(rest.out:match 'finally  (%d+)') or 0) >= (tap.slow and 1 or 500), 'up to a second before', rest)
+tap.ok((tonumber(rest.out:match 'finally  (%d+)') or 0) >= (tap.slow and 1 or 500), 'up to a second before', rest.err, rest.out:sub(-300))
 
 os.execute('rm -r ' .. folder)
 tap.done()

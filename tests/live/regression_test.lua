@@ -107,11 +107,14 @@ run = tap.moonprobe(("run --ring 4M -c '%s syscall 30000' %s"):format(tap.worklo
 tap.ok(run.status == 0 and run.out:find('finally') ~= nil, 'mp.stop in every event', run)
 
 -- timeout(1) and systemd signal everybody.
-local counting = file('counting.lua', getppid .. "getppid:count() mp.finally(function() mp.row 'finally' end)")
+local counting = file('counting.lua', getppid
+  .. "getppid:count() mp.after('1ms', function() mp.row 'started' end) mp.finally(function() mp.row 'finally' end)")
 for _, signal in ipairs { 'TERM', 'HUP' } do
-  run = tap.shell(("setsid sh -c '%s run -c \"sleep 20\" %s & sleep 1.5; trap : %s; kill -%s 0; wait $!; echo status $?; wait'"):format(
-    tap.binary, counting, signal, signal), 20)
-  tap.ok(run.out:find('finally') ~= nil and run.err:find('Terminated') == nil and run.err:find('Hangup') == nil,
+  os.remove(folder .. '/rows')
+  file('steps', ('%s run -o %s/rows -c "sleep 200" %s & %s trap : %s; kill -%s 0; wait $!; wait'):format(tap.binary, folder,
+    counting, tap.wait(('grep -q started %s/rows'):format(folder)), signal, signal))
+  run = tap.shell(('setsid sh %s/steps'):format(folder))
+  tap.ok(tap.slurp(folder .. '/rows'):find('finally') ~= nil and run.err:find('Terminated') == nil and run.err:find('Hangup') == nil,
     ('SIG%s to the process group ends the run, not the worker'):format(signal), run)
 end
 
@@ -146,10 +149,11 @@ run = tap.moonprobe('run -e "os.exit(77)"')
 tap.ok(run.status <= 2, 'os.exit when loading: the status is one of ours', run.status)
 
 -- Sources that are no files.
-run = tap.shell(("%s run -q -w -c 'sleep 20' %s & host=$!; sleep 0.7; mkfifo %s/fifo; mv %s/fifo %s; sleep 0.5; kill -TERM $host; sleep 3; "
-  .. "kill -0 $host 2>/dev/null && echo hung; kill -KILL $host 2>/dev/null; true"):format(tap.binary, file('fifo.lua', API .. "mp.probe('process_exec'):count()"), folder, folder,
-  folder .. '/fifo.lua'), 30)
-tap.is(run.out:match('hung'), nil, 'a script replaced by a FIFO does not stop the host')
+os.remove(folder .. '/rows')
+run = tap.shell(("%s run -q -w -o %s/rows -c 'sleep 200' %s & host=$!; %s mkfifo %s/fifo; mv %s/fifo %s; sleep 0.5; kill -TERM $host; "
+  .. 'wait $host; echo ended'):format(tap.binary, folder, file('fifo.lua', API .. "mp.after('1ms', function() mp.row 'started' end)"),
+  tap.wait(('grep -q started %s/rows'):format(folder)), folder, folder, folder .. '/fifo.lua'))
+tap.is(run.out, 'ended\n', 'a script replaced by a FIFO does not stop the host')
 run = watched(API .. "mp.probe('process_exec'):count()", 'sleep 0.3; mkdir $dir/empty; rm $dir/script.lua; mv $dir/empty $dir/script.lua; sleep 0.5; rmdir $dir/script.lua')
 tap.ok(clean(run.err), 'a script replaced by a directory: one line', run.err)
 
@@ -167,9 +171,12 @@ run = tap.shell(("%s serve -q --ring 4M -c '%s syscall 30000' %s/A.lua %s/B.lua 
 tap.is(#run.rows - tap.matching(run.rows, '^A+$') - tap.matching(run.rows, '^B+$'), 0, 'no line has parts of two scripts')
 
 -- A worker that cannot be asked is not alive.
-run = tap.moonprobe(("serve --allow ffi -c 'sh -c \"for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true; sleep 1; done\"' %s"):format(file('deaf.lua',
-  API .. "local ffi = require 'ffi' ffi.cdef 'int close(int);' mp.probe('process_exec'):each(function() ffi.C.close(3) while true do end end)")))
-tap.like(run.err, 'started again', 'an endless loop behind a closed socket is ended')
+file('deaf.lua', API .. "local ffi = require 'ffi' ffi.cdef 'int close(int);' "
+  .. "mp.probe('process_exec'):each(function() ffi.C.close(3) while true do end end)")
+file('steps', '/bin/true; ' .. tap.wait(('grep -q "started again" %s/err'):format(folder)))
+run = tap.shell(('%s serve --allow ffi -c "sh %s/steps" %s/deaf.lua 2>%s/err; cat %s/err'):format(tap.binary, folder, folder,
+  folder, folder), 100)
+tap.like(run.out, 'started again', 'an endless loop behind a closed socket is ended')
 
 os.execute('rm -rf ' .. folder)
 tap.done()

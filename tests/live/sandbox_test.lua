@@ -193,8 +193,8 @@ end
 local idle = tap.spit(folder .. '/script/idle.lua',
   "require 'moonprobe'.probe 'oom_kill':each(function() end)")
 run = tap.shell(([[
-%s run -q --for 20s %s & host=$!
-tries=100
+%s run -q --for 120s %s & host=$!
+tries=600
 while [ $tries -gt 0 ]; do
   sleep 0.1
   tries=$((tries - 1))

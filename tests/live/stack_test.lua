@@ -159,7 +159,7 @@ tap.ok(all > 30 and split == all and lost > 0 and nameless == 0, 'stacks are los
 local asking = "local host = require 'moonprobe.host' local mp = require 'moonprobe' "
   .. "mp.probe 'rawtracepoint:sched_process_exec':each(function(e) return e.kstack, e.ustack end) mp.after('1ms', function() %s mp.stop() end)"
 local function ask(question)
-  return tap.moonprobe(('run -q --allow stdlib -c %s -e %s'):format(tap.quote(tap.workload .. ' sleep 1 100'),
+  return tap.moonprobe(('run -q --allow stdlib -c %s -e %s'):format(tap.quote(tap.workload .. ' sleep 1 60000'),
     tap.quote(asking:format(question))))
 end
 local numbers = '0, 1, 16383, 16385, 0xfff000, 0xfff001, 0xffffff, 0x1000000, 2^46, 2^47'
