@@ -27,7 +27,7 @@ struct body_program {
 struct body {
 	struct body *next; /* of the same probe */
 	int references;
-	uint8_t generation;	       /* what its records are marked with */
+	uint8_t slot, generation;      /* what its records are marked with */
 	int field_count;	       /* how many fields it was made to capture */
 	struct body_program *programs; /* in the template's order */
 	int program_count;

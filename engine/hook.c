@@ -49,6 +49,13 @@ int hook_exists(const struct hook *hook, struct error *error)
 	return kind ? kind->exists(hook, name, error) : unknown(hook, error);
 }
 
+bool hook_is_walk(const struct hook *hook)
+{
+	const char *name;
+
+	return kind_of(hook->section, &name) == &hook_iter;
+}
+
 int hook_prepare(const struct hook *hook, struct bpf_program *program, struct error *error)
 {
 	const char *name;

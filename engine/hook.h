@@ -56,6 +56,9 @@ int hook_prepare(const struct hook *hook, struct bpf_program *program, struct er
  * `slot_fd`. A program descriptor or -errno. */
 int hook_dispatcher(const struct template_program *body, int slot_fd, struct error *error);
 
+/* Is attaching all there is of it, so that its body has to be there before? */
+bool hook_is_walk(const struct hook *hook);
+
 /* Attaches at every place of the hook, or at none. 0 or -errno with the reason. */
 int hook_attach(const struct hook *hook, int program_fd, struct hook_links *links,
 		struct error *error);

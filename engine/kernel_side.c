@@ -92,6 +92,16 @@ struct probe *kernel_side_find(struct kernel_side *side, const struct probe_requ
 	return side->probes[room];
 }
 
+void kernel_side_renumber(struct kernel_side *side, struct probe *probe)
+{
+	probe_renumber(probe, take_slot(side));
+}
+
+uint8_t kernel_side_newest_slot(const struct kernel_side *side)
+{
+	return side->next_slot - 1;
+}
+
 void kernel_side_own_pids(struct kernel_side *side, const pid_t *pids, int count)
 {
 	struct script_settings settings = {0};

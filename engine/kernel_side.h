@@ -42,6 +42,11 @@ struct probe *kernel_side_find(struct kernel_side *side, const struct probe_requ
 			       bool (*taken)(const void *context, const struct probe *probe),
 			       const void *context, struct error *error);
 
+/* A version that begins to use it knows it by a number behind all others: who reads the ring
+ * meanwhile leaves the records of those (stdlib/drain.lua). */
+void kernel_side_renumber(struct kernel_side *side, struct probe *probe);
+uint8_t kernel_side_newest_slot(const struct kernel_side *side);
+
 /* These processes are never traced: their output would cause output. Zeros are ignored. */
 void kernel_side_own_pids(struct kernel_side *side, const pid_t *pids, int count);
 

@@ -150,7 +150,8 @@ int order_hooks(struct version *version, uint64_t measured_ns)
 	return err;
 }
 
-int order_run(struct version *version, const struct version_handover *handover, uint64_t now_ns)
+int order_run(struct version *version, const struct version_handover *handover, uint8_t newest_slot,
+	      uint64_t now_ns)
 {
 	struct message *message = message_new("run");
 
@@ -159,12 +160,13 @@ int order_run(struct version *version, const struct version_handover *handover, 
 	message_number(message, handover->state_fd >= 0 ? handover->stopped_ns : 0);
 	message_number(message, handover->handled_until);
 	message_number(message, now_ns);
+	message_number(message, newest_slot);
 	if (handover->state_fd >= 0)
 		message_fd(message, handover->state_fd);
 	for (int i = 0; i < version->count && !version->options->replay; i++) {
 		const struct declaration *one = &version->declarations[i];
 
-		message_number(message, probe_slot(one->probe));
+		message_number(message, one->body->slot);
 		message_number(message, one->body->generation);
 		message_fd(message, probe_counters_fd(one->probe));
 	}
@@ -178,10 +180,14 @@ int order_yield(struct version *version)
 	return order_dispatch(version, message_new("yield"));
 }
 
-int order_resume(struct version *version)
+int order_resume(struct version *version, uint8_t newest_slot)
 {
+	struct message *message = message_new("resume");
+
+	if (message)
+		message_number(message, newest_slot);
 	version->unanswered = 0;
-	return order_dispatch(version, message_new("resume"));
+	return order_dispatch(version, message);
 }
 
 int order_finish(struct version *version)

@@ -30,10 +30,13 @@ int order_restaged(struct version *version, int index, const char *why);
  * ns: to be printed when it is finished. */
 int order_hooks(struct version *version, uint64_t measured_ns);
 
-/* `now_ns`: before what is traced begins. */
-int order_run(struct version *version, const struct version_handover *handover, uint64_t now_ns);
+/* `now_ns`: before what is traced begins. `newest_slot`: of those given so far; what has others
+ * behind it is the next version's. */
+int order_run(struct version *version, const struct version_handover *handover, uint8_t newest_slot,
+	      uint64_t now_ns);
 int order_yield(struct version *version);
-int order_resume(struct version *version); /* one that yielded: goes on where the ring is */
+/* Nothing comes of the next version. One that yielded goes on where the ring is. */
+int order_resume(struct version *version, uint8_t newest_slot);
 int order_finish(struct version *version);
 int order_ping(struct version *version);
 

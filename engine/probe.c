@@ -6,6 +6,7 @@
 #include "hook.h"
 #include "rodata.h"
 #include "schema.h"
+#include "splice.h"
 #include "target.h"
 #include "template.h"
 #include "typed_fields.h"
@@ -347,6 +348,13 @@ void probe_detach(struct probe *probe)
 	}
 }
 
+bool probe_is_walk(const struct probe *probe)
+{
+	struct hook hook = hook_of(probe, probe->schema->programs[0].section);
+
+	return hook_is_walk(&hook);
+}
+
 bool probe_serves(const struct probe *probe, const struct probe_request *request)
 {
 	const struct probe_request *own = &probe->request;
@@ -376,8 +384,8 @@ bool probe_serves(const struct probe *probe, const struct probe_request *request
 }
 
 /* The template's constants with this probe's in them, for the caller to free. */
-static int make_rodata(const struct probe *probe, const struct probe_wish *wish, uint8_t generation,
-		       unsigned char **out, struct error *error)
+static int make_rodata(const struct probe *probe, const struct probe_wish *wish, uint8_t slot,
+		       uint8_t generation, unsigned char **out, struct error *error)
 {
 	struct probe_request request = probe->request;
 	struct rodata rodata = {.schema = probe->schema, .size = probe->template->rodata_bytes};
@@ -389,8 +397,8 @@ static int make_rodata(const struct probe *probe, const struct probe_wish *wish,
 	memcpy(rodata.bytes, probe->template->rodata, rodata.size);
 	request.field_count = 0;
 	probe_request_add_fields(&request, wish->request);
-	err = rodata_specialise(&rodata, &request, &probe->setting, wish->plan, probe->slot,
-				generation, error);
+	err = rodata_specialise(&rodata, &request, &probe->setting, wish->plan, slot, generation,
+				error);
 	if (!err && probe->target)
 		err = rodata_target(&rodata, probe->target, probe->typed.bytes, error);
 	if (err)
@@ -440,9 +448,11 @@ int probe_body(struct probe *probe, const struct probe_wish *wish, struct body *
 		.verbose = probe->setting.verbose,
 	};
 	uint8_t generation = wish->like ? wish->like->generation : probe->generation + 1;
+	const struct body *follows = wish->like ? wish->like : wish->before;
+	uint8_t slot = follows ? follows->slot : probe->slot;
 	unsigned char *rodata;
 	struct error why;
-	int err = make_rodata(probe, wish, generation, &rodata, error);
+	int err = make_rodata(probe, wish, slot, generation, &rodata, error);
 
 	if (err)
 		return err;
@@ -452,6 +462,7 @@ int probe_body(struct probe *probe, const struct probe_wish *wish, struct body *
 	free(rodata);
 	if (err)
 		return error_set(error, err, "probe %s: %s", probe->request.name, why.text);
+	(*out)->slot = slot;
 	(*out)->generation = generation;
 	(*out)->field_count = wish->request->field_count;
 	(*out)->references = 1;
@@ -504,6 +515,28 @@ int probe_install(struct probe *probe, struct body *body, uint64_t *took_ns, str
 	return before != NULL;
 }
 
+static bool sends(const struct template_program *program)
+{
+	return splice_has(program->code, program->count, SPLICE_EARLY);
+}
+
+void probe_mute(struct probe *probe)
+{
+	const struct template *template = probe->template;
+	const uint32_t first = 0;
+	bool some_note = false;
+
+	if (!probe->installed)
+		return;
+	for (int i = 0; i < template->program_count; i++)
+		some_note |= template->programs[i].count && !sends(&template->programs[i]);
+	for (int i = 0; i < template->program_count; i++)
+		if (template->programs[i].count && !(some_note && sends(&template->programs[i])))
+			bpf_map_delete_elem(probe->programs[i].slot_fd, &first);
+	probe_give_back(probe, probe->installed);
+	probe->installed = NULL;
+}
+
 int probe_program(const struct probe *probe, int index, const struct body *body,
 		  struct probe_program *out)
 {
@@ -540,6 +573,11 @@ const char *probe_name(const struct probe *probe)
 int probe_slot(const struct probe *probe)
 {
 	return probe->slot;
+}
+
+void probe_renumber(struct probe *probe, uint8_t slot)
+{
+	probe->slot = slot;
 }
 
 int probe_counters_fd(const struct probe *probe)

@@ -2,9 +2,10 @@
 /* Probe: one script's instance of a probe: its links, its maps, its counters, its bodies.
  *
  *   probe_open()    -> object opened, its maps made, dispatchers with empty slots
+ *   probe_attach()  -> linked to its hooks, still without a body
  *   probe_body()    -> a body for one version of the script; any number of them may wait
- *   probe_install() -> that body in the slots, at once; records tell by their generation
- *   probe_attach()  -> events flow
+ *   probe_install() -> that body in the slots, at once: events flow; records tell by their
+ * generation probe_mute()    -> at once no more of them
  *
  * The maps a probe keeps its state in live as long as the instance, whatever body runs. */
 #ifndef MOONPROBE_PROBE_H
@@ -74,6 +75,8 @@ int probe_open(struct probe **probe, const struct probe_request *request, uint8_
 	       const struct probe_setting *setting, struct error *error);
 /* All of it or nothing; no-op when attached. */
 int probe_attach(struct probe *probe, struct error *error);
+bool probe_is_walk(
+	const struct probe *probe);	/* its events come while it is attached, then no more */
 void probe_detach(struct probe *probe); /* can be attached again */
 
 /* True when an instance for `request` could be this one: same probe, same knobs, the same typed
@@ -84,9 +87,10 @@ bool probe_serves(const struct probe *probe, const struct probe_request *request
 struct probe_wish {
 	const struct probe_request *request; /* the fields to capture; knobs are the probe's */
 	const struct plan *plan;	     /* NULL: everything passes, the worker judges */
-	const struct body *before; /* NULL, or what it takes the place of: as with what is in the
-				    * slots and attached, its maps with names go on. Those of a body
-				    * that only waits do not: what they hold was handed over. */
+	const struct body *before; /* NULL, or what it takes the place of, with the same number: as
+				    * with what is in the slots and attached, its maps with names go
+				    * on. Those of a body that only waits do not: what they hold was
+				    * handed over. */
 	const struct body *like;   /* not NULL: of its generation, with its maps, other fields */
 };
 
@@ -98,6 +102,10 @@ void probe_give_back(struct probe *probe, struct body *body); /* NULL is fine */
 /* Puts it in the slots; what was in there is let go when nobody else keeps it. Returns 1 when
  * it replaced another, 0, or -errno. `took_ns` is what making, loading and installing it took. */
 int probe_install(struct probe *probe, struct body *body, uint64_t *took_ns, struct error *error);
+
+/* Nothing begins any more, at once: its slots are empty. Where some programs only note what begins
+ * and others send when it ends, the latter stay for what is under way, until it is detached. */
+void probe_mute(struct probe *probe);
 
 /* A program of a probe, as it is loaded, and what it has cost. */
 struct probe_program {
@@ -113,7 +121,8 @@ int probe_program(const struct probe *probe, int index, const struct body *body,
 		  struct probe_program *program);
 
 const char *probe_name(const struct probe *probe);
-int probe_slot(const struct probe *probe);
+int probe_slot(const struct probe *probe); /* of bodies that follow none */
+void probe_renumber(struct probe *probe, uint8_t slot);
 int probe_counters_fd(const struct probe *probe); /* map of struct event_counters, a row a CPU */
 
 /* The counters, see counters.h; `received` costs no system call. */

@@ -20,6 +20,8 @@ static bool is_taken(const void *context, const struct probe *probe)
 
 int staging_find(const struct staging *staging, struct version *version, struct error *error)
 {
+	const struct version *active = staging->readers[0];
+
 	for (int i = 0; i < version->count; i++) {
 		struct declaration *one = &version->declarations[i];
 
@@ -27,6 +29,8 @@ int staging_find(const struct staging *staging, struct version *version, struct 
 			kernel_side_find(staging->kernel, &one->request, is_taken, version, error);
 		if (!one->probe)
 			return -EINVAL;
+		if (active && !version_uses(active, one->probe))
+			kernel_side_renumber(staging->kernel, one->probe);
 	}
 	return 0;
 }

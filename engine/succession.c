@@ -101,16 +101,44 @@ int succession_prepare(struct succession *versions, struct version *version, str
 	return err ? err : own_objects_find(version, &versions->objects, error);
 }
 
+static int attach(const struct version *version, bool walks, struct error *error)
+{
+	int err = 0;
+
+	for (int i = 0; i < version->count && !err; i++)
+		if (probe_is_walk(version->declarations[i].probe) == walks)
+			err = probe_attach(version->declarations[i].probe, error);
+	return err;
+}
+
+/* What attaching takes, some ms, is not between the two: else the events of a probe that has other
+ * knobs now would be told twice for so long, or not at all. */
+static int switch_bodies(struct succession *versions, const struct version *version,
+			 struct error *error)
+{
+	int err = staging_install(version, versions->swaps, error);
+
+	versions->in_slots = version;
+	for (int i = 0; i < KERNEL_SIDE_PROBES && !err; i++) {
+		struct probe *probe = versions->kernel->probes[i];
+
+		if (probe && !version_uses(version, probe))
+			probe_mute(probe);
+	}
+	return err;
+}
+
 int succession_enter(struct succession *versions, struct version *version, struct error *error)
 {
 	int err;
 
 	if (versions->options->replay)
 		return 0;
-	err = staging_install(version, versions->swaps, error);
-	versions->in_slots = version;
-	for (int i = 0; i < version->count && !err; i++)
-		err = probe_attach(version->declarations[i].probe, error);
+	err = attach(version, false, error);
+	if (!err)
+		err = switch_bodies(versions, version, error);
+	if (!err)
+		err = attach(version, true, error);
 	return err ? err : own_objects_attach(version, error);
 }
 

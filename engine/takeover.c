@@ -25,7 +25,7 @@ void takeover_resume(struct script *script, struct version *version)
 		return;
 	}
 	succession_detach_others(&script->versions, version);
-	if (order_resume(version))
+	if (order_resume(version, kernel_side_newest_slot(&script->kernel)))
 		version_kill(version, "it does not listen");
 }
 
@@ -67,7 +67,8 @@ static void switch_over(struct script *script, const struct version_handover *ha
 	if (!err && script->options.record)
 		err = replace_recording(script, &error);
 	if (!err) {
-		err = order_run(version, handover, now_ns);
+		err = order_run(version, handover, kernel_side_newest_slot(&script->kernel),
+				now_ns);
 		if (err)
 			error_set(&error, err, "its worker does not listen: %s", strerror(-err));
 	}
@@ -98,11 +99,14 @@ void takeover_without_state(struct script *script)
 
 void takeover_undo(struct script *script)
 {
+	struct version *active = script->versions.active;
 	struct error error;
 
-	if (script->versions.active &&
-	    succession_enter(&script->versions, script->versions.active, &error))
+	if (!active)
+		return;
+	if (succession_enter(&script->versions, active, &error))
 		error_about(script->options.name, "%s", error.text);
+	order_resume(active, kernel_side_newest_slot(&script->kernel)); /* else it has ended */
 }
 
 void takeover_begin(struct script *script, struct version *version)

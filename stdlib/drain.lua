@@ -45,6 +45,12 @@ local handlers = {} -- [slot] = function(pointer to the event)
 local counters = {} -- [slot] = struct event_counters[cpus]
 local mine = {} -- [slot][generation] = handler of what stages of this version have judged
 
+-- Slots are given in turn (engine/kernel_side.h): one behind all of ours is of a probe that the next version
+-- uses and we do not. Its bodies run already, we are asked to hand over within milliseconds, and what they
+-- send is not ours to drop. When nothing comes of that version the host says so, and it is nobody's.
+local newest
+local function is_next_versions(slot) return newest and band(slot - newest - 1, 255) < 128 end
+
 --- Maps the script's ring.
 ---@return ffi.cdata* struct ring *
 function drain.open(ring_fd, ring_bytes, possible_cpus)
@@ -82,6 +88,10 @@ function drain.count(slot, counters_fd)
   mine[slot] = {}
   return counters[slot]
 end
+
+--- All slots up to this one, of those given in turn, are ours or nobody's; nil: all there are.
+---@param newest_slot integer|nil
+function drain.know(newest_slot) newest = newest_slot end
 
 --- Gives the events of a slot to a handler, with the verdict of the stages that judged them;
 --- those of other versions' stages with drain.FOREIGN and their generation, those of earlier stages
@@ -126,13 +136,18 @@ local function batches(limit)
         local header = ffi.cast(header_pointer, data + offset + 8)
         local slot = header.slot
         local handler = handlers[slot]
-        handled[0] = base + following -- before the handler: whatever it does, the event is done
-        cursor.slot = slot
         if handler then
+          handled[0] = base + following -- before the handler: whatever it does, the event is done
+          cursor.slot = slot
           local row = counters[slot][header.cpu]
           row.received = row.received + 1
           events = events + 1
           handler(header)
+        elseif is_next_versions(slot) then
+          local bytes = tonumber(base + offset - ring.position)
+          if bytes > 0 then C.ring_release(ring, bytes) end
+          cursor.events, cursor.done = cursor.events + events, cursor.done + bytes
+          return
         end -- else: of a probe that the last version of the script used
       end
       offset = following

@@ -83,15 +83,16 @@ end
 
 --- The host's answers to `ready`: for each plan whether it is accepted, then run: when the old
 --- version stopped (0: there was none), up to where it has handled its records, the time, which is
---- before -c's command begins; slot and generation of each probe; state and counters' fds.
+--- before -c's command begins, the newest slot; slot and generation of each probe; state and counters' fds.
 local function begin(message)
   if job.measure then explain.start() end
   local fds, stopped_ns, handled_until = message.fds, message[2], message[3]
   local first = stopped_ns > 0 and 2 or 1
+  drain.know(message[5])
   for i, source in ipairs(stream.sources) do
-    source.slot = message[3 + 2 * i]
+    source.slot = message[4 + 2 * i]
     drain.count(source.slot, fds[first + i - 1])
-    stages.begin(source, message[4 + 2 * i])
+    stages.begin(source, message[5 + 2 * i])
   end
   timers.start()
   if stopped_ns > 0 then
@@ -106,6 +107,7 @@ local function begin(message)
 end
 
 local function finish()
+  drain.know(nil)
   drain.all(on_error)
   own_rings.all(on_error)
   for _, fn in ipairs(mp._finally) do guarded(fn) end
@@ -135,6 +137,7 @@ local function yield()
   until not message or message[1] == 'resume' or message[1] == 'finish'
   if not message then return 0 end
   own_rings.resume()
+  drain.know(message[2])
   drain.resume(on_error) -- the new version failed, or nothing comes of it
   if message[1] == 'finish' then return finish() end
 end
@@ -215,6 +218,7 @@ function life.live()
       if not message then return 1 end -- the host is gone
       if message[1] == 'finish' then return finish() end
       if message[1] == 'ping' then host.send 'pong' end
+      if message[1] == 'resume' then drain.know(message[2]) end
       if message[1] == 'restaged' then stages.restaged(message) end
       if message[1] == 'hooks' then explain.hooks(message) end
       local status_of_yield = message[1] == 'yield' and yield()

@@ -145,7 +145,7 @@ function record.begin(run)
   if recorder == nil then error('no memory for the recorder', 0) end
   ring = drain.open(job.ring_fd, job.ring_bytes, job.cpus)
   for i, source in ipairs(stream.sources) do
-    source.slot = run[3 + 2 * i]
+    source.slot = run[4 + 2 * i]
     rows[source.slot] = drain.count(source.slot, run.fds[i])
     C.recorder_count(recorder, source.slot, rows[source.slot], job.cpus)
   end

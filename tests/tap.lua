@@ -122,8 +122,8 @@ end
 --- Shell text: waits until a condition holds, in vain for at most a minute; then says so and goes on. What a
 --- test waits for is asked for: how long it takes is another thing on every machine.
 function tap.wait(condition)
-  return ('for try in $(seq 1200); do { %s; } 2>/dev/null && break; [ $try = 1200 ] && echo waited in vain >&2; sleep 0.05; done; ')
-    :format(condition)
+  return ('for try in $(seq 1200); do { %s; } 2>/dev/null && break; ' ..
+    '[ $try = 1200 ] && echo waited in vain >&2; sleep 0.05; done; '):format(condition)
 end
 
 --- True where the machine is emulated: rates and repetitions are lower there.

@@ -529,6 +529,82 @@ static void generic_probes_report(void **state)
 	assert_int_equal(open_fds(), before);
 }
 
+static struct probe *muted_meanwhile;
+
+__attribute__((noinline, noclone)) long probed_muting(void);
+__attribute__((noinline, noclone)) long probed_muting(void)
+{
+	if (muted_meanwhile)
+		probe_mute(muted_meanwhile);
+	return 0;
+}
+
+static void a_muted_probe_ends_what_is_under_way(void **state)
+{
+	struct event_header last;
+	struct body *body;
+	uint64_t took_ns;
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	body = body_of(NULL);
+	for (int round = 0; round < 2; round++) {
+		install(body);
+		call_times(2);
+		probe_mute(probe);
+		probe_mute(probe);
+		call_times(3);
+		assert_int_equal(records(&last), 2);
+	}
+	probe_give_back(probe, body);
+
+	ask_for("uretprobe", "probed_muting");
+	muted_meanwhile = open_generic(&body);
+	body->references++;
+	if (probe_attach(muted_meanwhile, &error))
+		fail_msg("%s", error.text);
+	for (int round = 0; round < 2; round++) {
+		probed_muting(); /* its return is told */
+		assert_int_equal(records(&last), 1);
+		probed_muting();
+		assert_int_equal(records(&last), 0);
+		assert_int_equal(probe_install(muted_meanwhile, body, &took_ns, &error), 0);
+	}
+	probe_give_back(muted_meanwhile, body);
+	probe_close(muted_meanwhile);
+	muted_meanwhile = NULL;
+}
+
+static void a_number_is_that_of_what_it_follows(void **state)
+{
+	struct probe_wish wish = {.request = &request};
+	struct body *bodies[3];
+
+	(void)state;
+	if (geteuid())
+		SKIP("needs root");
+	bodies[0] = body_of(NULL);
+	probe_renumber(probe, 12);
+	bodies[1] = body_of(NULL);
+	wish.before = bodies[0];
+	if (probe_body(probe, &wish, &bodies[2], &error))
+		fail_msg("%s", error.text);
+	assert_int_equal(bodies[0]->slot, 7);
+	assert_int_equal(bodies[1]->slot, 12);
+	assert_int_equal(bodies[2]->slot, 7);
+	for (int i = 0; i < 3; i++) {
+		struct event_header last;
+
+		install(bodies[i]);
+		call_times(1);
+		assert_int_equal(records(&last), 1);
+		assert_int_equal(last.slot, bodies[i]->slot);
+		probe_give_back(probe, bodies[i]);
+	}
+	probe_renumber(probe, 7);
+}
+
 static void cannot_be_opened(const char *why)
 {
 	struct probe_wish wish = {.request = &generic};
@@ -705,6 +781,8 @@ int main(void)
 		cmocka_unit_test(who_refuses_and_why),
 		cmocka_unit_test(a_swap_is_quick_and_loses_nothing),
 		cmocka_unit_test(generic_probes_report),
+		cmocka_unit_test(a_muted_probe_ends_what_is_under_way),
+		cmocka_unit_test(a_number_is_that_of_what_it_follows),
 		cmocka_unit_test(what_a_generic_probe_refuses),
 		cmocka_unit_test(a_choice_whose_hooks_are_missing),
 		cmocka_unit_test(a_knob_leaves_a_program_out),

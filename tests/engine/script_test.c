@@ -143,6 +143,7 @@ static void on_run(void)
 	double stopped_ns = number(), handled_until = number();
 
 	number(); /* the time */
+	number(); /* the newest slot */
 	number(); /* slot */
 	generation = (int)number();
 	own[generation] = true;

@@ -99,6 +99,21 @@ put(15, { slot = 255 })
 put(16)
 tap.is({ once(), seen[1] }, { 1, 16 }, 'a slot that cannot be is passed over')
 
+-- What is of a probe that only the next version has, its slot being behind all others, is left in the ring, and
+-- all that follows it, until nothing comes of that version.
+drain.know(250)
+put(17)
+local left = put(18, { slot = 3 })
+put(19)
+tap.is({ once(), seen[1], tonumber(consumer[0]) }, { 1, 17, left }, 'a record of the next version\'s probe is left')
+tap.is({ once(), tonumber(rows[0].received) }, { 0, 6 }, 'as often as one looks')
+put(18, { slot = 2 })
+drain.know(3)
+tap.is({ once(), seen[1] }, { 1, 19 }, 'it is nobody\'s when that does not come')
+drain.know(nil)
+put(18, { slot = 4 })
+tap.is({ once(), tonumber(consumer[0]) }, { 0, tonumber(producer[0]) }, 'nor is any at the end')
+
 -- Discarded and unfinished records.
 put(20)
 put(21, { flags = DISCARDED })
