@@ -62,10 +62,10 @@ end
 tap.ok(not crashed, 'the host survives it', crashed)
 
 -- A restart keeps the probes: nothing is uncounted, nothing is read as something else.
--- (At a rate whose events the ring can hold for as long as a restart takes on this machine.)
+-- (The ring can hold all of them, however long a restart takes on this machine.)
 local paced, rate = 40000, 20000
 if tap.slow then paced, rate = 8000, 2000 end
-run = tap.undisturbed(('run -f json -c %s %s'):format(tap.quote(('%s pace %d %d'):format(tap.workload, paced, rate)),
+run = tap.undisturbed(('run --ring 4M -f json -c %s %s'):format(tap.quote(('%s pace %d %d'):format(tap.workload, paced, rate)),
   file('once.lua', getppid .. "local n = 0 getppid:each(function() n = n + 1 end) if mp.now() < " .. os.time() + 2 ..
     " then mp.after('700ms', function() os.exit(3) end) end")))
 sum = tap.summary(run)
