@@ -67,6 +67,7 @@ struct version {
 	struct child *child;
 	struct targets targets; /* it has asked about */
 	int unanswered;		/* pings while it was computing */
+	uint64_t cpu_ms;	/* the CPU time it had used then */
 	int messages, restages; /* in this second */
 	int stack_requests, resolves;
 	bool verifies_slowly; /* its stages kept the host busy */

@@ -10,35 +10,48 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LOAD_SECONDS 10 /* to load a version, to hand over, to finish */
 #define TEST_SECONDS 60 /* for a test file */
 #define IDLE_LOOKS 5	/* between two pings of an idle worker */
+#define COUNTS_MS 500	/* of CPU time, since the last look that counted */
 
-/* Its state as /proc shows it: R runs, S waits, ... */
-static char state_of(pid_t pid)
+/* Its state as /proc shows it: R runs or would, S waits, ...; and the CPU time it has used. */
+static char state_of(pid_t pid, uint64_t *cpu_ms)
 {
-	char path[64], text[512] = "";
+	char path[64], text[512] = "", state = 0;
+	unsigned long user = 0, system = 0;
 	const char *end;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	if (!fgets(text, sizeof(text), file))
+	if (file && !fgets(text, sizeof(text), file))
 		text[0] = 0;
-	fclose(file);
+	if (file)
+		fclose(file);
 	end = strrchr(text, ')');
-	return end && end[1] ? end[2] : 0;
+	if (end) /* see proc_pid_stat(5) */
+		sscanf(end + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &state,
+		       &user, &system);
+	*cpu_ms = (user + system) * 1000 / sysconf(_SC_CLK_TCK);
+	return state;
 }
 
 /* Asks for a sign of life. Returns how many were not answered while the worker was using a CPU:
- * one that waits (for a slow reader of its output, say) is not hung. */
+ * one that waits (for a slow reader of its output, say) is not hung, nor is one that others leave
+ * no CPU. */
 static int ping(struct version *version)
 {
-	if (version->unanswered && state_of(child_pid(version->child)) != 'R')
-		return version->unanswered = 1; /* waits: start counting anew */
+	uint64_t cpu_ms;
+	bool computes = state_of(child_pid(version->child), &cpu_ms) == 'R';
+
+	if (version->unanswered && !computes)
+		return version->unanswered = 1; /* start counting anew */
+	if (version->unanswered && cpu_ms - version->cpu_ms < COUNTS_MS)
+		return 0;
+	version->cpu_ms = cpu_ms;
 	if (!version->unanswered) {
 		int err = order_ping(version);
 

@@ -3,7 +3,8 @@
  *
  *   loads for 10 s (a test: a minute)         interrupted, a second later killed
  *   takes 10 s to hand over or to finish      killed
- *   computes and answers no ping: `patience`  interrupted, a second later killed
+ *   computes and answers no ping: `patience`  interrupted, a second later killed; seconds in which
+ *                                             it had a CPU for half of the time or more
  *
  * Interrupted, Lua ends where it is and tells the line, if it is not in compiled code. Whoever is
  * killed has ended soon, which says what is next. */
