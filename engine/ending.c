@@ -77,7 +77,8 @@ void ending_of_candidate(struct script *script, int code, const char *how)
 		how = exited;
 	}
 	if (script->state == SCRIPT_FINISHING) {
-		script_end(script, 0); /* asked to end before it ran */
+		/* Asked to end before it ran, the first time or again. */
+		script_end(script, script->recovery.failures ? 1 : 0);
 		return;
 	}
 	if (script->state == SCRIPT_LOADING) {

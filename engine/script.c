@@ -273,8 +273,11 @@ void script_finish(struct script *script)
 		succession_drop(&script->versions, &script->versions.candidate);
 	}
 	object_set_detach(&script->versions.objects, NULL);
+	if (!script->versions.active && script->recovery.failures)
+		error_about(script->options.name, "the end came before it was started again; what "
+						  "it had counted is not shown");
 	if (!script->versions.active && !script->versions.candidate) {
-		script_end(script, 0); /* between two restarts */
+		script_end(script, 1); /* between two restarts */
 		return;
 	}
 	script->state = SCRIPT_FINISHING;

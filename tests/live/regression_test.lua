@@ -170,6 +170,12 @@ end
 run = tap.shell(("%s serve -q --ring 4M -c '%s syscall 30000' %s/A.lua %s/B.lua | { sleep 1; cat; }"):format(tap.binary, tap.workload, folder, folder))
 tap.is(#run.rows - tap.matching(run.rows, '^A+$') - tap.matching(run.rows, '^B+$'), 0, 'no line has parts of two scripts')
 
+-- The end comes between two starts: what was counted cannot be shown, and that is said.
+file('dies.lua', API .. "mp.probe('process_exec'):count() mp.after('1ms', function() os.exit(3) end)")
+file('steps', tap.wait(('[ "$(grep -c "started again" %s/err)" = 3 ]'):format(folder)))
+run = tap.shell(('%s run -c "sh %s/steps" %s/dies.lua 2>%s/err; echo $?; cat %s/err'):format(tap.binary, folder, folder, folder, folder))
+tap.like(run.out, '^1\n.*the end came before it was started again; what it had counted is not shown', 'an end between two starts is told')
+
 -- A worker that cannot be asked is not alive.
 file('deaf.lua', API .. "local ffi = require 'ffi' ffi.cdef 'int close(int);' "
   .. "mp.probe('process_exec'):each(function() ffi.C.close(3) while true do end end)")

@@ -190,14 +190,6 @@ tap.is({ (tonumber(one) or 0) + (tonumber(other) or 0) + (lost or 0), tonumber(c
   ('%d reloads with other filters: every event reaches one handler, and the kernel counts on'):format(reloads))
 tap.ok((tonumber(one) or 0) > 0 and (tonumber(other) or 0) > 0, 'of both versions', result.out)
 
--- A worker that is killed: what the kernel counts goes on.
-result = run(([[
-local all = mp.probe('syscall', { only_number = 110 }):count()
-if mp.now() < %d then mp.after('600ms', function() os.exit(3) end) end
-mp.finally(function() mp.row(all:rows()[1].value) all:clear() end)
-]]):format(os.time() + 2), tap.slow and 'pace 6000 2000' or 'pace 60000 20000')
-tap.is(result.rows[1], tap.slow and '[6000]' or '[60000]', 'a worker that dies costs nothing of what the kernel counts')
-
 -- What the worker counts for a version in between, and the kernel again after it, is counted once: the
 -- version before still waits for the new one to fail, and has maps of the same name.
 -- One with other knobs has a probe of its own, with maps of that name, too.
@@ -212,17 +204,18 @@ calls:each(function() handled.n = handled.n + 1 end)
 mp.finally(function() mp.row(all:rows()[1].value, handled.n) all:clear() end)
 ]]):format(name == 'knob' and 1 or 0, filter))
 end
---- Runs kernel.lua under steps that save others over it; again where the kernel skipped programs, as
---- tap.undisturbed does.
-local function saved_over(steps)
+--- Runs kernel.lua, or `first`, under steps that save others over it or end its worker; again where the kernel
+--- skipped programs, as tap.undisturbed does.
+local function saved_over(steps, first)
   local last
   for _ = 1, 5 do
     file('err', '')
-    file('reload.lua', tap.slurp(folder .. '/kernel.lua'))
+    file('reload.lua', tap.slurp(folder .. (first or '/kernel.lua')))
     file('steps', ([[
 dir=%s workload=%s
 save() { cp $dir/$1.lua $dir/next; mv $dir/next $dir/reload.lua; }
-told() { while [ "$(grep -c reloaded $dir/err)" -lt $1 ]; do sleep 0.02; done; }
+told() { while [ "$(grep -c ${2:-reloaded} $dir/err)" -lt $1 ]; do sleep 0.02; done; }
+workers() { grep -l moonprobe-work $(sed 's| *$||; s|[0-9]*|/proc/&/comm|g' /proc/$PPID/task/$PPID/children) | cut -d/ -f3; }
 ]]):format(folder, tap.workload) .. steps)
     last = tap.shell(('%s run -w -f json -c "sh %s/steps" %s 2>%s/err'):format(tap.binary, folder, script, folder), 60)
     if not last.out:find '"recursion":[1-9]' then break end
@@ -244,10 +237,24 @@ sleep 0.5; save worker; wait $pid; told 1
 tap.is({ result.rows[1], result.out:match('"reloads":{"count":(%d+)') }, { '[3000,3000]', '1' },
   'also those that come while the old version still reads what stages of the new one let through')
 
--- Another probe, and back, while events come. Between two calls of the host both probes are there, some
--- microseconds if it is not interrupted.
+-- A worker that is killed: what the kernel counts goes on.
+file('dies.lua', API .. [[
+local all = mp.probe('syscall', { only_number = 110 }):where(function(e) return e.comm == 'workload' end):count()
+mp.after('1ms', function() error 'it runs' end)
+mp.finally(function() mp.row(all:rows()[1].value) all:clear() end)
+]])
 local calls, pace = 9000, 3000
 if tap.slow then calls, pace = 4500, 1500 end
+result = saved_over(([[
+told 1 'runs'
+$workload pace %d %d & pid=$!
+sleep 0.3; kill -9 $(workers); told 2 'runs'; wait $pid
+]]):format(calls, pace), '/dies.lua')
+tap.is({ result.rows[1], result.out:match '"restarts":(%d+)' }, { ('[%d]'):format(calls), '1' },
+  'a worker that dies costs nothing of what the kernel counts')
+
+-- Another probe, and back, while events come. Between two calls of the host both probes are there, some
+-- microseconds if it is not interrupted.
 result = saved_over(([[
 $workload pace %d %d & pid=$!
 sleep 0.3; save knob; told 1; sleep 0.3; save kernel; told 2; sleep 0.3; save knob; told 3; wait $pid
