@@ -43,27 +43,6 @@ struct probe {
 	struct counters counters;
 };
 
-bool probe_request_has_field(const struct probe_request *request, const char *field)
-{
-	for (int i = 0; i < request->field_count; i++)
-		if (!strcmp(request->fields[i], field))
-			return true;
-	return false;
-}
-
-bool probe_request_has_stacks(const struct probe_request *request)
-{
-	return probe_request_has_field(request, "kstack") ||
-	       probe_request_has_field(request, "ustack");
-}
-
-void probe_request_add_fields(struct probe_request *request, const struct probe_request *also)
-{
-	for (int i = 0; i < also->field_count && request->field_count < PROBE_FIELDS; i++)
-		if (!probe_request_has_field(request, also->fields[i]))
-			strcpy(request->fields[request->field_count++], also->fields[i]);
-}
-
 static bool knob_is_on(const struct schema *schema, const struct probe_request *request,
 		       const char *name)
 {
@@ -357,30 +336,9 @@ bool probe_is_walk(const struct probe *probe)
 
 bool probe_serves(const struct probe *probe, const struct probe_request *request)
 {
-	const struct probe_request *own = &probe->request;
-
-	if (strcmp(own->name, request->name) || own->knob_count != request->knob_count ||
-	    own->typed_count != request->typed_count ||
-	    (probe->setting.stacks.traces_fd < 0 && probe_request_has_stacks(request)))
+	if (probe->setting.stacks.traces_fd < 0 && probe_request_has_stacks(request))
 		return false;
-	for (int i = 0; i < own->typed_count; i++)
-		if (strcmp(own->typed[i].path, request->typed[i].path) ||
-		    own->typed[i].offset != request->typed[i].offset ||
-		    own->typed[i].late != request->typed[i].late)
-			return false;
-	for (int i = 0; i < own->knob_count; i++) {
-		int j = 0;
-
-		while (j < request->knob_count &&
-		       strcmp(own->knobs[i].name, request->knobs[j].name))
-			j++;
-		if (j == request->knob_count ||
-		    own->knobs[i].is_text != request->knobs[j].is_text ||
-		    own->knobs[i].number != request->knobs[j].number ||
-		    strcmp(own->knobs[i].text, request->knobs[j].text))
-			return false;
-	}
-	return true;
+	return probe_request_is_alike(&probe->request, request);
 }
 
 /* The template's constants with this probe's in them, for the caller to free. */
