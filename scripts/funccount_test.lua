@@ -26,6 +26,14 @@ test.case('intervals', function()
   test.golden('intervals', timed:finish():text())
 end)
 
+test.case('an end between two intervals', function()
+  local timed = test.load('funccount', { '-Ti', '100ms', '-d', '350ms', 'vfs_*' })
+  for _ = 1, 4 do feed(timed):advance '100ms' end
+  test.ok(timed:stopped(), '-d: ends')
+  local _, times = timed:finish():text():gsub('%f[%d]%d%d:%d%d:%d%d\n', '')
+  test.is(times, 4, 'the last one is shorter')
+end)
+
 test.case('names', function()
   for text, probe in pairs { vfs_read = 'kprobe:vfs_read', ['kprobe:vfs_read'] = 'kprobe:vfs_read',
     ['p:vfs_read'] = 'kprobe:vfs_read', ['r:vfs_read'] = 'kretprobe:vfs_read', ['r::vfs_read'] = 'kretprobe:vfs_read',

@@ -15,8 +15,10 @@ tap.like(lines[2], '^FUNC +COUNT$', 'text: heading')
 tap.like(lines[3], '^syscall +23$', 'text: row')
 
 local run = tool.run('sleep 100 50', '-Ti 100ms -d 350ms ' .. FUNCTION, '--for 20s')
--- Four, where everything is in time: a beat that comes too late is left out, and the end may be late, too.
-tap.ok(run.status == 0 and tap.matching(run.rows, '^%d%d:%d%d:%d%d$') >= 2, '-i, -d: intervals, and an end', run)
+-- On an emulated machine a beat that comes too late is left out, and the end may be late, too; exactly four on
+-- the clock of scripts/funccount_test.lua.
+local intervals = tap.matching(run.rows, '^%d%d:%d%d:%d%d$')
+tap.ok(run.status == 0 and (intervals == 4 or tap.slow and intervals >= 2), '-i, -d: intervals, and an end', run)
 
 run = tap.moonprobe('run funccount')
 tap.is({ run.status, run.out }, { 2, '' }, 'no pattern: status')

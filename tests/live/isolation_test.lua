@@ -14,9 +14,9 @@ end
 local options = '--allow ffi'
 local victim = file('victim.lua', "mp.probe('process_exec'):each(function(e) mp.row('victim', e.comm) end)")
 
---- Serves the victim and a hostile script over a workload that goes on until `pattern` of grep (or nothing) was told, and
---- for `more` (4) programs, four a second; the victim must see every exec. Returns the hostile script's lines on
---- stderr, the run, and how many programs there were.
+--- Serves the victim and a hostile script over a workload that goes on until `pattern` of grep (or nothing) was
+--- told, and for `more` (4) programs, four a second; the victim must see every exec. Returns the hostile script's
+--- lines on stderr, and the run.
 local function beside_victim(name, body, pattern, more)
   local hostile = file('hostile.lua', body)
   tap.spit(folder .. '/steps', [[
